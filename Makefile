@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: MIT
+#
+# The one build: non-recursive GNU make. `make help` lists the targets.
+#
+# Each folder with something to build has a module.mk, found by wildcard. In it, $(D) is its own
+# folder (use it only in immediate contexts: in the arguments below, in := and in rule heads),
+# sources are named from the repository's root, and these macros declare what is built:
+#
+#   $(eval $(call program,NAME,SOURCES,CFLAGS,LDLIBS))     -> $(B)/bin/NAME
+#   $(eval $(call library,NAME.so.1,SOURCES,CFLAGS,LDLIBS))-> $(B)/lib/NAME.so.1, soname NAME.so.1
+#   $(eval $(call archive,libNAME.a,SOURCES,CFLAGS))       -> $(B)/lib/libNAME.a
+#   $(eval $(call unit_test,NAME,SOURCES,CFLAGS,LDLIBS))   -> $(B)/test/NAME, run by check-unit
+#       cmocka comes by itself.
+#   $(eval $(call unit_script,SCRIPT,PREREQS))   an executable script run by check-unit
+#   $(eval $(call local_test,SCRIPT,PREREQS,CONFIGS))  run by check-local; CONFIGS (default: all)
+#       names the configurations it can run in, e.g. `release asan`.
+#   $(eval $(call xen_test,SCRIPT,PREREQS))      run by check-xen, release only
+#   $(eval $(call bench,SCRIPT,PREREQS))         run by `make bench`, release only
+#   $(eval $(call generated,FILES,PREREQS,COMMAND))  files under $(GEN), made by one COMMAND; all of
+#       them stand before the first object is compiled.
+#   $(eval $(call install,FILES,DIRECTORY,MODE)) e.g. $(B)/bin/x,$(SBINDIR),755
+#
+# LDLIBS may name our own archives and libraries by path ($(B)/lib/libvgproto.a): they become
+# prerequisites; a *.map in it is a version script. A comma in an argument is written $(comma). Objects are built per target, position independent, with hidden symbols; headers
+# are found from the root (#include "protocol/wire.h") and from $(GEN), which mirrors the tree
+# (protocol/module.mk generates $(GEN)/protocol/x.h). A test finds what was built in $VGPU_BUILD
+# (= $(B)) and its own folder by itself. Tests speak the contract of tests/run.
+#
+# Packages: HAVE_x, x_CFLAGS and x_LIBS for x in XENSTORE XENGNTTAB XENEVTCHN XENFOREIGNMEMORY
+# SECCOMP CAP LZ4 ZSTD SYSTEMD JSONC CMOCKA LLVM; HAVE_NVCC, NVCC, CUDA_HOME, CUDA_H_CFLAGS (the folder
+# of a toolkit's cuda.h, empty without one). PREFIX and the other install folders: see below.
+#
+# Variables for the user: CONFIG=release|asan|tsan, CC=gcc|clang, O=build, WERROR=1 (the default in
+# a git checkout, empty elsewhere), V=1 prints the commands, EXTRA_CFLAGS.
+
+CONFIG ?= release
+O ?= build
+V ?=
+WERROR ?= $(if $(wildcard .git),1,)
+EXTRA_CFLAGS ?=
+JOBS ?= $(shell nproc)
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PYTHON ?= python3
+
+B := $(O)/$(CONFIG)$(if $(findstring clang,$(CC)),-clang)
+GEN := $(B)/gen
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec/vgpu
+DATADIR ?= $(PREFIX)/share/vgpu
+DOCDIR ?= $(PREFIX)/share/doc/vgpu
+MANDIR ?= $(PREFIX)/share/man
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
+DESTDIR ?=
+
+# --- flags -------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+	-Wformat=2 -Wundef -Wwrite-strings $(if $(WERROR),-Werror)
+
+HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+ifeq ($(CONFIG),release)
+CONFIG_CFLAGS := -O2 -g $(HARDEN)
+CONFIG_LDFLAGS :=
+else ifeq ($(CONFIG),asan)
+CONFIG_CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer -DVG_ASAN=1
+CONFIG_LDFLAGS := -fsanitize=address,undefined
+else ifeq ($(CONFIG),tsan)
+CONFIG_CFLAGS := -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DVG_TSAN=1
+CONFIG_LDFLAGS := -fsanitize=thread
+else
+$(error CONFIG=$(CONFIG): release, asan or tsan)
+endif
+
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CONFIG_CFLAGS) -fPIC -fvisibility=hidden \
+	-pthread -I. -I$(GEN) $(EXTRA_CFLAGS)
+ALL_LDFLAGS := $(CONFIG_LDFLAGS) -pthread -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed \
+	-Wl,--build-id
+
+# --- what this machine has ---------------------------------------------------------------------
+
+# pkg NAME,pkg-config-name,fallback -l flags
+define pkg
+HAVE_$(1) := $$(shell pkg-config --exists $(2) 2>/dev/null && echo 1)
+$(1)_CFLAGS := $$(if $$(HAVE_$(1)),$$(shell pkg-config --cflags $(2)))
+$(1)_LIBS := $$(if $$(HAVE_$(1)),$$(shell pkg-config --libs $(2)),$(3))
+endef
+$(eval $(call pkg,XENSTORE,xenstore,-lxenstore))
+$(eval $(call pkg,XENGNTTAB,xengnttab,-lxengnttab))
+$(eval $(call pkg,XENEVTCHN,xenevtchn,-lxenevtchn))
+$(eval $(call pkg,XENFOREIGNMEMORY,xenforeignmemory,-lxenforeignmemory))
+$(eval $(call pkg,SECCOMP,libseccomp,-lseccomp))
+$(eval $(call pkg,CAP,libcap,-lcap))
+$(eval $(call pkg,LZ4,liblz4,-llz4))
+$(eval $(call pkg,ZSTD,libzstd,-lzstd))
+$(eval $(call pkg,SYSTEMD,libsystemd,-lsystemd))
+$(eval $(call pkg,JSONC,json-c,-ljson-c))
+$(eval $(call pkg,CMOCKA,cmocka,-lcmocka))
+
+LLVM_CONFIG ?= llvm-config-14
+HAVE_LLVM := $(shell command -v $(LLVM_CONFIG) >/dev/null 2>&1 && echo 1)
+# Its headers are C, not ours to mend: system headers. cppflags, since cflags carries -O2 -DNDEBUG.
+LLVM_CFLAGS := $(if $(HAVE_LLVM),-isystem $(shell $(LLVM_CONFIG) --includedir))
+LLVM_LIBS := $(if $(HAVE_LLVM),$(shell $(LLVM_CONFIG) --ldflags --libs --link-shared))
+
+# The toolkit: $CUDA_HOME, the PATH, /usr/local/cuda, or the wheels that tests/programs/get-nvcc
+# unpacked under $(O)/nvcc.
+NVCC := $(firstword $(wildcard $(if $(CUDA_HOME),$(CUDA_HOME)/bin/nvcc)) \
+	$(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc) \
+	$(wildcard $(O)/nvcc/bin/nvcc))
+HAVE_NVCC := $(if $(NVCC),1)
+ifeq ($(CUDA_HOME),)
+CUDA_HOME := $(if $(NVCC),$(abspath $(dir $(realpath $(NVCC)))..))
+endif
+CUDA_H := $(firstword $(wildcard $(CUDA_HOME)/include/cuda.h \
+	$(CUDA_HOME)/targets/x86_64-linux/include/cuda.h /usr/include/cuda.h))
+CUDA_H_CFLAGS := $(if $(CUDA_H),-isystem $(patsubst %/,%,$(dir $(CUDA_H))))
+
+# --- the macros of module.mk -------------------------------------------------------------------
+
+ALL :=
+GENERATED :=
+UNIT_TESTS :=
+LOCAL_TESTS :=
+XEN_TESTS :=
+BENCHES :=
+TEST_PREREQS :=
+BENCH_PREREQS :=
+INSTALLS :=
+DEPFILES :=
+
+objs = $(patsubst %,$(B)/obj/$(1)/%.o,$(2))
+own = $(filter-out %.map,$(filter $(B)/%,$(1)))
+
+# objects TARGET,SOURCES,CFLAGS: one rule a source (it may be generated: below $(GEN))
+define objects
+$(foreach s,$(2),$(call object,$(1),$(s),$(3)))
+endef
+define object
+DEPFILES += $(B)/obj/$(1)/$(2).d
+$(B)/obj/$(1)/$(2).o: $(2) | generated
+	$(call say,CC,$(1)/$(2))
+	@mkdir -p $$(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(3) -MMD -MP -MF $$(@:.o=.d) -c $(2) -o $$@
+
+endef
+
+define program
+$(call objects,$(1),$(2),$(3))
+$(call link,$(B)/bin/$(1),$(1),$(2),$(4),-pie)
+ALL += $(B)/bin/$(1)
+endef
+
+define library
+$(call objects,$(1),$(2),$(3))
+$(call link,$(B)/lib/$(1),$(1),$(2),$(4),-shared -Wl$(comma)-soname$(comma)$(1) $(if $(filter release,$(CONFIG)),-Wl$(comma)-z$(comma)defs))
+ALL += $(B)/lib/$(1)
+endef
+
+# link OUTPUT,TARGET,SOURCES,LDLIBS,FLAGS
+define link
+$(1): $(call objs,$(2),$(3)) $(call own,$(4)) $(filter %.map,$(4))
+	$(call say,LD,$(1))
+	@mkdir -p $$(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(5) -o $$@ $(call objs,$(2),$(3)) $(filter-out %.map,$(4)) \
+		$(patsubst %,-Wl$(comma)--version-script=%,$(filter %.map,$(4)))
+endef
+
+define archive
+$(call objects,$(1),$(2),$(3))
+$(B)/lib/$(1): $(call objs,$(1),$(2))
+	$(call say,AR,$(B)/lib/$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(Q)$(AR) rcs $$@ $(call objs,$(1),$(2))
+ALL += $(B)/lib/$(1)
+endef
+
+define unit_test
+$(call objects,test/$(1),$(2),$(3) $(CMOCKA_CFLAGS))
+$(call link,$(B)/test/$(1),test/$(1),$(2),$(4) $(CMOCKA_LIBS),-pie)
+UNIT_TESTS += $(B)/test/$(1)
+endef
+
+define unit_script
+UNIT_TESTS += $(1)
+TEST_PREREQS += $(2)
+endef
+
+define local_test
+$(if $(3),$(if $(filter $(CONFIG),$(3)),$(local_test_add)),$(local_test_add))
+endef
+define local_test_add
+LOCAL_TESTS += $(1)
+TEST_PREREQS += $(2)
+endef
+
+define xen_test
+XEN_TESTS += $(1)
+TEST_PREREQS += $(2)
+endef
+
+define bench
+BENCHES += $(1)
+BENCH_PREREQS += $(2)
+endef
+
+define generated
+GENERATED += $(1)
+$(1) &: $(2)
+	$(call say,GEN,$(firstword $(1)))
+	@mkdir -p $(sort $(dir $(1)))
+	$(Q)$(3)
+endef
+
+define install
+INSTALLS += $(1)
+install:: $(1)
+	install -d $(DESTDIR)$(2)
+	install -m $(3) $(1) $(DESTDIR)$(2)
+endef
+
+comma := ,
+empty :=
+space := $(empty) $(empty)
+
+# --- modules -----------------------------------------------------------------------------------
+
+.PHONY: all help
+all: build-all
+
+MODULES := $(sort $(wildcard */module.mk */*/module.mk))
+define include_module
+D := $(patsubst %/,%,$(dir $(1)))
+include $(1)
+endef
+$(foreach m,$(MODULES),$(eval $(call include_module,$(m))))
+
+.PHONY: build-all generated build-tests
+build-all: $(ALL) build-tests
+build-tests: $(filter $(B)/%,$(UNIT_TESTS))
+generated: $(GENERATED)
+
+-include $(wildcard $(DEPFILES))
+
+# --- tests -------------------------------------------------------------------------------------
+# tests/run runs the tests of one suite and leaves build/logs/SUITE.json; `check` runs every part,
+# goes on after a failure, and prints the sums last.
+
+SUITE := $(if $(filter release,$(CONFIG)),,$(CONFIG)-)
+RUN := VGPU_BUILD=$(abspath $(B)) VGPU_CONFIG=$(CONFIG) CC='$(CC)' PYTHON='$(PYTHON)' \
+	NVCC='$(NVCC)' CUDA_HOME='$(CUDA_HOME)' $(PYTHON) tests/run --logs $(O)/logs
+CHECK_PARTS ?= lint unit local asan tsan xen
+SUBMAKE = $(MAKE) --no-print-directory
+
+.PHONY: check check-lint check-unit check-local check-asan check-tsan check-xen demo bench lint
+check: deps
+	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' '$(MAKEOVERRIDES)' $(CHECK_PARTS)
+
+check-unit: build-all
+	@$(RUN) --suite $(SUITE)unit --timeout 300 $(UNIT_TESTS)
+
+check-local: build-all $(TEST_PREREQS)
+	@$(RUN) --suite $(SUITE)local --timeout 900 $(LOCAL_TESTS)
+
+check-asan:
+	@$(SUBMAKE) CONFIG=asan check-unit check-local
+
+check-tsan:
+	@$(SUBMAKE) CONFIG=tsan check-unit check-local
+
+check-xen: build-all $(TEST_PREREQS)
+	@$(RUN) --suite xen --timeout 1500 $(XEN_TESTS)
+
+check-lint lint: generated
+	@$(RUN) --suite lint --timeout 900 $(sort $(wildcard tests/lint/check-*))
+
+bench: deps
+	@$(SUBMAKE) -j$(JOBS) bench-run
+bench-run: build-all $(BENCH_PREREQS)
+	@set -e; for b in $(BENCHES); do VGPU_BUILD=$(abspath $(B)) $$b </dev/null; done
+
+# The demonstration is a script: packages first (the build's probes must see them), then it.
+demo: deps
+	@$(SUBMAKE) -j$(JOBS) demo-run
+demo-run: build-all $(TEST_PREREQS)
+	@VGPU_BUILD=$(abspath $(B)) tests/xen/demo </dev/null
+
+# --- the rest ----------------------------------------------------------------------------------
+
+.PHONY: deps install clean bench-run demo-run
+deps:
+	@tests/deps packages.txt
+
+install:: $(INSTALLS)
+
+clean:
+	rm -rf $(O)
+
+help:
+	@echo 'make            build everything into $(B)'
+	@echo 'make demo       on any Debian 12: Xen in QEMU, a guest, a vGPU, CUDA programs in the guest'
+	@echo 'make check      every test; its parts: $(addprefix check-,$(CHECK_PARTS))'
+	@echo 'make bench      round trips and copies against libxenvchan and memcpy'
+	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, layers, warnings'
+	@echo 'make deps       install what is missing of packages.txt (no root needed if nothing is)'
+	@echo 'make install    DESTDIR= PREFIX=/usr/local'
+	@echo 'make clean      remove $(O)/'
+	@echo 'Variables: CONFIG=release|asan|tsan CC=gcc|clang O=build WERROR=1 V=1 JOBS=N'
