@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a session is opened: three small message sets around the same few nouns.
+ *
+ *   client  <-> broker    SOCK_SEQPACKET UNIX socket (vgpu-frontd's on Xen, vgpu-run's locally)
+ *   broker  <-> backend   control ring in one granted page (Xen only)
+ *   backend <-> executor  SOCK_SEQPACKET socketpair (Xen only)
+ *
+ * On the local channel the executor itself stands at the other end of the client's socket.
+ *
+ * A share is a run of shared pages with a number chosen by the client: a lane (wire.h) or a region
+ * (pinned memory). Messages have one fixed size, each field is little endian as in memory,
+ * and each request gets exactly one answer with the same `tag`. Nothing here is in the way
+ * of CUDA calls: it runs once per session, thread, and pool of pinned memory.
+ *
+ * The end of a socket is the end of the session: each side treats EOF as the peer's death.
+ */
+#ifndef VG_CONTROL_H
+#define VG_CONTROL_H
+
+#include <stdint.h>
+
+#include "wire.h"
+
+#define VG_TEXT_MAX 192
+#define VG_COMM_MAX 16
+
+enum vg_control_type {
+	VG_CTL_ANSWER = 1, /* to a request: status, text */
+	VG_CTL_OPEN = 2,   /* open a session: u.open */
+	VG_CTL_SHARE = 3,  /* add a share: u.share */
+	VG_CTL_UNSHARE = 4, /* drop a share: u.unshare; answered when nothing is mapped any more */
+	VG_CTL_CLOSE = 5,  /* end the session in order */
+	VG_CTL_GONE = 6,   /* unsolicited, downwards: the session has ended; status, text say why */
+};
+
+enum vg_share_kind {
+	VG_SHARE_LANE = 1,
+	VG_SHARE_REGION = 2,
+};
+
+enum vg_channel_kind {
+	VG_CHANNEL_LOCAL = 1, /* the client: memfd and eventfds */
+	VG_CHANNEL_XEN = 2,   /* the broker: grants and an event channel */
+};
+
+/* What a backend grants to a session; a client stays below, the executor enforces it. */
+struct vg_limits {
+	uint32_t lanes;	       /* at a time */
+	uint32_t lane_pages;   /* in one lane */
+	uint32_t region_pages; /* in all regions together */
+	uint32_t channel;      /* enum vg_channel_kind: who makes the pages of a share */
+};
+
+struct vg_control_open {
+	uint32_t protocol;  /* VG_PROTOCOL_VERSION of the sender */
+	uint32_t pid;	    /* the guest's own, for logs only */
+	uint32_t uid;	    /* likewise */
+	uint32_t pad;
+	uint64_t spec_hash; /* vg_spec_hash (generated): both ends must have the same */
+	char comm[VG_COMM_MAX]; /* program's name, NUL-terminated, for logs only */
+};
+
+struct vg_control_share {
+	uint32_t id;	/* lane: 0 .. VG_LANES_MAX-1; region: 0 .. VG_REGIONS_MAX-1; one space each */
+	uint32_t kind;	/* enum vg_share_kind */
+	uint32_t pages; /* in all */
+	uint32_t cmd_bytes;   /* lanes: sizes of the rings */
+	uint32_t reply_bytes; /* lanes */
+	/* Xen only, filled in by the broker: grant of the first page directory, and for lanes
+	 * the guest's unbound event channel. */
+	uint32_t dir_ref;
+	uint32_t port;
+	uint32_t pad;
+	/* Regions: the address, page aligned, at which both sides map it; 0 for lanes. */
+	uint64_t address;
+};
+
+struct vg_control_unshare {
+	uint32_t id;
+	uint32_t kind;
+};
+
+/* Answer to VG_CTL_OPEN and VG_CTL_SHARE. */
+struct vg_control_answer {
+	struct vg_limits limits; /* OPEN */
+	/* SHARE, broker to client, with descriptors {gntalloc, evtchn}: where to map, which port to ring. */
+	uint64_t map_offset;
+	uint32_t port;
+	uint32_t pad;
+};
+
+/*
+ * One message. `session` numbers sessions of one device on the control ring and in the backend;
+ * clients and executors have only one session and leave it 0.
+ */
+struct vg_control {
+	uint32_t type;	  /* enum vg_control_type */
+	uint32_t tag;	  /* of the request; answers repeat it */
+	uint32_t session;
+	int32_t status;	  /* answers and GONE: 0 or a negative errno */
+	union {
+		struct vg_control_open open;
+		struct vg_control_share share;
+		struct vg_control_unshare unshare;
+		struct vg_control_answer answer;
+		uint8_t size[48];
+	} u;
+	char text[VG_TEXT_MAX]; /* answers and GONE: what went wrong and what to do, NUL-terminated */
+};
+_Static_assert(sizeof(struct vg_control) == 256, "layout of a control message");
+
+/*
+ * Descriptors that travel with a message (SCM_RIGHTS):
+ *   local  client -> executor, SHARE of a lane:   memfd, eventfd that wakes the executor, eventfd that wakes the guest
+ *   local  client -> executor, SHARE of a region: memfd
+ *   xen    broker -> client,   answer to SHARE:   gntalloc, evtchn (lanes only)
+ *   xen    backend -> executor, SHARE of a lane:  evtchn, bound; u.share.port is then the local port
+ */
+#define VG_CONTROL_FDS_MAX 3
+
+/*
+ * Page directory: lists the grants of a share; chained when one page does not suffice. The broker
+ * frees directory pages when SHARE has been answered: the executor copies them first.
+ */
+#define VG_DIR_REFS 1022u
+struct vg_page_dir {
+	uint32_t next; /* grant of the next directory page, 0 at the end */
+	uint32_t count;
+	uint32_t refs[VG_DIR_REFS];
+};
+_Static_assert(sizeof(struct vg_page_dir) == VG_PAGE_SIZE, "a page directory fills a page");
+
+/*
+ * Control ring: one page granted in the device's `ring-ref`, rung by `event-channel`. Two arrays of
+ * slots; indices run freely. The same rules as for a lane: copy a slot once, check it, and an
+ * index further ahead than VG_CTLRING_SLOTS is a breach that disconnects the device.
+ */
+#define VG_CTLRING_MAGIC 0x6c746376u /* "vctl" */
+#define VG_CTLRING_SLOTS 7u
+struct vg_control_ring {
+	uint32_t magic;
+	uint32_t version; /* VG_PROTOCOL_VERSION of the frontend */
+	uint32_t req_prod; /* frontend writes */
+	uint32_t rsp_cons; /* frontend writes */
+	uint32_t req_cons; /* backend writes */
+	uint32_t rsp_prod; /* backend writes */
+	uint8_t frontend_alive; /* 1; cleared by the guest's kernel when the broker's mapping goes */
+	uint8_t backend_alive;	/* 1; cleared by dom0's kernel when the backend's mapping goes */
+	uint8_t pad[230];
+	struct vg_control req[VG_CTLRING_SLOTS];
+	struct vg_control rsp[VG_CTLRING_SLOTS];
+	uint8_t tail[256];
+};
+_Static_assert(sizeof(struct vg_control_ring) == VG_PAGE_SIZE, "the control ring fills a page");
+
+/*
+ * Counters of one session, in a memfd that whoever starts an executor makes and passes to it; the
+ * executor writes with relaxed stores, the reader takes what it sees and believes nothing else.
+ */
+#define VG_STATS_MAGIC 0x74617473u /* "stat" */
+#define VG_STATS_OPS   1024u
+struct vg_stats {
+	uint32_t magic;
+	uint32_t version;
+	uint64_t commands;	/* executed */
+	uint64_t commands_async;
+	uint64_t errors;	/* answers other than CUDA_SUCCESS */
+	uint64_t launches;
+	uint64_t bytes_htod;
+	uint64_t bytes_dtoh;
+	uint64_t alloc_bytes;	/* device memory held now */
+	uint64_t alloc_peak;
+	uint64_t handles;	/* live objects */
+	uint64_t lanes;		/* open now */
+	uint64_t regions;
+	uint64_t region_bytes;	/* shared as pinned memory now */
+	uint64_t freed_bytes;	/* at exit: what the session still held and was freed */
+	uint64_t freed_handles;
+	uint32_t last_op;
+	int32_t last_error;	/* CUresult */
+	uint32_t last_error_op;
+	uint32_t pid;		/* the guest's */
+	uint64_t wakes;		/* doorbells answered */
+	uint64_t rings;		/* doorbells rung */
+	uint64_t ops[VG_STATS_OPS]; /* executed, by enum vg_op */
+};
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lane: how one guest thread's CUDA calls travel.
+ *
+ * A lane is a run of shared pages (grants on Xen, a memfd locally) with a command ring from the
+ * guest to the executor and a reply ring back. One guest thread produces, one executor thread
+ * consumes; nobody else touches it.
+ *
+ *      offset 0                  struct vg_lane_shared, one page
+ *      VG_PAGE_SIZE              command ring, cmd_bytes (power of two)
+ *      VG_PAGE_SIZE + cmd_bytes  reply ring, reply_bytes (power of two)
+ *
+ * The two sizes travel in the message that opens the lane (control.h), never in the shared page.
+ *
+ * Records. Each ring holds records of 8-byte-aligned length, each in one piece: a record that would
+ * cross the ring's end is preceded by a pad record. A record begins with its length, so a reader
+ * copies the head once to private memory, checks it against what the producer index covers, and
+ * copies or uses the rest. Payload that is only passed through (bulk data of copies) may stay in
+ * the ring until the call that uses it is done; everything that is interpreted is copied first.
+ *
+ * Indices run freely from 0 in 64 bits and count bytes. An index that breaks
+ * cons <= prod <= cons + size, or is not a multiple of 8, is a breach of protocol: it ends the
+ * session, nothing else.
+ *
+ * Order between lanes. The guest numbers the asynchronous commands of a session in one total order
+ * by exchanging one private word; `after` in a command's head names the command before it in that
+ * order when it stands in another lane. An executor thread runs a command only when the one
+ * that `after` names has been run. Synchronous commands carry `after` but are not waited for.
+ *
+ * Doorbells. A side that is about to sleep sets its `*_sleeps` flag, issues a full barrier,
+ * looks at the other side's index again and only then waits. A side that has moved its index issues a
+ * full barrier and rings only when the other's flag is set, which it clears. Flags only save
+ * doorbells: each wait has a time limit and looks again, so a lost bell costs time, not a hang.
+ */
+#ifndef VG_WIRE_H
+#define VG_WIRE_H
+
+#include <stdint.h>
+
+#define VG_PAGE_SIZE 4096u
+
+/* Raised when the layout of anything in wire.h or control.h changes. */
+#define VG_PROTOCOL_VERSION 1u
+
+#define VG_LANE_MAGIC 0x656e616cu /* "lane" */
+
+#define VG_RING_MIN   (8u * 1024)
+#define VG_RING_MAX   (16u * 1024 * 1024)
+/* One record takes at most this share of its ring, so that producer and consumer overlap. */
+#define VG_RECORD_MAX(ring_bytes) ((ring_bytes) / 4)
+
+/* Bounds on what a session may hold; a backend may grant less (control.h, vg_limits). */
+#define VG_LANES_MAX   256u
+#define VG_REGIONS_MAX 4096u
+
+struct vg_lane_shared {
+	/* Written by the guest before it announces the lane. */
+	uint32_t magic;
+	uint32_t version;
+	uint8_t pad0[56];
+
+	/* Written by the guest. */
+	uint64_t cmd_prod;
+	uint64_t reply_cons;
+	uint32_t guest_sleeps; /* cleared by whoever rings */
+	uint8_t pad1[44];
+
+	/* Written by the executor. */
+	uint64_t cmd_cons;
+	uint64_t reply_prod;
+	uint32_t exec_sleeps; /* cleared by whoever rings */
+	/* First error (CUresult) of an asynchronous command of this lane, and the low 32 bits of its
+	 * number; the guest takes it when error_count moves. */
+	uint32_t error_count;
+	uint32_t error_result;
+	uint32_t error_op;
+	uint8_t pad2[32];
+
+	/* 1 while the side lives; cleared by its kernel when the last mapping goes (unmap
+	 * notification), or by the side itself when it leaves in order. */
+	uint8_t guest_alive;
+	uint8_t pad3[63];
+	uint8_t exec_alive;
+	uint8_t pad4[63];
+};
+_Static_assert(sizeof(struct vg_lane_shared) == 320, "layout of the lane's shared page");
+
+#define VG_ALIVE_GUEST_OFFSET 192u
+#define VG_ALIVE_EXEC_OFFSET  256u
+
+/* vg_cmd.flags */
+#define VG_CMD_ASYNC 0x0001u /* no reply; an error goes into the lane's error word */
+
+/* Head of each command; arguments as the spec lays them out follow (codec.h). */
+struct vg_cmd {
+	uint32_t size;  /* of the whole record, head included, multiple of 8 */
+	uint16_t op;    /* enum vg_op (generated), or VG_OP_PAD */
+	uint16_t flags; /* VG_CMD_* */
+	uint64_t after; /* vg_after(): command to be run first, 0 for none */
+};
+_Static_assert(sizeof(struct vg_cmd) == 16, "layout of a command's head");
+
+/* Head of each reply. Replies come in the order of the lane's synchronous commands. */
+struct vg_reply {
+	uint32_t size;
+	uint16_t op; /* of the command that it answers, or VG_OP_PAD */
+	uint16_t flags;
+	uint32_t number; /* low 32 bits of the command's number in its lane, from 1 */
+	int32_t result;	 /* CUresult */
+};
+_Static_assert(sizeof(struct vg_reply) == 16, "layout of a reply's head");
+
+#define VG_OP_PAD 0xffffu /* skip `size` bytes; only `size` and `op` are present */
+
+/*
+ * `after`: lane in the top 12 bits (its slot + 1), number of the command in that lane below.
+ */
+#define VG_AFTER_NUMBER_BITS 52
+static inline uint64_t vg_after(uint32_t lane, uint64_t number)
+{
+	return ((uint64_t)(lane + 1) << VG_AFTER_NUMBER_BITS) |
+	       (number & ((1ull << VG_AFTER_NUMBER_BITS) - 1));
+}
+
+static inline int vg_after_lane(uint64_t after)
+{
+	return (int)(after >> VG_AFTER_NUMBER_BITS) - 1;
+}
+
+static inline uint64_t vg_after_number(uint64_t after)
+{
+	return after & ((1ull << VG_AFTER_NUMBER_BITS) - 1);
+}
+
+#endif

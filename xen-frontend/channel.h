@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The client's way to a device: a socket to whoever serves it (vgpu-frontd in a Xen guest, the
+ * executor itself on the local channel) and shared pages. Used under libcuda's session lock.
+ */
+#ifndef FE_CHANNEL_H
+#define FE_CHANNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bell.h"
+#include "control.h"
+#include "socket.h"
+
+/* Where vgpu-frontd listens unless VGPU_SOCKET says otherwise. */
+#define FE_SOCKET_DEFAULT "/run/vgpu/frontd.sock"
+
+struct fe_share {
+	uint32_t id;
+	uint32_t kind; /* enum vg_share_kind */
+	void *base;    /* mapped read-write, zeroed pages */
+	size_t bytes;
+	struct vg_bell bell; /* lanes */
+};
+
+struct fe_channel {
+	int sock; /* EOF: the session is lost */
+	uint32_t tag;
+	struct vg_limits limits;
+};
+
+#define FE_CHANNEL_NONE ((struct fe_channel){.sock = -1})
+
+/*
+ * Connects and opens a session. 0 or a negative errno: -ENOENT: nobody listens (no device is
+ * attached, or its service does not run), -EACCES: this user may not, -EPROTO: versions differ,
+ * -ENODEV: no device; text (VG_TEXT_MAX bytes) says what and what to do about it.
+ */
+int fe_channel_open(struct fe_channel *channel, uint64_t spec_hash, char *text);
+void fe_channel_close(struct fe_channel *channel);
+
+/*
+ * Makes a share of `pages` pages. Regions are mapped at `address` (the caller has it reserved with
+ * PROT_NONE and this replaces it). 0 or a negative errno: -ENOSPC or -ENOMEM: no more pages are to be had, which the
+ * caller must be able to live with; -EPIPE: the session is lost.
+ */
+int fe_channel_share(struct fe_channel *channel, const struct vg_control_share *want,
+		     struct fe_share *share, char *text);
+/* Unmaps here first when the executor's answer says that it has let go. Regions' addresses go back
+ * to PROT_NONE. */
+int fe_channel_unshare(struct fe_channel *channel, struct fe_share *share);
+
+#endif
