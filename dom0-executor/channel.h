@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bell.h"
-#include "control.h"
-#include "socket.h"
+#include "protocol/bell.h"
+#include "protocol/control.h"
+#include "protocol/socket.h"
 
 /* A share as the executor sees it. Owned by whoever called share_map. */
 struct ex_share {
@@ -19,7 +19,7 @@ struct ex_share {
 	void *base;    /* mapped read-write */
 	size_t bytes;
 	struct vg_bell bell; /* lanes */
-	void *priv;	     /* the channel's */
+	void *priv;          /* the channel's */
 };
 
 struct ex_channel;

@@ -2,7 +2,7 @@
 /*
  * Doorbells: eventfds and event channels behind one face.
  */
-#include "bell.h"
+#include "protocol/bell.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 struct vg_bell {
-	int ring_fd; /* local: eventfd of the peer; Xen: /dev/xen/evtchn */
-	int wait_fd; /* local: eventfd of ours; Xen: the same as ring_fd */
+	int ring_fd;  /* local: eventfd of the peer; Xen: /dev/xen/evtchn */
+	int wait_fd;  /* local: eventfd of ours; Xen: the same as ring_fd */
 	int64_t port; /* Xen: local port; -1 for local */
 };
 

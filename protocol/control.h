@@ -20,18 +20,18 @@
 
 #include <stdint.h>
 
-#include "wire.h"
+#include "protocol/wire.h"
 
 #define VG_TEXT_MAX 192
 #define VG_COMM_MAX 16
 
 enum vg_control_type {
-	VG_CTL_ANSWER = 1, /* to a request: status, text */
-	VG_CTL_OPEN = 2,   /* open a session: u.open */
-	VG_CTL_SHARE = 3,  /* add a share: u.share */
+	VG_CTL_ANSWER = 1,  /* to a request: status, text */
+	VG_CTL_OPEN = 2,    /* open a session: u.open */
+	VG_CTL_SHARE = 3,   /* add a share: u.share */
 	VG_CTL_UNSHARE = 4, /* drop a share: u.unshare; answered when nothing is mapped any more */
-	VG_CTL_CLOSE = 5,  /* end the session in order */
-	VG_CTL_GONE = 6,   /* unsolicited, downwards: the session has ended; status, text say why */
+	VG_CTL_CLOSE = 5,   /* end the session in order */
+	VG_CTL_GONE = 6, /* unsolicited, downwards: the session has ended; status, text say why */
 };
 
 enum vg_share_kind {
@@ -46,25 +46,25 @@ enum vg_channel_kind {
 
 /* What a backend grants to a session; a client stays below, the executor enforces it. */
 struct vg_limits {
-	uint32_t lanes;	       /* at a time */
+	uint32_t lanes;        /* at a time */
 	uint32_t lane_pages;   /* in one lane */
 	uint32_t region_pages; /* in all regions together */
 	uint32_t channel;      /* enum vg_channel_kind: who makes the pages of a share */
 };
 
 struct vg_control_open {
-	uint32_t protocol;  /* VG_PROTOCOL_VERSION of the sender */
-	uint32_t pid;	    /* the guest's own, for logs only */
-	uint32_t uid;	    /* likewise */
+	uint32_t protocol; /* VG_PROTOCOL_VERSION of the sender */
+	uint32_t pid;      /* the guest's own, for logs only */
+	uint32_t uid;      /* likewise */
 	uint32_t pad;
-	uint64_t spec_hash; /* vg_spec_hash (generated): both ends must have the same */
+	uint64_t spec_hash;     /* vg_spec_hash (generated): both ends must have the same */
 	char comm[VG_COMM_MAX]; /* program's name, NUL-terminated, for logs only */
 };
 
 struct vg_control_share {
-	uint32_t id;	/* lane: 0 .. VG_LANES_MAX-1; region: 0 .. VG_REGIONS_MAX-1; one space each */
-	uint32_t kind;	/* enum vg_share_kind */
-	uint32_t pages; /* in all */
+	uint32_t id; /* lane: 0 .. VG_LANES_MAX-1; region: 0 .. VG_REGIONS_MAX-1; one space each */
+	uint32_t kind;        /* enum vg_share_kind */
+	uint32_t pages;       /* in all */
 	uint32_t cmd_bytes;   /* lanes: sizes of the rings */
 	uint32_t reply_bytes; /* lanes */
 	/* Xen only, filled in by the broker: grant of the first page directory, and for lanes
@@ -95,10 +95,10 @@ struct vg_control_answer {
  * clients and executors have only one session and leave it 0.
  */
 struct vg_control {
-	uint32_t type;	  /* enum vg_control_type */
-	uint32_t tag;	  /* of the request; answers repeat it */
+	uint32_t type; /* enum vg_control_type */
+	uint32_t tag;  /* of the request; answers repeat it */
 	uint32_t session;
-	int32_t status;	  /* answers and GONE: 0 or a negative errno */
+	int32_t status; /* answers and GONE: 0 or a negative errno */
 	union {
 		struct vg_control_open open;
 		struct vg_control_share share;
@@ -106,7 +106,8 @@ struct vg_control {
 		struct vg_control_answer answer;
 		uint8_t size[48];
 	} u;
-	char text[VG_TEXT_MAX]; /* answers and GONE: what went wrong and what to do, NUL-terminated */
+	char text
+		[VG_TEXT_MAX]; /* answers and GONE: what went wrong and what to do, NUL-terminated */
 };
 _Static_assert(sizeof(struct vg_control) == 256, "layout of a control message");
 
@@ -140,13 +141,13 @@ _Static_assert(sizeof(struct vg_page_dir) == VG_PAGE_SIZE, "a page directory fil
 #define VG_CTLRING_SLOTS 7u
 struct vg_control_ring {
 	uint32_t magic;
-	uint32_t version; /* VG_PROTOCOL_VERSION of the frontend */
-	uint32_t req_prod; /* frontend writes */
-	uint32_t rsp_cons; /* frontend writes */
-	uint32_t req_cons; /* backend writes */
-	uint32_t rsp_prod; /* backend writes */
+	uint32_t version;       /* VG_PROTOCOL_VERSION of the frontend */
+	uint32_t req_prod;      /* frontend writes */
+	uint32_t rsp_cons;      /* frontend writes */
+	uint32_t req_cons;      /* backend writes */
+	uint32_t rsp_prod;      /* backend writes */
 	uint8_t frontend_alive; /* 1; cleared by the guest's kernel when the broker's mapping goes */
-	uint8_t backend_alive;	/* 1; cleared by dom0's kernel when the backend's mapping goes */
+	uint8_t backend_alive;  /* 1; cleared by dom0's kernel when the backend's mapping goes */
 	uint8_t pad[230];
 	struct vg_control req[VG_CTLRING_SLOTS];
 	struct vg_control rsp[VG_CTLRING_SLOTS];
@@ -163,26 +164,26 @@ _Static_assert(sizeof(struct vg_control_ring) == VG_PAGE_SIZE, "the control ring
 struct vg_stats {
 	uint32_t magic;
 	uint32_t version;
-	uint64_t commands;	/* executed */
+	uint64_t commands; /* executed */
 	uint64_t commands_async;
-	uint64_t errors;	/* answers other than CUDA_SUCCESS */
+	uint64_t errors; /* answers other than CUDA_SUCCESS */
 	uint64_t launches;
 	uint64_t bytes_htod;
 	uint64_t bytes_dtoh;
-	uint64_t alloc_bytes;	/* device memory held now */
+	uint64_t alloc_bytes; /* device memory held now */
 	uint64_t alloc_peak;
-	uint64_t handles;	/* live objects */
-	uint64_t lanes;		/* open now */
+	uint64_t handles; /* live objects */
+	uint64_t lanes;   /* open now */
 	uint64_t regions;
-	uint64_t region_bytes;	/* shared as pinned memory now */
-	uint64_t freed_bytes;	/* at exit: what the session still held and was freed */
+	uint64_t region_bytes; /* shared as pinned memory now */
+	uint64_t freed_bytes;  /* at exit: what the session still held and was freed */
 	uint64_t freed_handles;
 	uint32_t last_op;
-	int32_t last_error;	/* CUresult */
+	int32_t last_error; /* CUresult */
 	uint32_t last_error_op;
-	uint32_t pid;		/* the guest's */
-	uint64_t wakes;		/* doorbells answered */
-	uint64_t rings;		/* doorbells rung */
+	uint32_t pid;               /* the guest's */
+	uint64_t wakes;             /* doorbells answered */
+	uint64_t rings;             /* doorbells rung */
 	uint64_t ops[VG_STATS_OPS]; /* executed, by enum vg_op */
 };
 

@@ -3,7 +3,7 @@
  * Control messages over a UNIX socket. Trusts the peer in nothing: a short, long or truncated
  * message is -EPROTO and its descriptors are closed.
  */
-#include "socket.h"
+#include "protocol/socket.h"
 
 #include <errno.h>
 #include <poll.h>

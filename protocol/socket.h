@@ -5,7 +5,7 @@
 #ifndef VG_SOCKET_H
 #define VG_SOCKET_H
 
-#include "control.h"
+#include "protocol/control.h"
 
 /* A message and the descriptors that came or go with it; unused ones are -1. */
 struct vg_packet {

@@ -12,11 +12,10 @@
  *
  * The two sizes travel in the message that opens the lane (control.h), never in the shared page.
  *
- * Records. Each ring holds records of 8-byte-aligned length, each in one piece: a record that would
- * cross the ring's end is preceded by a pad record. A record begins with its length, so a reader
- * copies the head once to private memory, checks it against what the producer index covers, and
- * copies or uses the rest. Payload that is only passed through (bulk data of copies) may stay in
- * the ring until the call that uses it is done; everything that is interpreted is copied first.
+ * Each ring is a stream of bytes. A command is a head, its arguments (copied to private memory once,
+ * bounded by VG_ARGS_MAX, then checked and used) and, where the call has one, a bulk part that is only
+ * passed through: it may be larger than the ring and is used piece by piece where it lies. Each
+ * of the three begins at a multiple of 8; pads are zero. A reply is built alike.
  *
  * Indices run freely from 0 in 64 bits and count bytes. An index that breaks
  * cons <= prod <= cons + size, or is not a multiple of 8, is a breach of protocol: it ends the
@@ -42,12 +41,14 @@
 /* Raised when the layout of anything in wire.h or control.h changes. */
 #define VG_PROTOCOL_VERSION 1u
 
-#define VG_LANE_MAGIC 0x656e616cu /* "lane" */
+#define VG_LANE_MAGIC       0x656e616cu /* "lane" */
 
-#define VG_RING_MIN   (8u * 1024)
-#define VG_RING_MAX   (16u * 1024 * 1024)
-/* One record takes at most this share of its ring, so that producer and consumer overlap. */
-#define VG_RECORD_MAX(ring_bytes) ((ring_bytes) / 4)
+#define VG_RING_MIN         (8u * 1024)
+#define VG_RING_MAX         (16u * 1024 * 1024)
+/* Arguments of one command or reply, head excluded, bulk excluded. */
+#define VG_ARGS_MAX (1024u * 1024)
+/* The bulk part of a call that needs it in one piece (module images). */
+#define VG_BULK_WHOLE_MAX (1024ull * 1024 * 1024)
 
 /* Bounds on what a session may hold; a backend may grant less (control.h, vg_limits). */
 #define VG_LANES_MAX   256u
@@ -90,27 +91,33 @@ _Static_assert(sizeof(struct vg_lane_shared) == 320, "layout of the lane's share
 
 /* vg_cmd.flags */
 #define VG_CMD_ASYNC 0x0001u /* no reply; an error goes into the lane's error word */
+#define VG_CMD_PTDS  0x0002u /* the call's per-thread-default-stream variant was called */
 
-/* Head of each command; arguments as the spec lays them out follow (codec.h). */
+/* Head of each command; args_size bytes of arguments as the spec lays them out follow, then the bulk. */
 struct vg_cmd {
-	uint32_t size;  /* of the whole record, head included, multiple of 8 */
-	uint16_t op;    /* enum vg_op (generated), or VG_OP_PAD */
-	uint16_t flags; /* VG_CMD_* */
-	uint64_t after; /* vg_after(): command to be run first, 0 for none */
+	uint16_t op;        /* enum vg_op (generated) */
+	uint16_t flags;     /* VG_CMD_* */
+	uint32_t args_size; /* bytes, before padding to 8 */
+	uint64_t bulk_size; /* bytes, before padding to 8 */
+	uint64_t after;     /* vg_after(): command to be run first, 0 for none */
 };
-_Static_assert(sizeof(struct vg_cmd) == 16, "layout of a command's head");
+_Static_assert(sizeof(struct vg_cmd) == 24, "layout of a command's head");
 
 /* Head of each reply. Replies come in the order of the lane's synchronous commands. */
 struct vg_reply {
-	uint32_t size;
-	uint16_t op; /* of the command that it answers, or VG_OP_PAD */
+	uint16_t op; /* of the command that it answers */
 	uint16_t flags;
+	int32_t result; /* CUresult; unless 0 both sizes are 0 or what the call defines for its errors */
+	uint32_t args_size;
 	uint32_t number; /* low 32 bits of the command's number in its lane, from 1 */
-	int32_t result;	 /* CUresult */
+	uint64_t bulk_size;
 };
-_Static_assert(sizeof(struct vg_reply) == 16, "layout of a reply's head");
+_Static_assert(sizeof(struct vg_reply) == 24, "layout of a reply's head");
 
-#define VG_OP_PAD 0xffffu /* skip `size` bytes; only `size` and `op` are present */
+static inline uint64_t vg_pad8(uint64_t bytes)
+{
+	return (bytes + 7) & ~7ull;
+}
 
 /*
  * `after`: lane in the top 12 bits (its slot + 1), number of the command in that lane below.

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bell.h"
-#include "control.h"
-#include "socket.h"
+#include "protocol/bell.h"
+#include "protocol/control.h"
+#include "protocol/socket.h"
 
 /* Where vgpu-frontd listens unless VGPU_SOCKET says otherwise. */
 #define FE_SOCKET_DEFAULT "/run/vgpu/frontd.sock"
