@@ -267,7 +267,7 @@ SUBMAKE = $(MAKE) --no-print-directory
 
 .PHONY: check check-lint check-unit check-local check-asan check-tsan check-xen demo bench lint
 check: deps
-	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' '$(MAKEOVERRIDES)' $(CHECK_PARTS)
+	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
 check-unit: build-all
 	@$(RUN) --suite $(SUITE)unit --timeout 300 $(UNIT_TESTS)
@@ -275,11 +275,9 @@ check-unit: build-all
 check-local: build-all $(TEST_PREREQS)
 	@$(RUN) --suite $(SUITE)local --timeout 900 $(LOCAL_TESTS)
 
-check-asan:
-	@$(SUBMAKE) CONFIG=asan check-unit check-local
-
-check-tsan:
-	@$(SUBMAKE) CONFIG=tsan check-unit check-local
+check-asan check-tsan: check-%:
+	+@rc=0; for part in unit local; do \
+		$(SUBMAKE) CONFIG=$* check-$$part || rc=1; done; exit $$rc
 
 check-xen: build-all $(TEST_PREREQS)
 	@$(RUN) --suite xen --timeout 1500 $(XEN_TESTS)
@@ -288,13 +286,13 @@ check-lint lint: generated
 	@$(RUN) --suite lint --timeout 900 $(sort $(wildcard tests/lint/check-*))
 
 bench: deps
-	@$(SUBMAKE) -j$(JOBS) bench-run
+	+@$(SUBMAKE) -j$(JOBS) bench-run
 bench-run: build-all $(BENCH_PREREQS)
 	@set -e; for b in $(BENCHES); do VGPU_BUILD=$(abspath $(B)) $$b </dev/null; done
 
 # The demonstration is a script: packages first (the build's probes must see them), then it.
 demo: deps
-	@$(SUBMAKE) -j$(JOBS) demo-run
+	+@$(SUBMAKE) -j$(JOBS) demo-run
 demo-run: build-all $(TEST_PREREQS)
 	@VGPU_BUILD=$(abspath $(B)) tests/xen/demo </dev/null
 
