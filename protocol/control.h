@@ -52,11 +52,14 @@ struct vg_limits {
 	uint32_t channel;      /* enum vg_channel_kind: who makes the pages of a share */
 };
 
+/* vg_control_open.devid: the first device with room for a session. */
+#define VG_DEVID_ANY 0xffffffffu
+
 struct vg_control_open {
-	uint32_t protocol; /* VG_PROTOCOL_VERSION of the sender */
-	uint32_t pid;      /* the guest's own, for logs only */
-	uint32_t uid;      /* likewise */
-	uint32_t pad;
+	uint32_t protocol;      /* VG_PROTOCOL_VERSION of the sender */
+	uint32_t pid;           /* the guest's own, for logs only */
+	uint32_t uid;           /* likewise */
+	uint32_t devid;         /* which of the guest's vGPUs, or VG_DEVID_ANY */
 	uint64_t spec_hash;     /* vg_spec_hash (generated): both ends must have the same */
 	char comm[VG_COMM_MAX]; /* program's name, NUL-terminated, for logs only */
 };

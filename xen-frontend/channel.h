@@ -13,7 +13,8 @@
 #include "protocol/control.h"
 #include "protocol/socket.h"
 
-/* Where vgpu-frontd listens unless VGPU_SOCKET says otherwise. */
+/* Where vgpu-frontd listens unless VGPU_SOCKET says otherwise. VGPU_DEVICE=N asks for one of several
+ * vGPUs of the guest. Both are ignored in set-user-id programs. */
 #define FE_SOCKET_DEFAULT "/run/vgpu/frontd.sock"
 
 struct fe_share {
@@ -38,7 +39,14 @@ struct fe_channel {
  * -ENODEV: no device; text (VG_TEXT_MAX bytes) says what and what to do about it.
  */
 int fe_channel_open(struct fe_channel *channel, uint64_t spec_hash, char *text);
+/* Says goodbye without waiting. In a forked child close(channel->sock) is right instead. */
 void fe_channel_close(struct fe_channel *channel);
+
+/*
+ * To be called when the socket has become readable outside of a request (VG_BELL_LIFE): 0 when
+ * the session lives, -EPIPE when it has ended; text then says why.
+ */
+int fe_channel_check(struct fe_channel *channel, char *text);
 
 /*
  * Makes a share of `pages` pages. Regions are mapped at `address` (the caller has it reserved with
