@@ -313,6 +313,11 @@ int fe_channel_unshare(struct fe_channel *channel, struct fe_share *share)
 	return rc;
 }
 
+static void addresses_reserve(void *at, size_t bytes)
+{
+	mmap(at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
 int fe_pages_map(const struct vg_control_share *want, struct fe_share *share, int fd,
 		 uint64_t offset)
 {
@@ -324,8 +329,14 @@ int fe_pages_map(const struct vg_control_share *want, struct fe_share *share, in
 		return -EINVAL;
 	base = mmap(at, share->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd,
 		    (off_t)offset);
-	if (base == MAP_FAILED)
-		return -errno;
+	if (base == MAP_FAILED) {
+		int rc = -errno;
+
+		/* A failed MAP_FIXED may have taken the reservation away all the same. */
+		if (fixed)
+			addresses_reserve(at, share->bytes);
+		return rc;
+	}
 	share->base = base;
 	/* A forked child has no session; were it to hold the pages, the parent's death would go
 	 * unnoticed until the child's. */
@@ -336,8 +347,7 @@ int fe_pages_map(const struct vg_control_share *want, struct fe_share *share, in
 void fe_pages_discard(struct fe_share *share)
 {
 	if (share->base && share->kind == VG_SHARE_REGION)
-		mmap(share->base, share->bytes, PROT_NONE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+		addresses_reserve(share->base, share->bytes);
 	else if (share->base)
 		munmap(share->base, share->bytes);
 	share->base = NULL;
