@@ -46,6 +46,14 @@ struct ptx_options {
 	unsigned int opt_level; /* 0: little optimisation, fastest load; 1: the default */
 	bool eager;		/* compile every kernel at load, not at its first use */
 	bool lazy_check;	/* skip the check of all functions at load; errors then come at first use */
+
+	/*
+	 * Where the module's variables (.global, .const) live: zeroed memory of the driver's device
+	 * range, aligned to 4096. Asked once a module, given back at unload. NULL: the engine's own.
+	 */
+	void *(*variables_alloc)(void *opaque, size_t bytes);
+	void (*variables_free)(void *opaque, void *address, size_t bytes);
+	void *opaque;
 };
 
 /*
