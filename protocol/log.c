@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Log lines. Text in a line may come from the other side: control characters never reach the
+ * output, so nobody but this file ends a line or starts one. Runs in any thread; no locks, no
+ * allocation.
+ */
+#include "protocol/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 1024
+
+static const char *const level_names[] = {"error", "warn", "info", "call", "data"};
+/* Priorities as sd-daemon(3) has them: err, warning, info, debug, debug. */
+static const char *const level_prefix[] = {"<3>", "<4>", "<6>", "<7>", "<7>"};
+
+int vg_log_level_parse(const char *text, enum vg_log_level *level)
+{
+	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+		if (!strcmp(text, level_names[i])) {
+			*level = (enum vg_log_level)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *vg_log_level_name(enum vg_log_level level)
+{
+	return level_names[level];
+}
+
+/* Does standard error go to the journal? Looked up once; racing threads find the same answer. */
+static bool to_journal(void)
+{
+	static int answer = -1;
+	int known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
+
+	if (known < 0) {
+		known = secure_getenv("JOURNAL_STREAM") != NULL;
+		__atomic_store_n(&answer, known, __ATOMIC_RELAXED);
+	}
+	return known;
+}
+
+static size_t add_number(char *line, size_t used, const char *key, int64_t number)
+{
+	int n = number == VG_LOG_NOBODY
+			? snprintf(line + used, LINE_MAX_BYTES - used, " %s=-", key)
+			: snprintf(line + used, LINE_MAX_BYTES - used, " %s=%lld", key,
+				   (long long)number);
+
+	return used + (size_t)n;
+}
+
+static void write_all(const char *line, size_t length)
+{
+	int keep = errno;
+	ssize_t n;
+
+	do
+		n = write(STDERR_FILENO, line, length);
+	while (n < 0 && errno == EINTR);
+	errno = keep; /* a log line changes nothing, not even this */
+}
+
+void vg_log_write(const struct vg_log_who *who, enum vg_log_level level, const char *format, ...)
+{
+	char line[LINE_MAX_BYTES];
+	size_t used, room;
+	va_list args;
+	int n;
+
+	used = (size_t)snprintf(line, sizeof(line), "%s[vgpu]",
+				to_journal() ? level_prefix[level] : "");
+	used = add_number(line, used, "dom", who->dom);
+	used = add_number(line, used, "dev", who->dev);
+	used = add_number(line, used, "pid", who->pid);
+	used += (size_t)snprintf(line + used, sizeof(line) - used, " level=%s ",
+				 level_names[level]);
+	room = sizeof(line) - 1 - used; /* keeps one byte for the newline */
+	va_start(args, format);
+	n = vsnprintf(line + used, room, format, args);
+	va_end(args);
+	if (n > 0)
+		used += (size_t)n < room ? (size_t)n : room - 1;
+	for (size_t i = 0; i < used; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	line[used++] = '\n';
+	write_all(line, used);
+}
+
+void vg_log_clean(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~' || *text == '"' || *text == '\\')
+			*text = '?';
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+bool vg_log_allow(struct vg_log_limit *limit, const struct vg_log_who *who)
+{
+	uint64_t now = now_ms();
+
+	if (!limit->window_start || now - limit->window_start >= limit->window_ms) {
+		if (limit->dropped)
+			vg_warn(who, "dropped=%u similar lines left out", limit->dropped);
+		limit->window_start = now;
+		limit->used = 0;
+		limit->dropped = 0;
+	}
+	if (limit->used < limit->burst) {
+		limit->used++;
+		return true;
+	}
+	limit->dropped++;
+	return false;
+}
