@@ -30,7 +30,7 @@ static void run_single(CUmodule module)
 	float *got = must_malloc(N * sizeof(*got)), a = 2.75f;
 	CUdeviceptr dx = 0, dy = 0;
 	unsigned int n = N, wrong = 0;
-	void *params[] = { &n, &a, &dx, &dy };
+	void *params[] = {&n, &a, &dx, &dy};
 
 	for (unsigned int i = 0; i < N; i++) {
 		x[i] = (float)(i % 1000) * 0.37f;
@@ -63,10 +63,10 @@ static void run_double_packed(CUmodule module)
 {
 	double *x = must_malloc(N * sizeof(*x)), *y = must_malloc(N * sizeof(*y));
 	double *got = must_malloc(N * sizeof(*got));
-	struct packed_params p = { .n = N, .a = -1.0 / 3.0 };
+	struct packed_params p = {.n = N, .a = -1.0 / 3.0};
 	size_t size = sizeof(p);
-	void *extra[] = { CU_LAUNCH_PARAM_BUFFER_POINTER, &p, CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
-			  CU_LAUNCH_PARAM_END };
+	void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, &p, CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
+			 CU_LAUNCH_PARAM_END};
 	unsigned int wrong = 0;
 
 	for (unsigned int i = 0; i < N; i++) {
