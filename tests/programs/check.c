@@ -172,6 +172,33 @@ void fill_random(void *buffer, size_t size, uint64_t seed)
 	}
 }
 
+size_t count_not_random(const void *buffer, size_t size, uint64_t seed)
+{
+	const unsigned char *bytes = buffer;
+	size_t wrong = 0, at, length;
+	uint64_t word;
+
+	for (at = 0; at < size; at += sizeof(word)) {
+		word = random_next(&seed);
+		length = size - at < sizeof(word) ? size - at : sizeof(word);
+		if (memcmp(bytes + at, &word, length) == 0)
+			continue;
+		for (size_t i = 0; i < length; i++)
+			wrong += bytes[at + i] != ((unsigned char *)&word)[i];
+	}
+	return wrong;
+}
+
+size_t count_not_value(const void *buffer, size_t size, unsigned char value)
+{
+	const unsigned char *bytes = buffer;
+	size_t wrong = 0;
+
+	for (size_t i = 0; i < size; i++)
+		wrong += bytes[i] != value;
+	return wrong;
+}
+
 double seconds_now(void)
 {
 	struct timespec now;

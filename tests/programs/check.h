@@ -52,6 +52,10 @@ void launch_1d(CUfunction f, unsigned int blocks, unsigned int threads, CUstream
 void fill_random(void *buffer, size_t size, uint64_t seed);
 uint64_t random_next(uint64_t *state);
 
+/* How many bytes differ from what fill_random() with this seed wrote; from one value. */
+size_t count_not_random(const void *buffer, size_t size, uint64_t seed);
+size_t count_not_value(const void *buffer, size_t size, unsigned char value);
+
 /* Monotonic seconds. */
 double seconds_now(void);
 
