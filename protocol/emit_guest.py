@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""Emitters of the guest's side: stubs that send, exported entries, tables."""
+
+import emit_common as c
+
+
+def signature(call):
+    last = ["bool asynchronous"] if call.has("either") else []
+    return f"CUresult rpc_{call.name}({c.parameters(call, last)})"
+
+
+def header(spec):
+    out = [c.head("the guest's stubs, and the halves that are written by hand"),
+           "#ifndef FE_CALLS_H\n#define FE_CALLS_H\n", "#include <stdbool.h>\n",
+           '#include "protocol/calls.h"\n',
+           "/* Send a call and wait for its answer, unless it is asynchronous. */"]
+    out += [signature(call) + ";" for call in spec.calls if call.wire]
+    out += ["", "/* Written by hand: what the exported function of that name does. */"]
+    out += [f"CUresult fe_{call.name}({c.parameters(call)});" for call in spec.calls
+            if call.has("guest")]
+    out += ["", "#endif"]
+    return "\n".join(out) + "\n"
+
+
+def _checks(call):
+    out = []
+    for arg in call.args:
+        pointer = arg.direction != "in" or arg.variable or arg.kind == "bulk"
+        if pointer and not arg.opt:
+            counted = arg.kind in ("array", "handles", "bytes", "bulk")
+            test = f"!{arg.name} && ({arg.count}) != 0" if counted else f"!{arg.name}"
+            out += [f"\tif ({test})", "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
+    for arg in call.args:
+        if arg.direction == "in" and arg.kind == "handle":
+            flags = "FE_NULL_OK" if "null" in arg.attrs else "0"
+            out += [f"\tresult = fe_handle_check(VG_HANDLE_{arg.base}, (uint64_t){arg.name}, {flags});",
+                    "\tif (result)", "\t\treturn result;"]
+        if "covers" in arg.attrs:
+            out += [f"\tif (!fe_range_known({arg.name}, {arg.attrs['covers']}))",
+                    "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
+    return out
+
+
+def _fill(call):
+    out = []
+    for arg in call.args:
+        name = arg.name
+        if arg.direction == "in":
+            if arg.kind == "value":
+                out.append(f"\targs.{name} = {name};")
+            elif arg.kind == "handle":
+                out.append(f"\targs.{name} = (uint64_t){name};")
+            elif arg.kind == "string":
+                out.append(f"\targs.n_{name} = {name} ? strlen({name}) + 1 : 0;")
+            elif arg.kind != "bulk":
+                out.append(f"\targs.n_{name} = {name} ? {c.count_expr(arg)} : 0;")
+        elif arg.direction == "inout":
+            test = f"{name} ? *{name} : ({c.ctype(arg.base)}){{0}}" if arg.opt else f"*{name}"
+            out.append(f"\targs.{name} = {test};")
+        elif "mint" in arg.attrs:
+            out += [f"\targs.{name} = fe_handle_mint(VG_HANDLE_{arg.base});",
+                    f"\tif (!args.{name})", "\t\treturn CUDA_ERROR_OUT_OF_MEMORY;"]
+        elif arg.variable:
+            out.append(f"\targs.room_{name} = {name} ? (uint64_t)({arg.count}) : VG_ROOM_NULL;")
+    return out
+
+
+def _parts(call):
+    out = []
+    if c.args_fields(call):
+        out.append("\tfe_call_in(&call, &args, sizeof(args));")
+    for arg in call.args:
+        if arg.direction == "in" and arg.variable:
+            out += [f"\tfe_call_in(&call, {arg.name}, "
+                    f"args.n_{arg.name} * sizeof({c.element(arg)}));"]
+        elif arg.direction == "in" and arg.kind == "bulk":
+            out.append(f"\tcall.bulk = (struct fe_in){{{arg.name}, {arg.count}}};")
+    if c.ret_fields(call):
+        out.append("\tfe_call_out(&call, &ret, sizeof(ret));")
+    for arg in call.outs:
+        if arg.variable:
+            out += [f"\tfe_call_out(&call, {arg.name}, args.room_{arg.name} == VG_ROOM_NULL ? 0 :",
+                    f"\t\t   args.room_{arg.name} * sizeof({c.element(arg)}));"]
+        elif arg.kind == "bulk":
+            out.append(f"\tcall.bulk_out = (struct fe_out){{{arg.name}, {arg.count}}};")
+    if any(arg.variable for arg in call.outs):
+        out.append(f"\tcall.sizes = sizes_{call.name};")
+    return out
+
+
+def _sizes(call):
+    """Function that learns the sizes of variable outputs from the reply's fixed part."""
+    outs = [arg for arg in call.outs if arg.variable]
+    if not outs:
+        return []
+    out = [f"static bool sizes_{call.name}(struct fe_call *call)", "{",
+           f"\tconst struct vg_ret_{call.name} *ret = call->out[0].data;", ""]
+    for i, arg in enumerate(outs, 1):
+        out += [f"\tif (ret->n_{arg.name} > call->out[{i}].size / sizeof({c.element(arg)}))",
+                "\t\treturn false;",
+                f"\tcall->out[{i}].size = ret->n_{arg.name} * sizeof({c.element(arg)});"]
+    return out + ["\treturn true;", "}", ""]
+
+
+def _results(call):
+    out = []
+    for arg in call.outs:
+        name, opt = arg.name, f"\tif ({arg.name})\n\t" if arg.opt else ""
+        if "mint" in arg.attrs:
+            out.append(f"\t*{name} = ({arg.base})args.{name};")
+        elif arg.kind == "handle":
+            out += [f"\tfe_handle_note(VG_HANDLE_{arg.base}, ret.{name});",
+                    f"{opt}\t*{name} = ({arg.base})ret.{name};"]
+        elif arg.kind == "handles":
+            out += [f"\tfor (uint64_t i = 0; i < ret.n_{name}; i++)",
+                    f"\t\tfe_handle_note(VG_HANDLE_{arg.base}, (uint64_t){name}[i]);"]
+        elif arg.kind == "value":
+            out.append(f"{opt}\t*{name} = ret.{name};")
+    for arg in call.args:
+        if "destroy" in arg.attrs:
+            out.append(f"\tfe_handle_drop(VG_HANDLE_{arg.base}, (uint64_t){arg.name});")
+    return out
+
+
+def stub(call):
+    flags = [f".op = VG_OP_{call.name}"]
+    if call.has("either"):
+        flags.append(".async = asynchronous")
+    elif call.has("async"):
+        flags.append(".async = true")
+    if call.has("reports"):
+        flags.append(".reports = true")
+    if call.has("nocontext"):
+        flags.append(".no_context = true")
+    out = _sizes(call) + [signature(call), "{"]
+    if c.args_fields(call):
+        out.append(f"\tstruct vg_args_{call.name} args;")
+    if c.ret_fields(call):
+        out.append(f"\tstruct vg_ret_{call.name} ret;")
+    out += [f"\tstruct fe_call call = {{{', '.join(flags)}}};", "\tCUresult result;", ""]
+    out += _checks(call)
+    if c.args_fields(call):
+        out.append("\tmemset(&args, 0, sizeof(args));")
+    if c.ret_fields(call):
+        out.append("\tmemset(&ret, 0, sizeof(ret));")
+    out += _fill(call) + _parts(call) + ["\tresult = fe_call_run(&call);"]
+    minted = [a for a in call.outs if "mint" in a.attrs]
+    if minted:
+        out += ["\tif (result) {"]
+        out += [f"\t\tfe_handle_drop(VG_HANDLE_{a.base}, args.{a.name});" for a in minted]
+        out += ["\t\treturn result;", "\t}"]
+    else:
+        out += ["\tif (result)", "\t\treturn result;"]
+    if call.has("anyerror"):
+        out = out[:-2]
+    return "\n".join(out + _results(call) + [
+        "\treturn result;" if call.has("anyerror") else "\treturn CUDA_SUCCESS;", "}", ""])
+
+
+def stubs(spec):
+    out = [c.head("the guest's stubs"), "#include <string.h>\n", '#include "protocol/calls.h"',
+           '#include "xen-frontend/libcuda/calls.h"\n', '#include "xen-frontend/libcuda/call.h"',
+           '#include "xen-frontend/libcuda/memory.h"\n', '#include "protocol/bounds.h"\n']
+    out += [stub(call) for call in spec.calls if call.wire]
+    return "\n".join(out)
+
+
+def _entry(call, symbol, variant):
+    target = f"fe_{call.name}" if call.has("guest") else f"rpc_{call.name}"
+    out = [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tCUresult result;", ""]
+    if not call.has("noinit"):
+        out += [f"\tresult = fe_enter(VG_OP_{call.name});", "\tif (result)",
+                f"\t\treturn fe_leave(VG_OP_{call.name}, result);"]
+    if variant and call.stream:
+        out += [f"\tif (!{call.stream})", f"\t\t{call.stream} = CU_STREAM_PER_THREAD;"]
+    elif variant:
+        out.append("\tfe_ptds = true;")
+    out.append(f"\tresult = {target}({c.arguments(call)});")
+    if variant and not call.stream:
+        out.append("\tfe_ptds = false;")
+    return "\n".join(out + [f"\treturn fe_leave(VG_OP_{call.name}, result);", "}", ""])
+
+
+def entries(spec, variants):
+    out = [c.head("the exported functions"), '#include "protocol/calls.h"',
+           '#include "protocol/cuda_proto.h"', '#include "xen-frontend/libcuda/calls.h"\n',
+           '#include "xen-frontend/libcuda/call.h"', '#include "xen-frontend/libcuda/refuse.h"\n',
+           '#define VG_EXPORT __attribute__((visibility("default")))\n']
+    done = set()
+    for call in spec.calls:
+        if call.internal:
+            continue
+        for symbol, variant in variants.of(call):
+            out.append(_entry(call, symbol, variant))
+            done.add(symbol)
+    out.append("/* Exported by the driver, not implemented here. */")
+    for symbol in sorted(variants.exports - done):
+        out += [f"CUresult {symbol}(void);",
+                f"VG_EXPORT CUresult {symbol}(void)", "{",
+                f'\treturn fe_refuse("{symbol}");', "}", ""]
+    return "\n".join(out)
+
+
+def export_map(variants):
+    names = "\n".join(f"\t\t{name};" for name in sorted(variants.exports))
+    return "{\n\tglobal:\n" + names + "\n\tlocal:\n\t\t*;\n};\n"
+
+
+def proc_table(rows, spec, variants):
+    """The answers of cuGetProcAddress, sorted by name, flag and version."""
+    known = {symbol for call in spec.calls if not call.internal for symbol, _ in variants.of(call)}
+    symbols = sorted({row[3] for row in rows if not row[3].startswith("-")})
+    out = [c.head("the answers of cuGetProcAddress"),
+           '#include "xen-frontend/libcuda/procaddress.h"\n', '#include "protocol/cuda_proto.h"\n']
+    out += [f"CUresult {symbol}(void);" for symbol in symbols
+            if symbol not in known and symbol in variants.exports]
+    out += ["", "const struct fe_proc fe_procs[] = {"]
+    for name, flag, version, symbol in sorted(rows, key=lambda r: (r[0], int(r[1]), int(r[2]))):
+        if symbol.startswith("-"):
+            status = symbol[symbol.index("st") + 2:].rstrip(")")
+            out.append(f'\t{{"{name}", {flag}, {status}, {version}, 0}},')
+        elif symbol in variants.exports:
+            out.append(f'\t{{"{name}", {flag}, 0, {version}, (void (*)(void)){symbol}}},')
+    out += ["};", "const unsigned int fe_procs_count = sizeof(fe_procs) / sizeof(fe_procs[0]);"]
+    return "\n".join(out) + "\n"

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# What both sides share, and what is generated from the spec.
+
+PROTO_GEN := $(addprefix $(GEN)/, protocol/handle_types.h protocol/calls.h protocol/cuda_proto.h \
+	protocol/op_names.c protocol/errors.c xen-frontend/libcuda/calls.h \
+	xen-frontend/libcuda/stubs.c xen-frontend/libcuda/entries.c xen-frontend/libcuda/procs.c \
+	xen-frontend/libcuda/libcuda.map dom0-executor/calls.h dom0-executor/driver_table.c \
+	dom0-executor/dispatch.c docs/coverage.md)
+
+$(eval $(call generated,$(PROTO_GEN),$(wildcard $(D)/*.py $(D)/*.api $(D)/*.tsv $(D)/exports.txt),\
+	$(PYTHON) $(D)/apigen.py $(D)/cuda.api $(GEN) && touch $(PROTO_GEN)))
+
+PROTO_SRCS := $(addprefix $(D)/, bell.c socket.c image.c log.c) $(GEN)/protocol/op_names.c \
+	$(GEN)/protocol/errors.c
+$(eval $(call archive,libvgproto.a,$(PROTO_SRCS)))

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A call on its way to the executor: what generated stubs and hand-written functions work with.
+ *
+ * A call belongs to the thread that makes it and uses that thread's lane (lane.h), which is opened at
+ * its first use. Nothing here trusts the executor's values beyond what a program's own
+ * process would lose by them: sizes of replies are checked against what was asked for.
+ */
+#ifndef FE_CALL_H
+#define FE_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/cuda_types.h"
+#include "protocol/handle.h"
+
+#define FE_PARTS_MAX 6
+
+struct fe_in {
+	const void *data;
+	size_t size;
+};
+
+struct fe_out {
+	void *data;
+	size_t size;
+};
+
+/* One call. Set up by FE_CALL and the fields below, run by fe_call_run. */
+struct fe_call {
+	uint16_t op;
+	bool async;      /* returns when the command is in the ring */
+	bool reports;    /* an earlier asynchronous error of this thread is returned here */
+	bool no_context; /* runs without making the thread's context current over there */
+	uint8_t ins;
+	uint8_t outs;
+	struct fe_in in[FE_PARTS_MAX];   /* arguments: the fixed part first; each is padded to 8 */
+	struct fe_out out[FE_PARTS_MAX]; /* answer: the fixed part first; each is padded to 8 */
+	struct fe_in bulk;
+	struct fe_out bulk_out; /* the answer's bulk part must have exactly this size */
+	/* Length of variable out parts beyond the first, told by the fixed part: when set, called after
+	 * the fixed part has been read, sets out[i].size; false: the answer makes no sense. */
+	bool (*sizes)(struct fe_call *call);
+};
+
+static inline void fe_call_in(struct fe_call *call, const void *data, size_t size)
+{
+	call->in[call->ins++] = (struct fe_in){data, size};
+}
+
+static inline void fe_call_out(struct fe_call *call, void *data, size_t size)
+{
+	call->out[call->outs++] = (struct fe_out){data, size};
+}
+
+/*
+ * Runs it. The executor's CUresult; CUDA_ERROR_DEVICE_UNAVAILABLE when the session is lost (sticky). Outputs
+ * are written on CUDA_SUCCESS, and on an error only if the executor sent them.
+ */
+CUresult fe_call_run(struct fe_call *call);
+
+/*
+ * Handles: a registry of what this process has, by which bad handles are answered without asking.
+ * mint: a new one for an object that the executor is about to make. note: one that the executor has given. drop: it is no
+ * more. check: CUDA's code for a handle that is not of this type or not alive (flags: FE_NULL_OK); values that the type
+ * passes through are fine. data: a pointer of the owner's kept with a handle (freed with free() on drop).
+ */
+#define FE_NULL_OK 1u
+uint64_t fe_handle_mint(enum vg_handle_type type);
+void fe_handle_note(enum vg_handle_type type, uint64_t handle);
+void fe_handle_drop(enum vg_handle_type type, uint64_t handle);
+CUresult fe_handle_check(enum vg_handle_type type, uint64_t handle, unsigned int flags);
+void *fe_handle_data(uint64_t handle);
+/* Keeps data with the handle unless it has some already; returns what it has then (the caller frees its own if that differs). */
+void *fe_handle_set_data(uint64_t handle, void *data);
+
+/* Entry of every exported function: 0, CUDA_ERROR_NOT_INITIALIZED, ..._DEINITIALIZED, or the session's sticky error. */
+CUresult fe_enter(uint16_t op);
+/* Its end: log line when VGPU_LOG says so. Returns result. */
+CUresult fe_leave(uint16_t op, CUresult result);
+
+/* True while this thread is in a per-thread-default-stream variant (set by generated entries). */
+extern __thread bool fe_ptds __attribute__((tls_model("initial-exec")));
+
+#endif

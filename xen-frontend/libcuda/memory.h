@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the guest knows of addresses: device allocations and pinned memory of this process, by which
+ * copies are classified and bad pointers answered without asking. Any thread; one lock.
+ */
+#ifndef FE_MEMORY_H
+#define FE_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/cuda_types.h"
+
+enum fe_range_kind {
+	FE_RANGE_NONE = 0, /* not ours: the program's own pageable memory */
+	FE_RANGE_DEVICE,   /* an allocation on the device */
+	FE_RANGE_RESERVED, /* reserved addresses: may be mapped */
+	FE_RANGE_PINNED,   /* a region shared with the executor, same address on both sides */
+	FE_RANGE_SHADOW,   /* "pinned" memory that could not be shared: ordinary memory, staged */
+};
+
+struct fe_range {
+	uint64_t base, size;
+	enum fe_range_kind kind;
+	unsigned int flags; /* of cuMemHostAlloc or cuMemHostRegister */
+	uint32_t region;    /* FE_RANGE_PINNED: its share's id */
+	CUcontext context;  /* current when it was made */
+	CUdevice device;
+	bool registered; /* by cuMemHostRegister: the memory is the program's */
+};
+
+/* 0 or -ENOMEM; -EEXIST when it overlaps another. */
+int fe_range_add(const struct fe_range *range);
+/* Removes the range that begins at base; false: none does. */
+bool fe_range_remove(uint64_t base, struct fe_range *old);
+/* The range that address lies in. */
+bool fe_range_find(uint64_t address, struct fe_range *range);
+/* True when [address, address + size) lies in ranges that the device can use. size 0: true. */
+bool fe_range_known(uint64_t address, uint64_t size);
+
+#endif
