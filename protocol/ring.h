@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The two ends of a shared byte stream (wire.h): a producer and a consumer over a ring of shared pages.
+ *
+ * Each end keeps its own position privately and only ever writes it to the shared page; the other
+ * end's index is read once a look, checked, and remembered. An index that breaks the rules of
+ * wire.h (or moves backwards) marks the end `broken`: from then on there is neither room nor data,
+ * and the session is to be ended. Nothing here waits or rings; the caller does, see
+ * vg_sleep_begin below.
+ *
+ * Each end belongs to one thread at a time.
+ */
+#ifndef VG_RING_H
+#define VG_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/wire.h"
+
+struct vg_producer {
+	uint8_t *base;      /* the ring's bytes; whoever mapped the lane owns them */
+	uint64_t size;      /* power of two */
+	uint64_t *prod;     /* shared, written by us */
+	uint64_t *cons;     /* shared, written by the consumer */
+	uint64_t pos;       /* bytes written so far, published or not */
+	uint64_t published; /* what *prod says; a multiple of 8 */
+	uint64_t seen;      /* last valid *cons */
+	bool broken;
+};
+
+struct vg_consumer {
+	const uint8_t *base;
+	uint64_t size;
+	uint64_t *prod;
+	uint64_t *cons;
+	uint64_t pos;      /* bytes taken so far, released or not */
+	uint64_t released; /* what *cons says; a multiple of 8 */
+	uint64_t seen;     /* last valid *prod */
+	bool broken;
+};
+
+/* True for a size that a ring may have: VG_RING_MIN .. VG_RING_MAX, a power of two. */
+bool vg_ring_size_valid(uint64_t size);
+
+/* Both ends of a new ring begin at 0; the shared words are not touched. */
+void vg_producer_init(struct vg_producer *p, void *base, uint64_t size, uint64_t *prod,
+		      uint64_t *cons);
+void vg_consumer_init(struct vg_consumer *c, const void *base, uint64_t size, uint64_t *prod,
+		      uint64_t *cons);
+
+/* Room in bytes; looks at the consumer's index only when less than `want` is known. */
+uint64_t vg_producer_room(struct vg_producer *p, uint64_t want);
+/* Room in one piece at the position, at most max bytes; 0: none now. Fill it, then advance. */
+size_t vg_producer_span(struct vg_producer *p, void **span, size_t max);
+void vg_producer_advance(struct vg_producer *p, size_t n);
+/* Copies as much of data as there is room for; returns how much. */
+size_t vg_producer_put(struct vg_producer *p, const void *data, size_t n);
+/* Zeros up to a multiple of 8. Always has room, since indices are multiples of 8. */
+void vg_producer_pad(struct vg_producer *p);
+/* Shows the consumer what has been written, up to the last multiple of 8. */
+void vg_producer_publish(struct vg_producer *p);
+
+/* Bytes to be had; looks at the producer's index only when less than `want` is known. */
+uint64_t vg_consumer_avail(struct vg_consumer *c, uint64_t want);
+/* Data in one piece at the position, at most max bytes; 0: none now. It stays until release. */
+size_t vg_consumer_span(struct vg_consumer *c, const void **span, size_t max);
+void vg_consumer_advance(struct vg_consumer *c, size_t n);
+/* Copies as much as is there; returns how much. */
+size_t vg_consumer_get(struct vg_consumer *c, void *data, size_t n);
+/* Skips up to a multiple of 8. */
+void vg_consumer_pad(struct vg_consumer *c);
+/* Gives what has been taken back to the producer, up to the last multiple of 8. */
+void vg_consumer_release(struct vg_consumer *c);
+
+/*
+ * The doorbell's handshake of wire.h. A side about to sleep: begin, look at the indices once more,
+ * wait only if there is nothing, end. A side that has published or released: rings if wake says so.
+ */
+static inline void vg_sleep_begin(uint32_t *sleeps)
+{
+	__atomic_store_n(sleeps, 1, __ATOMIC_RELAXED);
+	__sync_synchronize(); /* pairs with the one in vg_sleep_wake */
+}
+
+static inline void vg_sleep_end(uint32_t *sleeps)
+{
+	__atomic_store_n(sleeps, 0, __ATOMIC_RELAXED);
+}
+
+/* True: the other side sleeps (its word is cleared), ring it. */
+static inline bool vg_sleep_wake(uint32_t *sleeps)
+{
+	__sync_synchronize(); /* pairs with the one in vg_sleep_begin */
+	if (!__atomic_load_n(sleeps, __ATOMIC_RELAXED))
+		return false;
+	__atomic_store_n(sleeps, 0, __ATOMIC_RELAXED);
+	return true;
+}
+
+#endif
