@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vgpu-frontd as a whole: the guest's devices, its clients, and what it was told to allow.
+ */
+#ifndef FE_BROKER_H
+#define FE_BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <xenstore.h>
+
+#include "protocol/log.h"
+
+struct fe_options {
+	const char *socket_path;
+	const char *group; /* may connect; NULL: leave the group alone */
+	mode_t socket_mode;
+	unsigned int sessions_max;
+	unsigned int sessions_max_user;
+	uint32_t pages_max;      /* of gntalloc in this guest, and for all clients together */
+	uint32_t pages_max_user; /* for all clients of one user together */
+	enum vg_log_level level;
+};
+
+struct fe_client;
+struct fe_device;
+
+struct fe_broker {
+	struct fe_options options;
+	struct xs_handle *xs;
+	struct fe_device *devices; /* by rising number */
+	struct fe_client *clients;
+	unsigned int client_count;
+	bool scan; /* our directory of devices may have changed */
+	struct vg_log_who log;
+};
+
+/* devices.c: finds devices that came and went, then lets each do what is due. */
+void fe_devices_step(struct fe_broker *broker);
+void fe_devices_free(struct fe_broker *broker, const char *why);
+
+/* clients.c */
+/* A connection that accept() gave; takes ownership. */
+void fe_client_add(struct fe_broker *broker, int sock);
+/* Its socket is readable or has ended. */
+void fe_client_readable(struct fe_client *client);
+/* Time limits, programs that wait for a device, clients that have gone. */
+void fe_clients_step(struct fe_broker *broker);
+bool fe_clients_timed(const struct fe_broker *broker);
+void fe_clients_free(struct fe_broker *broker);
+
+#endif

@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest processes and their sessions.
+ *
+ *   NEW --OPEN--> WAITING --a device is ready--> OPENING --answer--> OPEN --EOF, CLOSE, GONE--> GONE
+ *
+ * A client speaks (its request is checked here), the backend is asked over the control ring, its answer goes
+ * back to the client; SHARE makes the pages on the way down and hands them over on the way up. While a
+ * request is on its way the client's socket is not read.
+ *
+ * Trusts clients in nothing: pid and uid come from the kernel, sizes are bounded here even though the
+ * executor bounds them too, since the pages are this guest's. One thread.
+ */
+#include "xen-frontend/frontd/client.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "xen-frontend/frontd/clock.h"
+
+#define HELLO_TIMEOUT_MS   10000 /* connected, but no OPEN */
+#define DEVICE_TIMEOUT_MS  15000 /* OPEN, but the device is still on its way */
+#define OPEN_TIMEOUT_MS    55000 /* shorter than libcuda's own, so that it hears the reason */
+#define REQUEST_TIMEOUT_MS 25000
+
+/* The largest that wire.h allows: a page and two rings. */
+#define LANE_PAGES_MAX (1 + 2 * (VG_RING_MAX / VG_PAGE_SIZE))
+
+static void client_send(struct fe_client *client, const struct vg_packet *packet)
+{
+	int rc;
+
+	if (client->sock < 0)
+		return;
+	rc = vg_packet_send(client->sock, packet);
+	if (rc == 0)
+		return;
+	/* Gone, or it does not read its answers: EAGAIN, as our end never blocks. Its socket's end is
+	 * seen by the loop. */
+	if (rc != -EPIPE)
+		vg_warn(&client->log, "op=send error=\"%s\"", strerror(-rc));
+	shutdown(client->sock, SHUT_RDWR);
+}
+
+__attribute__((format(printf, 4, 5))) static void
+client_answer(struct fe_client *client, uint32_t tag, int status, const char *format, ...)
+{
+	struct vg_packet packet;
+	va_list args;
+
+	vg_packet_init(&packet, VG_CTL_ANSWER, tag);
+	packet.msg.status = status;
+	va_start(args, format);
+	vsnprintf(packet.msg.text, sizeof(packet.msg.text), format, args);
+	va_end(args);
+	if (status)
+		vg_info(&client->log, "op=refuse status=%d why=\"%s\"", status, packet.msg.text);
+	client_send(client, &packet);
+}
+
+static void holds_free(struct fe_client *client)
+{
+	while (client->holds) {
+		struct fe_hold *hold = client->holds;
+
+		client->holds = hold->next;
+		free(hold);
+	}
+}
+
+/* Closes the client's end. The object stays until its request has been answered. */
+static void client_close(struct fe_client *client)
+{
+	if (client->sock >= 0)
+		close(client->sock);
+	client->sock = -1;
+	holds_free(client);
+	client->state = FE_CLIENT_GONE;
+	if (!client->ring_tag)
+		client->deadline = 0;
+}
+
+static void request_done(struct fe_client *client)
+{
+	client->ring_tag = 0;
+	client->deadline = 0;
+	fe_offer_free(&client->offer);
+}
+
+static void session_forget(struct fe_client *client)
+{
+	if (client->device)
+		client->device->sessions--;
+	client->device = NULL;
+	request_done(client);
+}
+
+/* The client ends the session, or we do: the backend is told. */
+static void session_close(struct fe_client *client, const char *why)
+{
+	struct vg_control msg = {.type = VG_CTL_CLOSE, .session = client->session};
+
+	vg_info(&client->log, "op=close session=%u why=\"%s\"", client->session, why);
+	if (client->device)
+		fe_device_send(client->device, &msg);
+	client_close(client);
+}
+
+void fe_client_end(struct fe_client *client, int status, const char *why)
+{
+	struct vg_packet packet;
+
+	vg_info(&client->log, "op=gone session=%u status=%d why=\"%s\"", client->session, status,
+		why);
+	vg_packet_init(&packet, VG_CTL_GONE, 0);
+	packet.msg.status = status;
+	snprintf(packet.msg.text, sizeof(packet.msg.text), "%s", why);
+	client_send(client, &packet);
+	client_close(client);
+	session_forget(client);
+}
+
+/* --- the accounts --- */
+
+static uint32_t holds_sum(const struct fe_client *client, uint32_t kind)
+{
+	uint32_t sum = 0;
+
+	for (const struct fe_hold *hold = client->holds; hold; hold = hold->next)
+		sum += hold->kind == kind ? hold->pages : 0;
+	return sum;
+}
+
+static uint32_t holds_count(const struct fe_client *client, uint32_t kind)
+{
+	uint32_t count = 0;
+
+	for (const struct fe_hold *hold = client->holds; hold; hold = hold->next)
+		count += hold->kind == kind;
+	return count;
+}
+
+static struct fe_hold **hold_find(struct fe_client *client, uint32_t kind, uint32_t id)
+{
+	struct fe_hold **at = &client->holds;
+
+	while (*at && ((*at)->kind != kind || (*at)->id != id))
+		at = &(*at)->next;
+	return at;
+}
+
+uint32_t fe_client_pages(const struct fe_client *client)
+{
+	uint32_t pages = holds_sum(client, VG_SHARE_LANE) + holds_sum(client, VG_SHARE_REGION);
+
+	if (client->offer.pages.fd >= 0)
+		pages += client->offer.pages.pages;
+	return pages;
+}
+
+static bool pages_allowed(const struct fe_client *client, uint32_t more)
+{
+	const struct fe_options *options = &client->broker->options;
+	uint64_t all = more, user = more;
+
+	for (const struct fe_client *c = client->broker->clients; c; c = c->next) {
+		uint32_t pages = fe_client_pages(c);
+
+		all += pages;
+		user += c->uid == client->uid ? pages : 0;
+	}
+	return all <= options->pages_max && user <= options->pages_max_user;
+}
+
+static bool session_allowed(const struct fe_client *client)
+{
+	const struct fe_options *options = &client->broker->options;
+	unsigned int all = 1, user = 1;
+
+	for (const struct fe_client *c = client->broker->clients; c; c = c->next) {
+		if (c == client || c->state == FE_CLIENT_NEW)
+			continue;
+		all++;
+		user += c->uid == client->uid;
+	}
+	return all <= options->sessions_max && user <= options->sessions_max_user;
+}
+
+/* --- requests --- */
+
+/* Sends `msg` for the client's request, which the answer will find by its tag. */
+static int request_forward(struct fe_client *client, struct vg_control *msg, uint64_t timeout)
+{
+	int rc;
+
+	msg->session = client->session;
+	rc = fe_device_send(client->device, msg);
+	if (rc)
+		return rc;
+	client->ring_tag = msg->tag;
+	client->deadline = fe_clock_ms() + timeout;
+	return 0;
+}
+
+/*
+ * The device for an OPEN. NULL: `rc` and the client's answer say why, or, with rc 0, one may be
+ * ready soon.
+ */
+static struct fe_device *device_choose(struct fe_client *client, int *rc, char *why)
+{
+	uint32_t want = client->request.u.open.devid;
+	bool coming = false;
+
+	*rc = -ENODEV;
+	snprintf(why, VG_TEXT_MAX,
+		 want == VG_DEVID_ANY
+			 ? "no vGPU is attached to this guest: on the host run 'vgpu attach "
+			   "DOMAIN'"
+			 : "this guest has no vGPU %u (VGPU_DEVICE); see 'vgpu list' on the host",
+		 want);
+	for (struct fe_device *d = client->broker->devices; d; d = d->next) {
+		if (want != VG_DEVID_ANY && want != d->devid)
+			continue;
+		if (fe_device_usable(d) && d->sessions_max && d->sessions >= d->sessions_max) {
+			*rc = -EBUSY;
+			snprintf(
+				why, VG_TEXT_MAX,
+				"all %u sessions of vGPU %u are in use (max-sessions, set on the host)",
+				d->sessions_max, d->devid);
+		} else if (fe_device_usable(d)) {
+			return d;
+		} else if (d->why_rc) {
+			*rc = d->why_rc;
+			memcpy(why, d->why, VG_TEXT_MAX);
+		} else {
+			coming = true;
+		}
+	}
+	if (coming)
+		*rc = 0;
+	return NULL;
+}
+
+static void open_try(struct fe_client *client)
+{
+	struct vg_control msg = client->request;
+	char why[VG_TEXT_MAX];
+	int rc;
+	struct fe_device *device = device_choose(client, &rc, why);
+
+	if (!device && rc == 0) {
+		client->state = FE_CLIENT_WAITING;
+		return;
+	}
+	if (!device) {
+		client_answer(client, client->request.tag, rc, "%s", why);
+		client_close(client);
+		return;
+	}
+	client->device = device;
+	client->device->sessions++;
+	client->session = fe_device_session(device);
+	client->log.dev = device->devid;
+	client->state = FE_CLIENT_OPENING;
+	msg.u.open.pid = (uint32_t)client->pid;
+	msg.u.open.uid = (uint32_t)client->uid;
+	msg.u.open.devid = device->devid;
+	rc = request_forward(client, &msg, OPEN_TIMEOUT_MS);
+	if (rc) {
+		client_answer(client, client->request.tag, rc, "vGPU %u: %s", device->devid,
+			      strerror(-rc));
+		client_close(client);
+		session_forget(client);
+	}
+}
+
+static void open_request(struct fe_client *client)
+{
+	const struct fe_options *options = &client->broker->options;
+
+	if (client->request.u.open.protocol != VG_PROTOCOL_VERSION) {
+		client_answer(
+			client, client->request.tag, -EPROTO,
+			"libcuda speaks protocol %u, vgpu-frontd %u: install the same release of both",
+			client->request.u.open.protocol, VG_PROTOCOL_VERSION);
+		client_close(client);
+	} else if (!session_allowed(client)) {
+		client_answer(
+			client, client->request.tag, -EBUSY,
+			"too many programs use the vGPU: vgpu-frontd allows %u, %u of one user",
+			options->sessions_max, options->sessions_max_user);
+		client_close(client);
+	} else {
+		vg_log_clean(client->request.u.open.comm);
+		client->deadline = fe_clock_ms() + DEVICE_TIMEOUT_MS;
+		open_try(client);
+	}
+}
+
+/* NULL when the share is within the limits. */
+static const char *share_refused(struct fe_client *client, const struct vg_control_share *want)
+{
+	const struct vg_limits *limits = &client->limits;
+
+	if (want->kind == VG_SHARE_LANE) {
+		if (want->id >= VG_LANES_MAX || holds_count(client, VG_SHARE_LANE) >= limits->lanes)
+			return "no more lanes";
+		if (want->pages < 1 || want->pages > limits->lane_pages)
+			return "the lane is too large";
+	} else if (want->kind == VG_SHARE_REGION) {
+		uint32_t held = holds_sum(client, VG_SHARE_REGION);
+
+		if (want->id >= VG_REGIONS_MAX)
+			return "no more regions";
+		if (want->pages < 1 || want->pages > limits->region_pages - held)
+			return "no more pinned memory in this session";
+	} else {
+		return "unknown kind";
+	}
+	if (*hold_find(client, want->kind, want->id))
+		return "its number is in use";
+	return NULL;
+}
+
+static void share_request(struct fe_client *client)
+{
+	struct vg_control msg = client->request;
+	struct vg_control_share *want = &msg.u.share;
+	const char *why = share_refused(client, want);
+	int rc;
+
+	if (why) {
+		client_answer(client, msg.tag, -ENOSPC, "share %u of %u pages refused: %s",
+			      want->id, want->pages, why);
+		return;
+	}
+	if (!pages_allowed(client, want->pages)) {
+		client_answer(client, msg.tag, -ENOSPC,
+			      "vgpu-frontd grants %u pages in all, %u to one user (--max-pages)",
+			      client->broker->options.pages_max,
+			      client->broker->options.pages_max_user);
+		return;
+	}
+	rc = fe_offer_make(&client->offer, want, client->device->backend_domid,
+			   client->device->limit_max);
+	if (rc == 0)
+		rc = request_forward(client, &msg, REQUEST_TIMEOUT_MS);
+	if (rc) {
+		fe_offer_free(&client->offer);
+		client_answer(client, msg.tag, rc, "cannot grant %u pages: %s", want->pages,
+			      rc == -ENOSPC
+				      ? "this guest has no more pages or grants for it "
+					"(vgpu-frontd --max-pages, max_grant_frames of the domain)"
+				      : strerror(-rc));
+	}
+}
+
+static void unshare_request(struct fe_client *client)
+{
+	struct vg_control msg = client->request;
+	int rc = -ENOENT;
+
+	if (*hold_find(client, msg.u.unshare.kind, msg.u.unshare.id))
+		rc = request_forward(client, &msg, REQUEST_TIMEOUT_MS);
+	if (rc)
+		client_answer(client, msg.tag, rc, "share %u: %s", msg.u.unshare.id, strerror(-rc));
+}
+
+static void request_take(struct fe_client *client)
+{
+	uint32_t type = client->request.type;
+	bool open = client->state == FE_CLIENT_OPEN;
+
+	if (type == VG_CTL_OPEN && client->state == FE_CLIENT_NEW)
+		open_request(client);
+	else if (type == VG_CTL_SHARE && open)
+		share_request(client);
+	else if (type == VG_CTL_UNSHARE && open)
+		unshare_request(client);
+	else if (type == VG_CTL_CLOSE)
+		session_close(client, "the program has closed it");
+	else
+		client_answer(client, client->request.tag, -EPROTO,
+			      "request %u makes no sense here", type);
+}
+
+void fe_client_readable(struct fe_client *client)
+{
+	struct vg_packet packet;
+	int rc;
+
+	if (client->sock < 0)
+		return;
+	/* Before its answer only the end can be of interest: poll says so by POLLHUP. */
+	if (client->ring_tag || client->state == FE_CLIENT_WAITING) {
+		session_close(client, "the program has ended");
+		return;
+	}
+	rc = vg_packet_recv(client->sock, &packet, 0);
+	if (rc == -ETIMEDOUT || rc == -EAGAIN)
+		return;
+	if (rc) {
+		session_close(client, rc == -EPIPE ? "the program has ended" : strerror(-rc));
+		return;
+	}
+	vg_packet_close_fds(&packet);
+	client->request = packet.msg;
+	request_take(client);
+}
+
+/* --- answers --- */
+
+static void limits_adopt(struct fe_client *client, struct vg_limits *limits)
+{
+	uint32_t pages_max = client->broker->options.pages_max;
+
+	if (limits->lanes > VG_LANES_MAX)
+		limits->lanes = VG_LANES_MAX;
+	if (limits->lane_pages > LANE_PAGES_MAX)
+		limits->lane_pages = LANE_PAGES_MAX;
+	if (limits->region_pages > pages_max)
+		limits->region_pages = pages_max;
+	limits->channel = VG_CHANNEL_XEN; /* whoever makes the pages says so: that is us */
+	client->limits = *limits;
+}
+
+static void opened(struct fe_client *client, const struct vg_control *answer,
+		   struct vg_packet *reply)
+{
+	reply->msg.u.answer.limits = answer->u.answer.limits;
+	limits_adopt(client, &reply->msg.u.answer.limits);
+	client->state = FE_CLIENT_OPEN;
+	vg_info(&client->log, "op=open session=%u uid=%u comm=\"%s\"", client->session,
+		(unsigned int)client->uid, client->request.u.open.comm);
+}
+
+static int shared(struct fe_client *client, struct vg_packet *reply)
+{
+	const struct vg_control_share *want = &client->request.u.share;
+	struct fe_hold *hold = malloc(sizeof(*hold));
+
+	if (!hold)
+		return -ENOMEM;
+	*hold = (struct fe_hold){
+		.next = client->holds, .kind = want->kind, .id = want->id, .pages = want->pages};
+	client->holds = hold;
+	fe_offer_hand_over(&client->offer, reply);
+	return 0;
+}
+
+static void unshared(struct fe_client *client)
+{
+	struct fe_hold **at =
+		hold_find(client, client->request.u.unshare.kind, client->request.u.unshare.id);
+	struct fe_hold *hold = *at;
+
+	if (hold) {
+		*at = hold->next;
+		free(hold);
+	}
+}
+
+void fe_client_answered(struct fe_client *client, const struct vg_control *answer)
+{
+	struct vg_packet reply;
+	int rc = 0;
+
+	if (client->state == FE_CLIENT_GONE) {
+		request_done(client);
+		return;
+	}
+	vg_packet_init(&reply, VG_CTL_ANSWER, client->request.tag);
+	reply.msg.status = answer->status > 0 ? -EPROTO : answer->status;
+	memcpy(reply.msg.text, answer->text, sizeof(reply.msg.text));
+	if (reply.msg.status == 0) {
+		if (client->request.type == VG_CTL_OPEN)
+			opened(client, answer, &reply);
+		else if (client->request.type == VG_CTL_SHARE)
+			rc = shared(client, &reply);
+		else
+			unshared(client);
+	}
+	if (rc == 0)
+		client_send(client, &reply);
+	/* The client has its own descriptors now; ours would keep the pages alive beyond its death. */
+	request_done(client);
+	if (rc) {
+		session_close(client, strerror(-rc));
+	} else if (client->state == FE_CLIENT_OPENING) {
+		vg_info(&client->log, "op=refuse status=%d why=\"%s\"", reply.msg.status,
+			reply.msg.text);
+		client_close(client);
+		session_forget(client);
+	}
+}
+
+/* --- the device's events --- */
+
+static void on_message(struct fe_device *device, const struct vg_control *msg)
+{
+	struct fe_broker *broker = device->owner;
+
+	for (struct fe_client *c = broker->clients; c; c = c->next) {
+		if (c->device != device)
+			continue;
+		if (msg->type == VG_CTL_ANSWER && c->ring_tag && c->ring_tag == msg->tag) {
+			fe_client_answered(c, msg);
+			return;
+		}
+		if (msg->type == VG_CTL_GONE && c->session == msg->session) {
+			fe_client_end(c, msg->status < 0 ? msg->status : -EPIPE,
+				      msg->text[0] ? msg->text
+						   : "the session was ended by the host");
+			return;
+		}
+	}
+	/* An answer to CLOSE, or one that came after its time limit. */
+}
+
+static void on_ready(struct fe_device *device)
+{
+	struct fe_broker *broker = device->owner;
+
+	for (struct fe_client *c = broker->clients; c; c = c->next)
+		if (c->state == FE_CLIENT_WAITING)
+			open_try(c);
+}
+
+static void on_lost(struct fe_device *device, const char *why)
+{
+	struct fe_broker *broker = device->owner;
+
+	for (struct fe_client *c = broker->clients; c; c = c->next)
+		if (c->device == device)
+			fe_client_end(c, -ENODEV, why);
+}
+
+const struct fe_device_events fe_client_events = {
+	.message = on_message,
+	.ready = on_ready,
+	.lost = on_lost,
+};
+
+/* --- life --- */
+
+void fe_client_add(struct fe_broker *broker, int sock)
+{
+	struct fe_client *client = calloc(1, sizeof(*client));
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (!client || getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &size)) {
+		free(client);
+		close(sock);
+		return;
+	}
+	client->broker = broker;
+	client->sock = sock;
+	client->pid = peer.pid;
+	client->uid = peer.uid;
+	client->log = broker->log;
+	client->log.pid = peer.pid;
+	client->offer = FE_OFFER_NONE;
+	client->deadline = fe_clock_ms() + HELLO_TIMEOUT_MS;
+	client->next = broker->clients;
+	broker->clients = client;
+	broker->client_count++;
+}
+
+static void client_timeout(struct fe_client *client)
+{
+	switch (client->state) {
+	case FE_CLIENT_NEW:
+		vg_info(&client->log, "op=timeout why=\"connected, but asks for nothing\"");
+		client_close(client);
+		break;
+	case FE_CLIENT_WAITING:
+		client_answer(
+			client, client->request.tag, -ENODEV,
+			"a vGPU is attached, but the host does not serve it: is xen-vgpud running?");
+		client_close(client);
+		break;
+	case FE_CLIENT_OPENING:
+	case FE_CLIENT_OPEN:
+		client_answer(client, client->request.tag, -ETIMEDOUT,
+			      "the host does not answer: see xen-vgpud's log");
+		session_close(client, "the host does not answer");
+		break;
+	case FE_CLIENT_GONE: break;
+	}
+	request_done(client);
+}
+
+void fe_clients_step(struct fe_broker *broker)
+{
+	struct fe_client **at = &broker->clients;
+	uint64_t now = fe_clock_ms();
+
+	while (*at) {
+		struct fe_client *client = *at;
+
+		if (client->state == FE_CLIENT_WAITING)
+			open_try(client);
+		if (client->deadline && now >= client->deadline)
+			client_timeout(client);
+		if (client->state == FE_CLIENT_GONE && !client->ring_tag) {
+			session_forget(client);
+			*at = client->next;
+			broker->client_count--;
+			free(client);
+			continue;
+		}
+		at = &client->next;
+	}
+}
+
+bool fe_clients_timed(const struct fe_broker *broker)
+{
+	for (const struct fe_client *c = broker->clients; c; c = c->next)
+		if (c->deadline || c->state == FE_CLIENT_GONE)
+			return true;
+	return false;
+}
+
+void fe_clients_free(struct fe_broker *broker)
+{
+	for (struct fe_client *c = broker->clients; c; c = c->next) {
+		client_close(c);
+		request_done(c);
+	}
+	fe_clients_step(broker);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One guest process that has connected. It has at most one request on its way, so what it can make
+ * us hold is bounded. See client.c for its life.
+ */
+#ifndef FE_CLIENT_H
+#define FE_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "protocol/control.h"
+#include "protocol/log.h"
+#include "protocol/socket.h"
+#include "xen-frontend/frontd/broker.h"
+#include "xen-frontend/frontd/device.h"
+#include "xen-frontend/frontd/offer.h"
+
+enum fe_client_state {
+	FE_CLIENT_NEW,     /* connected, has not said OPEN */
+	FE_CLIENT_WAITING, /* has, but no device is ready yet */
+	FE_CLIENT_OPENING, /* the backend has been asked */
+	FE_CLIENT_OPEN,
+	FE_CLIENT_GONE, /* socket closed; goes when the backend has answered what is on its way */
+};
+
+/* A share that the backend holds: for the accounts. */
+struct fe_hold {
+	struct fe_hold *next;
+	uint32_t kind;
+	uint32_t id;
+	uint32_t pages;
+};
+
+struct fe_client {
+	struct fe_client *next;
+	struct fe_broker *broker;
+	enum fe_client_state state;
+	int sock; /* -1 when gone */
+	pid_t pid;
+	uid_t uid;
+	struct vg_log_who log;
+	uint64_t deadline; /* ms; 0: none */
+
+	struct fe_device *device; /* from OPENING on */
+	uint32_t session;
+	struct vg_limits limits;
+	struct fe_hold *holds;
+
+	/* The request on its way to the backend, as the client sent it. */
+	struct vg_control request;
+	uint32_t ring_tag; /* 0: none */
+	struct fe_offer offer;
+};
+
+/* The pages that it and its request hold. */
+uint32_t fe_client_pages(const struct fe_client *client);
+
+/* Answers from the device, and its coming and going. */
+void fe_client_answered(struct fe_client *client, const struct vg_control *answer);
+/* The session has ended on the other side: the program is told why, and nothing is sent to the backend. */
+void fe_client_end(struct fe_client *client, int status, const char *why);
+
+extern const struct fe_device_events fe_client_events;
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vgpu-frontd, the guest's broker: the only process of a guest that opens /dev/xen.
+ *
+ * It brings each vGPU of the guest up over xenstore, takes connections of programs on a UNIX socket,
+ * asks the backend for their sessions over the device's control ring, makes their shared pages and
+ * event channels and passes those on as descriptors. It sees no CUDA call: data goes between program and
+ * executor without it. Its death ends the sessions; the next one brings the devices back.
+ *
+ * Trusts this guest's root, programs in nothing, the backend in nothing it says on the ring.
+ * Threads: this loop, and libxenstore's reader.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "xen-frontend/frontd/broker.h"
+#include "xen-frontend/frontd/client.h"
+#include "xen-frontend/frontd/clock.h"
+#include "xen-frontend/frontd/device.h"
+#include "xen-frontend/frontd/listener.h"
+#include "xen-frontend/frontd/notify.h"
+#include "xen-frontend/frontd/options.h"
+
+#define TICK_MS      250   /* while a time limit runs */
+#define LEAVE_MAX_MS 12000 /* 5, then 6, each up to 5 s */
+#define SCAN_TOKEN   "devices"
+#define SCAN_PATH    "device/vgpu"
+
+struct loop {
+	struct fe_broker *broker;
+	int signals;
+	int listener;
+	struct pollfd *fds;
+	size_t used, room;
+	bool leaving;
+};
+
+/* --- what is polled: four kinds of descriptors, in this order --- */
+
+static int loop_add(struct loop *loop, int fd, short events)
+{
+	if (loop->used == loop->room) {
+		size_t room = loop->room ? loop->room * 2 : 32;
+		struct pollfd *fds = realloc(loop->fds, room * sizeof(*fds));
+
+		if (!fds)
+			return -ENOMEM;
+		loop->fds = fds;
+		loop->room = room;
+	}
+	loop->fds[loop->used++] = (struct pollfd){.fd = fd, .events = events};
+	return 0;
+}
+
+static short client_events(const struct fe_client *client)
+{
+	/* While its request is on its way only its end is of interest (POLLHUP comes unasked). */
+	return client->ring_tag || client->state == FE_CLIENT_WAITING ? 0 : POLLIN;
+}
+
+static int loop_collect(struct loop *loop)
+{
+	struct fe_broker *broker = loop->broker;
+	int rc;
+
+	loop->used = 0;
+	rc = loop_add(loop, loop->signals, POLLIN);
+	if (rc == 0)
+		rc = loop_add(loop, xs_fileno(broker->xs), POLLIN);
+	if (rc == 0)
+		rc = loop_add(loop, loop->listener, POLLIN);
+	for (struct fe_device *d = broker->devices; rc == 0 && d; d = d->next)
+		rc = loop_add(loop, d->bell.wait_fd, POLLIN);
+	for (struct fe_client *c = broker->clients; rc == 0 && c; c = c->next)
+		rc = loop_add(loop, c->sock, client_events(c));
+	return rc;
+}
+
+/* --- what has come --- */
+
+static void signals_take(struct loop *loop)
+{
+	struct vg_log_who *log = &loop->broker->log;
+	struct signalfd_siginfo info;
+
+	while (read(loop->signals, &info, sizeof(info)) == sizeof(info)) {
+		enum vg_log_level level = loop->broker->options.level;
+
+		if (info.ssi_signo == SIGUSR1)
+			level = VG_LOG_DATA;
+		else if (info.ssi_signo != SIGUSR2)
+			loop->leaving = true;
+		vg_log_set_level(log, level);
+		for (struct fe_device *d = loop->broker->devices; d; d = d->next)
+			vg_log_set_level(&d->log, level);
+		for (struct fe_client *c = loop->broker->clients; c; c = c->next)
+			vg_log_set_level(&c->log, level);
+	}
+}
+
+static void watches_take(struct fe_broker *broker)
+{
+	char **watch;
+
+	/* libxenstore queues without bound: take all, mark, act once. */
+	while ((watch = xs_check_watch(broker->xs)) != NULL) {
+		/* Our own directory holds all frontends' state nodes too. */
+		if (!strcmp(watch[XS_WATCH_TOKEN], SCAN_TOKEN))
+			broker->scan = true;
+		for (struct fe_device *d = broker->devices; d; d = d->next)
+			if (broker->scan || !strcmp(watch[XS_WATCH_TOKEN], d->token))
+				d->dirty = true;
+		free(watch);
+	}
+}
+
+/* In the order of loop_collect(); nothing is added or removed on the way. */
+static void loop_dispatch(struct loop *loop)
+{
+	struct fe_broker *broker = loop->broker;
+	struct pollfd *at = loop->fds;
+
+	if (at++->revents)
+		signals_take(loop);
+	if (at++->revents)
+		watches_take(broker);
+	at++; /* the listener comes last: it adds clients */
+	for (struct fe_device *d = broker->devices; d; d = d->next)
+		if (at++->revents)
+			vg_bell_wait(&d->bell, -1, 0);
+	for (struct fe_client *c = broker->clients; c; c = c->next)
+		if (at++->revents)
+			fe_client_readable(c);
+	if (loop->fds[2].revents)
+		fe_listener_accept(broker, loop->listener);
+}
+
+static bool loop_timed(const struct fe_broker *broker)
+{
+	for (const struct fe_device *d = broker->devices; d; d = d->next)
+		if (fe_device_timed(d))
+			return true;
+	return fe_clients_timed(broker);
+}
+
+static void loop_run(struct loop *loop)
+{
+	while (!loop->leaving) {
+		/* Clients first: what they ask goes onto the ring in the same turn. */
+		fe_clients_step(loop->broker);
+		fe_devices_step(loop->broker);
+		if (loop_collect(loop) ||
+		    (poll(loop->fds, loop->used, loop_timed(loop->broker) ? TICK_MS : -1) < 0 &&
+		     errno != EINTR)) {
+			vg_error(&loop->broker->log, "op=poll error=\"%s\"", strerror(errno));
+			return;
+		}
+		loop_dispatch(loop);
+	}
+}
+
+/* Sessions are told, devices closed in order, so that the host keeps nothing of ours. */
+static void broker_leave(struct fe_broker *broker)
+{
+	static const char why[] = "vgpu-frontd was stopped";
+	uint64_t end = fe_clock_ms() + LEAVE_MAX_MS;
+
+	fe_notify("STOPPING=1");
+	for (struct fe_device *d = broker->devices; d; d = d->next)
+		fe_device_leave(d, why);
+	fe_clients_free(broker);
+	for (;;) {
+		struct pollfd watch = {.fd = xs_fileno(broker->xs), .events = POLLIN};
+		bool left = true;
+
+		for (struct fe_device *d = broker->devices; d; d = d->next)
+			left &= fe_device_left(d);
+		if (left || fe_clock_ms() >= end)
+			break;
+		poll(&watch, 1, TICK_MS);
+		watches_take(broker);
+	}
+	fe_devices_free(broker, why);
+}
+
+/* --- start --- */
+
+static int signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	/* Before libxenstore starts its thread, which inherits this. */
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Each session takes a descriptor, each request of one a few more. */
+static void descriptors_allow(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int xenstore_open(struct fe_broker *broker)
+{
+	uint64_t domid;
+
+	broker->xs = xs_open(0);
+	if (!broker->xs) {
+		vg_error(
+			&broker->log,
+			"op=start error=\"cannot reach xenstore (%s): vgpu-frontd runs as root in a Xen "
+			"guest whose kernel has /dev/xen/xenbus\"",
+			strerror(errno));
+		return -ENODEV;
+	}
+	if (vg_store_read_uint(broker->xs, XBT_NULL, "domid", NULL, 0, 0x7fef, &domid) == 0)
+		broker->log.dom = (int64_t)domid;
+	if (!xs_watch(broker->xs, SCAN_PATH, SCAN_TOKEN)) {
+		vg_error(&broker->log, "op=start error=\"cannot watch %s: %s\"", SCAN_PATH,
+			 strerror(errno));
+		return -EIO;
+	}
+	return 0;
+}
+
+/* Not an error yet: a module may come later. Without them a device cannot connect, and says so. */
+static void modules_check(struct fe_broker *broker)
+{
+	static const char *const nodes[] = {"/dev/xen/gntalloc", "/dev/xen/evtchn"};
+	static const char *const modules[] = {"xen-gntalloc", "xen-evtchn"};
+
+	for (size_t i = 0; i < 2; i++)
+		if (access(nodes[i], R_OK | W_OK))
+			vg_warn(&broker->log, "op=start node=%s error=\"%s: run 'modprobe %s'\"",
+				nodes[i], strerror(errno), modules[i]);
+}
+
+int main(int argc, char **argv)
+{
+	struct fe_broker broker = {.log = VG_LOG_WHO_NONE, .scan = true};
+	struct loop loop = {.broker = &broker, .listener = -1};
+	int rc = fe_options_parse(&broker.options, argc, argv);
+
+	if (rc)
+		return rc > 0 ? EXIT_SUCCESS : 2;
+	vg_log_set_level(&broker.log, broker.options.level);
+	loop.signals = signals_open();
+	descriptors_allow();
+	modules_check(&broker);
+	rc = loop.signals < 0 ? -errno : xenstore_open(&broker);
+	if (rc == 0)
+		rc = loop.listener = fe_listener_open(&broker);
+	if (rc >= 0) {
+		fe_devices_step(&broker);
+		fe_notify("READY=1");
+		loop_run(&loop);
+		fe_listener_close(&broker, loop.listener);
+		broker_leave(&broker);
+		rc = loop.leaving ? 0 : -EIO;
+	}
+	if (broker.xs)
+		xs_close(broker.xs);
+	if (loop.signals >= 0)
+		close(loop.signals);
+	free(loop.fds);
+	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
