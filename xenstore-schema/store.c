@@ -13,6 +13,8 @@
 
 #include "xenstore-schema/schema.h"
 
+#define PRUNE_TRIES 16
+
 static int store_path(char *path, const char *dir, const char *name)
 {
 	int n = name ? snprintf(path, VG_STORE_PATH, "%s/%s", dir, name)
@@ -89,14 +91,30 @@ int vg_store_remove(struct xs_handle *xs, xs_transaction_t t, const char *dir, c
 	return xs_rm(xs, t, path) || errno == ENOENT ? 0 : -errno;
 }
 
-void vg_store_remove_if_empty(struct xs_handle *xs, xs_transaction_t t, const char *dir)
+static bool is_empty(struct xs_handle *xs, xs_transaction_t t, const char *dir)
 {
-	unsigned int count;
+	unsigned int count = 0;
 	char **names = xs_directory(xs, t, dir, &count);
+	bool empty = names && count == 0;
 
-	if (names && count == 0)
-		vg_store_remove(xs, t, dir, NULL);
 	free(names);
+	return empty;
+}
+
+void vg_store_prune(struct xs_handle *xs, const char *dir)
+{
+	for (int i = 0; i < PRUNE_TRIES; i++) {
+		xs_transaction_t t = xs_transaction_start(xs);
+		bool empty;
+
+		if (t == XBT_NULL)
+			return;
+		empty = is_empty(xs, t, dir);
+		if (empty)
+			vg_store_remove(xs, t, dir, NULL);
+		if (xs_transaction_end(xs, t, !empty) || errno != EAGAIN)
+			return;
+	}
 }
 
 bool vg_store_exists(struct xs_handle *xs, xs_transaction_t t, const char *dir)

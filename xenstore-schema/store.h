@@ -26,8 +26,9 @@ int vg_store_write_uint(struct xs_handle *xs, xs_transaction_t t, const char *di
 			uint64_t value);
 /* name may be NULL: the directory itself. A node that is not there is no error. */
 int vg_store_remove(struct xs_handle *xs, xs_transaction_t t, const char *dir, const char *name);
-/* Removes an empty directory; one that is missing or not empty is left alone. */
-void vg_store_remove_if_empty(struct xs_handle *xs, xs_transaction_t t, const char *dir);
+/* Removes a directory if it is there and empty, in a transaction of its own, so that what somebody
+ * puts into it meanwhile is safe. */
+void vg_store_prune(struct xs_handle *xs, const char *dir);
 bool vg_store_exists(struct xs_handle *xs, xs_transaction_t t, const char *dir);
 
 /*

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon's settings. The administrator is trusted; typing errors get a message that names the
+ * file, the line and what is allowed.
+ */
+#include "xen-backend/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "xenstore-schema/schema.h"
+
+#ifndef VG_SYSCONFDIR
+#define VG_SYSCONFDIR "/etc"
+#endif
+
+enum option_kind { OPTION_PATH, OPTION_NAME, OPTION_LEVEL, OPTION_NUMBER };
+
+struct option {
+	const char *name;
+	enum option_kind kind;
+	size_t offset, size;
+	uint32_t min, max;
+	const char *value_default;
+	const char *help;
+};
+
+#define FIELD(f) offsetof(struct be_config, f), sizeof(((struct be_config *)0)->f)
+
+/* xen-vgpud.conf shows each of these with its default, as a comment. */
+static const struct option options[] = {
+	{"executor", OPTION_PATH, FIELD(executor), 0, 0, "",
+	 "program that serves one guest process; default: vgpu-executor beside this program, or in\n"
+	 "      ../libexec/vgpu"},
+	{"user", OPTION_NAME, FIELD(user), 0, 0, "vgpu", "user that executors become"},
+	{"socket", OPTION_PATH, FIELD(socket), 0, 0, "/run/vgpu/xen-vgpud.sock",
+	 "control socket of the vgpu command"},
+	{"log-level", OPTION_LEVEL, FIELD(log_level), 0, 0, "info",
+	 "error, warn, info, call or data"},
+	{"open-timeout", OPTION_NUMBER, FIELD(open_timeout), 1, 600, "60",
+	 "seconds that an executor may take to open a session"},
+	{"request-timeout", OPTION_NUMBER, FIELD(request_timeout), 1, 600, "30",
+	 "seconds that an executor may take to map or unmap pages"},
+	{"exit-timeout", OPTION_NUMBER, FIELD(exit_timeout), 1, 60, "3",
+	 "seconds that an executor has to end before it gets SIGTERM, two more before SIGKILL"},
+	{"max-executors", OPTION_NUMBER, FIELD(max_executors), 1, 4096, "256",
+	 "executors in all; each guest process that uses a vGPU has one"},
+};
+#define OPTIONS (sizeof(options) / sizeof(options[0]))
+
+static const struct option *option_find(const char *name, size_t length)
+{
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (strlen(options[i].name) == length && !strncmp(options[i].name, name, length))
+			return &options[i];
+	return NULL;
+}
+
+static int option_store(struct be_config *config, const struct option *option, const char *value)
+{
+	char *field = (char *)config + option->offset;
+	uint64_t number;
+	uint32_t small;
+
+	switch (option->kind) {
+	case OPTION_PATH:
+		if (*value && *value != '/')
+			return -EINVAL;
+		/* fall through */
+	case OPTION_NAME:
+		return snprintf(field, option->size, "%s", value) < (int)option->size ? 0 : -EINVAL;
+	case OPTION_LEVEL:
+		return vg_log_level_parse(value, (enum vg_log_level *)(void *)field);
+	case OPTION_NUMBER:
+		if (!vg_parse_uint(value, &number) || number < option->min || number > option->max)
+			return -EINVAL;
+		small = (uint32_t)number;
+		memcpy(field, &small, sizeof(small));
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static void option_allowed(const struct option *option, char *text, size_t size)
+{
+	switch (option->kind) {
+	case OPTION_PATH: snprintf(text, size, "an absolute path"); break;
+	case OPTION_NAME: snprintf(text, size, "a short name"); break;
+	case OPTION_LEVEL: snprintf(text, size, "error, warn, info, call or data"); break;
+	case OPTION_NUMBER:
+		snprintf(text, size, "a number from %u to %u", option->min, option->max);
+		break;
+	}
+}
+
+static int config_set(struct be_config *config, const char *name, size_t length, const char *value,
+		      char *why)
+{
+	const struct option *option = option_find(name, length);
+	char allowed[64];
+
+	if (!option) {
+		snprintf(why, BE_CONFIG_WHY, "unknown setting `%.*s`; see xen-vgpud --help",
+			 (int)length, name);
+		return -EINVAL;
+	}
+	if (option_store(config, option, value)) {
+		option_allowed(option, allowed, sizeof(allowed));
+		snprintf(why, BE_CONFIG_WHY, "%s = %.100s is not valid: it must be %s", option->name,
+			 value, allowed);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int be_config_set(struct be_config *config, const char *name, const char *value, char *why)
+{
+	return config_set(config, name, strlen(name), value, why);
+}
+
+void be_config_init(struct be_config *config)
+{
+	memset(config, 0, sizeof(*config));
+	for (size_t i = 0; i < OPTIONS; i++)
+		option_store(config, &options[i], options[i].value_default);
+}
+
+/* Cuts blanks off both ends, in place. */
+static char *trim(char *text)
+{
+	size_t length;
+
+	while (isspace((unsigned char)*text))
+		text++;
+	length = strlen(text);
+	while (length && isspace((unsigned char)text[length - 1]))
+		text[--length] = '\0';
+	return text;
+}
+
+static int config_line(struct be_config *config, char *line, char *why)
+{
+	char *text = trim(line);
+	char *equals;
+
+	if (!*text || *text == '#')
+		return 0;
+	equals = strchr(text, '=');
+	if (!equals) {
+		snprintf(why, BE_CONFIG_WHY, "`%.80s` is not NAME = VALUE", text);
+		return -EINVAL;
+	}
+	*equals = '\0';
+	text = trim(text);
+	return be_config_set(config, text, trim(equals + 1), why);
+}
+
+int be_config_read(struct be_config *config, const char *path, bool required, char *why)
+{
+	char line[512], reason[BE_CONFIG_WHY - 100];
+	FILE *file = fopen(path, "re");
+	int number = 0, rc = 0;
+
+	if (!file) {
+		if (errno == ENOENT && !required)
+			return 0;
+		snprintf(why, BE_CONFIG_WHY, "%.80s: %s", path, strerror(errno));
+		return -errno;
+	}
+	while (!rc && fgets(line, sizeof(line), file)) {
+		char full[BE_CONFIG_WHY];
+
+		number++;
+		rc = config_line(config, line, full);
+		if (rc) {
+			snprintf(reason, sizeof(reason), "%.*s", (int)sizeof(reason) - 1, full);
+			snprintf(why, BE_CONFIG_WHY, "%.80s:%d: %s", path, number, reason);
+		}
+	}
+	fclose(file);
+	return rc;
+}
+
+/* --NAME=VALUE. Two passes over the line, since --config comes before the other options. */
+static int config_argument(struct be_config *config, const char *argument, char *why)
+{
+	const char *equals = strchr(argument, '=');
+
+	if (strncmp(argument, "--", 2) != 0 || !equals) {
+		snprintf(why, BE_CONFIG_WHY, "`%.80s` is not --NAME=VALUE; see xen-vgpud --help",
+			 argument);
+		return -EINVAL;
+	}
+	return config_set(config, argument + 2, (size_t)(equals - argument - 2), equals + 1, why);
+}
+
+int be_config_load(struct be_config *config, int argc, char **argv, char *why)
+{
+	bool given = false;
+	int rc;
+
+	be_config_init(config);
+	snprintf(config->config, sizeof(config->config), "%s", VG_SYSCONFDIR "/vgpu/xen-vgpud.conf");
+	for (int i = 1; i < argc; i++) {
+		if (!strncmp(argv[i], "--config=", 9)) {
+			snprintf(config->config, sizeof(config->config), "%s", argv[i] + 9);
+			given = true;
+		}
+		config->show_help |= !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h");
+		config->show_version |= !strcmp(argv[i], "--version");
+	}
+	if (config->show_help || config->show_version)
+		return 0;
+	rc = be_config_read(config, config->config, given, why);
+	for (int i = 1; i < argc && !rc; i++)
+		if (strncmp(argv[i], "--config=", 9) != 0)
+			rc = config_argument(config, argv[i], why);
+	return rc;
+}
+
+const char *be_config_help(void)
+{
+	static char text[4096];
+	int used = 0;
+
+	for (size_t i = 0; i < OPTIONS && used < (int)sizeof(text) - 1; i++)
+		used += snprintf(text + used, sizeof(text) - (size_t)used, "  --%s=VALUE%s%s%s\n      %s\n",
+				 options[i].name, *options[i].value_default ? "  (default " : "",
+				 options[i].value_default, *options[i].value_default ? ")" : "",
+				 options[i].help);
+	return text;
+}

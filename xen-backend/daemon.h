@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon's state and the nouns it is made of. One thread runs all of it, in turns: wait, mark
+ * what has happened, then act once on each device. Within a turn nothing is freed that the turn's
+ * list of sources may still point to: the dead are buried at its end.
+ */
+#ifndef BE_DAEMON_H
+#define BE_DAEMON_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <xenstore.h>
+
+#include "protocol/control.h"
+#include "protocol/log.h"
+#include "xen-backend/config.h"
+#include "xen-backend/ctlring.h"
+#include "xen-backend/link.h"
+#include "xen-backend/state.h"
+#include "xenstore-schema/settings.h"
+
+#define BE_DOMID_MAX   32751u /* below DOMID_FIRST_RESERVED */
+#define BE_DEVID_MAX   255u
+#define BE_DEVICES_MAX 1024u /* in all; more in xenstore are left alone, and the log says so */
+#define BE_HISTORY_MAX 128u  /* ended sessions kept for `vgpu list` */
+
+struct be_daemon;
+struct be_device;
+struct be_tools;
+
+/* --- what has been, of a session that ended ------------------------------------------------- */
+
+struct be_record {
+	uint32_t domid, devid;
+	uint32_t guest_pid, guest_uid;
+	char comm[VG_COMM_MAX]; /* the guest's words, cleaned */
+	pid_t executor;
+	int64_t started, ended;	   /* seconds since the epoch */
+	int32_t status;		   /* 0 or a negative errno */
+	char reason[VG_TEXT_MAX];  /* how it ended */
+	struct vg_stats stats;	   /* the executor's words */
+};
+
+/* --- one guest process ----------------------------------------------------------------------- */
+
+enum be_session_state {
+	BE_SESSION_OPENING, /* OPEN has not been answered */
+	BE_SESSION_OPEN,
+	BE_SESSION_ENDING, /* the executor has been told to end, or has closed its socket */
+	BE_SESSION_DEAD,   /* reaped, reported; to be buried at the end of the turn */
+};
+
+/* A request that the executor has and has not answered. */
+struct be_request {
+	bool used;
+	uint32_t tag;
+	uint32_t type;
+	uint64_t deadline; /* ms */
+};
+
+struct be_session {
+	struct be_device *device;
+	struct be_session *next;
+	enum be_session_state state;
+	uint32_t id; /* chosen by the frontend, not 0 */
+	pid_t pid;   /* of the executor; -1 once reaped */
+	int sock;    /* owned; -1 once ended */
+	struct vg_stats *stats; /* owned mapping, written by the executor */
+	struct be_request requests[VG_CTLRING_SLOTS];
+	bool close_asked; /* CLOSE waits for the executor's end */
+	uint32_t close_tag;
+	bool opened;	   /* the guest knows of it: its end is told with GONE */
+	int signals_sent;  /* 0, 1 SIGTERM, 2 SIGKILL */
+	uint64_t deadline; /* ms; of the next signal, while ENDING */
+	int32_t status;	   /* why it ends, for GONE and the record */
+	char reason[VG_TEXT_MAX];
+	uint32_t guest_pid, guest_uid;
+	char comm[VG_COMM_MAX];
+	int64_t started;
+	struct vg_log_who who;
+};
+
+/* Starts the executor and hands it the frontend's OPEN. NULL: `answer` holds status and text. */
+struct be_session *be_session_open(struct be_device *device, const struct vg_control *msg,
+				   struct vg_control *answer);
+/* SHARE, UNSHARE, CLOSE of an open session. Answers by itself, now or later. */
+void be_session_request(struct be_session *session, const struct vg_control *msg);
+/* Something is to be read on the socket. */
+void be_session_read(struct be_session *session);
+/* Ends it: closes the socket, later signals follow. The first reason stays. */
+void be_session_end(struct be_session *session, int32_t status, const char *reason);
+/* Time limits and the child's death. */
+void be_session_tick(struct be_session *session, uint64_t now);
+uint64_t be_session_deadline(const struct be_session *session); /* UINT64_MAX: none */
+void be_session_free(struct be_session *session);
+
+/* fork and exec; the descriptors stay the caller's. The pid, or a negative errno. */
+pid_t be_spawn(const struct be_device *device, uint32_t session, int control_fd, int stats_fd);
+/* Makes the executor's counters: a sealed memfd (returned, the caller closes it) and a mapping. */
+int be_stats_new(struct vg_stats **stats);
+void be_stats_free(struct vg_stats *stats);
+
+/* --- one vGPU -------------------------------------------------------------------------------- */
+
+#define BE_OUTBOX (2 * VG_CTLRING_SLOTS + 64) /* answers, and one GONE a session */
+
+struct be_device {
+	struct be_daemon *daemon;
+	struct be_device *next;
+	uint32_t domid, devid;
+	char dir[64];	 /* backend's directory */
+	char fe_dir[64]; /* frontend's, made from the numbers */
+	struct vg_log_who who;
+	struct vg_log_limit limit; /* of lines that the guest provokes */
+
+	bool dirty;    /* xenstore may have changed */
+	bool vanished; /* the backend's directory is gone: nothing of it may be written again */
+	bool buried;   /* to be freed at the end of the turn */
+
+	struct vg_settings settings;
+	bool usable;
+	char error[VG_TEXT_MAX * 2]; /* as in xenstore; empty: none there */
+	unsigned int failures;	     /* attempts to connect in a row that failed */
+	uint64_t retry_at;	     /* ms; no publishing or connecting before */
+
+	bool connected, settled, broken;
+	struct be_link link;
+	struct be_ctlring ring;
+	bool rung;	      /* the bell rang: the ring is to be looked at */
+	uint64_t unmask_at;   /* ms; 0: not masked. A guest that only rings is left masked a while */
+	unsigned int idle_bells; /* that brought nothing */
+	unsigned int unanswered; /* requests taken whose answer is not yet in the ring */
+
+	struct vg_control outbox[BE_OUTBOX];
+	unsigned int out_first, out_count;
+
+	struct be_session *sessions;
+	unsigned int session_count;
+};
+
+/* Reads xenstore, takes the state machine's step, until it says stay. */
+void be_device_act(struct be_device *device);
+struct be_device *be_device_new(struct be_daemon *daemon, uint32_t domid, uint32_t devid);
+void be_device_free(struct be_device *device);
+uint64_t be_device_deadline(const struct be_device *device);
+void be_device_tick(struct be_device *device, uint64_t now);
+
+/* Requests in, answers out; bounded work. Sets `broken` on a breach. */
+void be_device_serve(struct be_device *device, uint64_t now);
+/* Queues an answer or a GONE and moves what fits into the ring. */
+void be_device_send(struct be_device *device, const struct vg_control *msg);
+/* An answer to `request`; text may be NULL. */
+void be_device_answer(struct be_device *device, const struct vg_control *request, int32_t status,
+		      const char *text);
+void be_device_flush(struct be_device *device);
+
+/* --- all of them ----------------------------------------------------------------------------- */
+
+struct be_daemon {
+	struct be_config config;
+	struct xs_handle *xs;
+	struct vg_log_who who;
+	int signals; /* signalfd */
+	struct be_device *devices;
+	unsigned int device_count, executor_count;
+	bool rescan, stopping, child_died, too_many;
+	struct be_tools *tools;
+	struct be_record *history; /* ring of BE_HISTORY_MAX */
+	unsigned int history_next, history_count;
+	int64_t started;
+};
+
+/* Devices in xenstore that we do not know yet; and those that have gone. */
+void be_devices_scan(struct be_daemon *daemon);
+struct be_device *be_devices_find(struct be_daemon *daemon, uint32_t domid, uint32_t devid);
+/* Takes all queued watch events and marks what they concern. */
+void be_devices_watch(struct be_daemon *daemon);
+
+void be_history_add(struct be_daemon *daemon, const struct be_session *session);
+
+/* The vgpu command's socket (docs/control-socket.md). */
+int be_tools_open(struct be_daemon *daemon, char *why);
+void be_tools_close(struct be_daemon *daemon);
+size_t be_tools_sources(struct be_daemon *daemon, struct pollfd *fds, size_t room);
+void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t count);
+
+uint64_t be_now_ms(void);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which devices there are. Events only say that something may have changed: what is true is read
+ * from xenstore, once for each device and turn.
+ */
+#include "xen-backend/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "xenstore-schema/store.h"
+
+#define EVENTS_PER_TURN 4096
+#define TOKEN_BACKEND	"backend"
+#define TOKEN_DOMAINS	"domains"
+
+struct be_device *be_devices_find(struct be_daemon *daemon, uint32_t domid, uint32_t devid)
+{
+	for (struct be_device *d = daemon->devices; d; d = d->next)
+		if (d->domid == domid && d->devid == devid)
+			return d;
+	return NULL;
+}
+
+static void devices_add(struct be_daemon *daemon, uint32_t domid, uint32_t devid)
+{
+	struct be_device *device;
+
+	if (be_devices_find(daemon, domid, devid))
+		return;
+	if (daemon->device_count >= BE_DEVICES_MAX) {
+		if (!daemon->too_many)
+			vg_error(&daemon->who, "event=too-many-devices limit=%u", BE_DEVICES_MAX);
+		daemon->too_many = true;
+		return;
+	}
+	device = be_device_new(daemon, domid, devid);
+	if (!device) {
+		vg_error(&daemon->who, "event=device-lost domid=%u devid=%u errno=%d", domid, devid,
+			 errno);
+		return;
+	}
+	device->next = daemon->devices;
+	daemon->devices = device;
+	daemon->device_count++;
+}
+
+static void devices_scan_domain(struct be_daemon *daemon, uint32_t domid)
+{
+	uint32_t ids[BE_DEVID_MAX + 1];
+	char dir[VG_STORE_PATH];
+	int count;
+
+	snprintf(dir, sizeof(dir), VG_PATH_BACKEND_DOMAIN, domid);
+	count = vg_store_list_numbers(daemon->xs, XBT_NULL, dir, BE_DEVID_MAX, ids,
+				      sizeof(ids) / sizeof(ids[0]));
+	for (int i = 0; i < count; i++)
+		devices_add(daemon, domid, ids[i]);
+	/* A directory that an attach left empty, or whose last device was removed by hand. */
+	if (count == 0)
+		vg_store_prune(daemon->xs, dir);
+}
+
+void be_devices_scan(struct be_daemon *daemon)
+{
+	static uint32_t domids[BE_DEVICES_MAX];
+	int count = vg_store_list_numbers(daemon->xs, XBT_NULL, VG_PATH_BACKEND_ALL, BE_DOMID_MAX,
+					  domids, BE_DEVICES_MAX);
+
+	daemon->rescan = false;
+	for (int i = 0; i < count; i++)
+		devices_scan_domain(daemon, domids[i]);
+	for (struct be_device *d = daemon->devices; d; d = d->next)
+		d->dirty = true;
+}
+
+/* A path below the backend's root: one device's, or something above. */
+static void devices_mark(struct be_daemon *daemon, const char *path)
+{
+	static const char root[] = VG_PATH_BACKEND_ALL "/";
+	struct be_device *device;
+	unsigned int domid, devid;
+
+	if (strncmp(path, root, sizeof(root) - 1) != 0 ||
+	    sscanf(path + sizeof(root) - 1, "%5u/%3u", &domid, &devid) != 2) {
+		daemon->rescan = true;
+		return;
+	}
+	device = be_devices_find(daemon, domid, devid);
+	if (device)
+		device->dirty = true;
+	else
+		daemon->rescan = true;
+}
+
+static void devices_event(struct be_daemon *daemon, const char *path, const char *token)
+{
+	unsigned int domid, devid;
+	struct be_device *device;
+
+	if (!strcmp(token, TOKEN_BACKEND)) {
+		devices_mark(daemon, path);
+	} else if (sscanf(token, "frontend/%5u/%3u", &domid, &devid) == 2) {
+		device = be_devices_find(daemon, domid, devid);
+		if (device)
+			device->dirty = true;
+	} else {
+		daemon->rescan = true;
+	}
+}
+
+void be_devices_watch(struct be_daemon *daemon)
+{
+	for (int i = 0; i < EVENTS_PER_TURN; i++) {
+		char **event = xs_check_watch(daemon->xs);
+
+		if (!event)
+			return;
+		devices_event(daemon, event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
+		free(event);
+	}
+}

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+# xen-vgpud. SCHEMA_STORE_SRCS comes from xenstore-schema/module.mk, which is read later (the
+# modules are read in the order of their names), so it is named by its files here.
+
+BACKEND_SCHEMA := xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
+	$(GEN)/xenstore-schema/vgpu_schema.c
+# What the daemon is made of, but for its main and the hypervisor's side, which tests replace.
+BACKEND_SRCS := $(addprefix $(D)/,config.c ctlring.c device.c devices.c history.c serve.c session.c \
+	spawn.c state.c tools.c) $(BACKEND_SCHEMA)
+BACKEND_CFLAGS := $(XENSTORE_CFLAGS) $(JSONC_CFLAGS) $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) \
+	-DVG_LIBEXECDIR='"$(LIBEXECDIR)"' -DVG_SYSCONFDIR='"$(SYSCONFDIR)"'
+BACKEND_LIBS := $(B)/lib/libvgproto.a $(XENSTORE_LIBS) $(JSONC_LIBS) $(if $(HAVE_SYSTEMD),$(SYSTEMD_LIBS))
+
+ifneq ($(and $(HAVE_XENSTORE),$(HAVE_XENGNTTAB),$(HAVE_XENEVTCHN),$(HAVE_JSONC)),)
+$(eval $(call program,xen-vgpud,$(BACKEND_SRCS) $(D)/main.c $(D)/link_xen.c,$(BACKEND_CFLAGS),\
+	$(BACKEND_LIBS) $(XENGNTTAB_LIBS) $(XENEVTCHN_LIBS)))
+$(eval $(call install,$(B)/bin/xen-vgpud,$(SBINDIR),755))
+endif

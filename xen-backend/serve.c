@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device's control ring at work: requests are taken as long as there are few enough unanswered
+ * ones, answers wait in the outbox until the guest has made room. A guest that neither takes
+ * its answers nor stops ringing costs a bounded outbox and, every now and then, a look at the ring.
+ */
+#include "xen-backend/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define IDLE_BELLS_MAX 64u /* that bring nothing, before the port is left masked */
+#define MASKED_MS      50u
+
+static void device_broken(struct be_device *device, const char *reason)
+{
+	if (device->broken)
+		return;
+	device->broken = true;
+	device->dirty = true;
+	vg_warn(&device->who, "event=disconnect reason=\"%s\"", reason);
+}
+
+/* Moves what fits from the outbox into the ring. Rings when something went. */
+void be_device_flush(struct be_device *device)
+{
+	bool moved = false;
+
+	while (device->connected && !device->broken && device->out_count) {
+		const struct vg_control *msg = &device->outbox[device->out_first];
+		int rc = be_ctlring_put(&device->ring, msg);
+
+		if (rc < 0)
+			device_broken(device, "the guest's index of the control ring makes no sense");
+		if (rc <= 0)
+			break;
+		if (msg->type == VG_CTL_ANSWER)
+			device->unanswered--;
+		device->out_first = (device->out_first + 1) % BE_OUTBOX;
+		device->out_count--;
+		moved = true;
+	}
+	if (moved)
+		be_link_ring(&device->link);
+}
+
+void be_device_send(struct be_device *device, const struct vg_control *msg)
+{
+	if (!device->connected || device->broken)
+		return; /* nobody to tell */
+	if (device->out_count == BE_OUTBOX) {
+		/* Cannot happen while requests are bounded; if it does, start over. */
+		device_broken(device, "too many answers are waiting");
+		return;
+	}
+	device->outbox[(device->out_first + device->out_count) % BE_OUTBOX] = *msg;
+	device->out_count++;
+	be_device_flush(device);
+}
+
+void be_device_answer(struct be_device *device, const struct vg_control *request, int32_t status,
+		      const char *text)
+{
+	struct vg_control answer = {.type = VG_CTL_ANSWER,
+				    .tag = request->tag,
+				    .session = request->session,
+				    .status = status};
+
+	snprintf(answer.text, sizeof(answer.text), "%s", text ? text : "");
+	be_device_send(device, &answer);
+}
+
+static struct be_session *session_find(struct be_device *device, uint32_t id)
+{
+	for (struct be_session *s = device->sessions; s; s = s->next)
+		if (s->id == id && s->state != BE_SESSION_DEAD)
+			return s;
+	return NULL;
+}
+
+static void device_request(struct be_device *device, const struct vg_control *msg)
+{
+	struct vg_control answer = {.type = VG_CTL_ANSWER, .tag = msg->tag, .session = msg->session};
+	struct be_session *session;
+
+	device->unanswered++;
+	if (msg->type == VG_CTL_OPEN) {
+		if (be_session_open(device, msg, &answer))
+			return; /* answered when the executor has */
+		if (vg_log_allow(&device->limit, &device->who))
+			vg_warn(&device->who, "event=open-refused errno=%d reason=\"%s\"",
+				-answer.status, answer.text);
+		be_device_send(device, &answer);
+		return;
+	}
+	session = session_find(device, msg->session);
+	if (session)
+		be_session_request(session, msg);
+	else
+		be_device_answer(device, msg, -ENOENT, "no such session");
+}
+
+/* A guest that rings without anything to say is not unmasked at once. */
+static void device_unmask(struct be_device *device, bool idle, uint64_t now)
+{
+	device->idle_bells = idle ? device->idle_bells + 1 : 0;
+	if (device->idle_bells >= IDLE_BELLS_MAX) {
+		device->idle_bells = 0;
+		device->unmask_at = now + MASKED_MS;
+		return;
+	}
+	device->unmask_at = 0;
+	be_link_unmask(&device->link);
+}
+
+void be_device_serve(struct be_device *device, uint64_t now)
+{
+	bool rang = device->rung, idle = true;
+	struct vg_control msg;
+
+	if (!device->connected || device->broken)
+		return;
+	device->rung = false;
+	be_device_flush(device); /* it may have made room */
+	while (!device->broken && device->unanswered < VG_CTLRING_SLOTS) {
+		int rc = be_ctlring_take(&device->ring, &msg);
+
+		if (rc < 0)
+			device_broken(device, "the guest's index of the control ring makes no sense");
+		if (rc <= 0)
+			break;
+		idle = false;
+		device_request(device, &msg);
+	}
+	if (!__atomic_load_n(&device->ring.shared->frontend_alive, __ATOMIC_ACQUIRE))
+		device_broken(device, "the guest's vgpu-frontd has gone");
+	if (rang && !device->broken)
+		device_unmask(device, idle, now);
+}
+
+void be_device_tick(struct be_device *device, uint64_t now)
+{
+	if (device->unmask_at && now >= device->unmask_at && device->connected) {
+		device->unmask_at = 0;
+		be_link_unmask(&device->link);
+	}
+	if (device->retry_at && now >= device->retry_at) {
+		device->retry_at = 0;
+		device->dirty = true;
+	}
+	for (struct be_session *s = device->sessions; s; s = s->next)
+		be_session_tick(s, now);
+	/* Answers may have freed the way for requests that wait in the ring. */
+	be_device_serve(device, now);
+}
+
+uint64_t be_device_deadline(const struct be_device *device)
+{
+	uint64_t first = UINT64_MAX;
+
+	if (device->unmask_at)
+		first = device->unmask_at;
+	if (device->retry_at && device->retry_at < first)
+		first = device->retry_at;
+	for (const struct be_session *s = device->sessions; s; s = s->next) {
+		uint64_t at = be_session_deadline(s);
+
+		if (s->state != BE_SESSION_DEAD && at < first)
+			first = at;
+	}
+	return first;
+}

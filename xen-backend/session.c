@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One guest process: an executor, a socket to it, and the requests that it has not answered.
+ *
+ * Neither side is trusted. The guest's requests are checked here for what concerns us (session,
+ * kind, bounds) and again by the executor; the executor runs a guest's commands, so its messages
+ * are checked too: an answer that nobody asked for ends it.
+ */
+#include "xen-backend/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "protocol/socket.h"
+
+#define KILL_AFTER_TERM_MS 2000u
+#define UNKILLABLE_MS	   10000u
+#define MESSAGES_PER_TURN  32
+
+static const struct be_config *config_of(const struct be_session *session)
+{
+	return &session->device->daemon->config;
+}
+
+static void answer_tag(struct be_session *session, uint32_t tag, int32_t status, const char *text)
+{
+	struct vg_control request = {.tag = tag, .session = session->id};
+
+	be_device_answer(session->device, &request, status, text);
+}
+
+/* --- opening --------------------------------------------------------------------------------- */
+
+static int refuse(struct vg_control *answer, int32_t status, const char *text)
+{
+	answer->status = status;
+	snprintf(answer->text, sizeof(answer->text), "%s", text);
+	return status;
+}
+
+static int open_check(const struct be_device *device, const struct vg_control *msg,
+		      struct vg_control *answer)
+{
+	const struct be_daemon *daemon = device->daemon;
+
+	if (msg->u.open.protocol != VG_PROTOCOL_VERSION)
+		return refuse(answer, -EPROTO,
+			      "libcuda and xen-vgpud speak different protocol versions: install the "
+			      "same release of vgpu in the guest and in dom0");
+	if (msg->session == 0)
+		return refuse(answer, -EINVAL, "a session's number must not be 0");
+	for (struct be_session *s = device->sessions; s; s = s->next)
+		if (s->id == msg->session && s->state != BE_SESSION_DEAD)
+			return refuse(answer, -EEXIST, "this session number is in use");
+	if (device->session_count >= device->settings.max_sessions)
+		return refuse(answer, -EBUSY,
+			      "the vGPU has as many processes as it may have: end one, or attach it "
+			      "with a higher max-sessions");
+	if (daemon->executor_count >= daemon->config.max_executors)
+		return refuse(answer, -EBUSY,
+			      "the host runs as many executors as it may: ask its administrator "
+			      "(max-executors of xen-vgpud)");
+	return 0;
+}
+
+static struct be_session *session_new(struct be_device *device, const struct vg_control *msg)
+{
+	struct be_session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->device = device;
+	s->id = msg->session;
+	s->pid = -1;
+	s->sock = -1;
+	s->guest_pid = msg->u.open.pid;
+	s->guest_uid = msg->u.open.uid;
+	memcpy(s->comm, msg->u.open.comm, sizeof(s->comm));
+	s->comm[sizeof(s->comm) - 1] = '\0';
+	vg_log_clean(s->comm);
+	s->started = time(NULL);
+	s->who = device->who;
+	s->who.pid = s->guest_pid;
+	return s;
+}
+
+/* Makes socket, counters and process. On failure what was made stays in `s` for session_free. */
+static int session_start(struct be_session *s)
+{
+	int pair[2] = {-1, -1}, stats_fd = -1, rc = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
+		return -errno;
+	s->sock = pair[0];
+	stats_fd = be_stats_new(&s->stats);
+	if (stats_fd < 0) {
+		rc = stats_fd;
+		goto out;
+	}
+	s->pid = be_spawn(s->device, s->id, pair[1], stats_fd);
+	if (s->pid < 0)
+		rc = (int)s->pid;
+out:
+	close(pair[1]);
+	if (stats_fd >= 0)
+		close(stats_fd);
+	return rc;
+}
+
+static struct be_request *request_find(struct be_session *session, bool used, uint32_t tag)
+{
+	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++) {
+		struct be_request *r = &session->requests[i];
+
+		if (r->used == used && (!used || r->tag == tag))
+			return r;
+	}
+	return NULL;
+}
+
+/* Hands a packet to the executor and remembers that it owes an answer. */
+static int session_forward(struct be_session *session, struct vg_packet *packet, uint32_t seconds)
+{
+	struct be_request *request = request_find(session, false, 0);
+	int rc;
+
+	if (!request)
+		return -EBUSY;
+	packet->msg.session = 0; /* an executor has only one */
+	rc = vg_packet_send(session->sock, packet);
+	if (rc)
+		return rc;
+	*request = (struct be_request){.used = true,
+				       .tag = packet->msg.tag,
+				       .type = packet->msg.type,
+				       .deadline = be_now_ms() + seconds * 1000ull};
+	return 0;
+}
+
+struct be_session *be_session_open(struct be_device *device, const struct vg_control *msg,
+				   struct vg_control *answer)
+{
+	struct vg_packet packet;
+	struct be_session *s;
+	int rc;
+
+	if (open_check(device, msg, answer))
+		return NULL;
+	s = session_new(device, msg);
+	if (!s) {
+		refuse(answer, -ENOMEM, "the host is out of memory");
+		return NULL;
+	}
+	rc = session_start(s);
+	if (rc) {
+		vg_error(&s->who, "event=spawn-failed errno=%d reason=\"%s\" executor=\"%s\"", -rc,
+			 strerror(-rc), device->daemon->config.executor);
+		refuse(answer, -EAGAIN, "the host could not start an executor: see xen-vgpud's log");
+		be_session_free(s);
+		return NULL;
+	}
+	s->next = device->sessions;
+	device->sessions = s;
+	device->session_count++;
+	device->daemon->executor_count++;
+	vg_info(&s->who, "event=session-start session=%u executor=%d uid=%u comm=\"%s\"", s->id,
+		(int)s->pid, s->guest_uid, s->comm);
+	vg_packet_init(&packet, VG_CTL_OPEN, msg->tag);
+	packet.msg.u.open = msg->u.open;
+	memcpy(packet.msg.u.open.comm, s->comm, sizeof(s->comm));
+	rc = session_forward(s, &packet, config_of(s)->open_timeout);
+	if (rc) {
+		answer_tag(s, msg->tag, rc, "the executor does not take requests");
+		be_session_end(s, rc, "executor does not take requests");
+	}
+	return s;
+}
+
+/* --- requests of an open session ------------------------------------------------------------- */
+
+static int share_check(const struct be_device *device, const struct vg_control_share *share,
+		       const char **why)
+{
+	const struct vg_settings *set = &device->settings;
+
+	*why = "a share of no known kind";
+	if (share->kind == VG_SHARE_LANE) {
+		*why = "a lane beyond the vGPU's max-lanes or max-lane-pages";
+		if (share->id < set->max_lanes && share->pages <= set->max_lane_pages && share->pages)
+			return 0;
+	} else if (share->kind == VG_SHARE_REGION) {
+		*why = "a region beyond the vGPU's max-region-pages";
+		if (share->id < VG_REGIONS_MAX && share->pages <= set->max_region_pages &&
+		    share->pages)
+			return 0;
+	}
+	return -EINVAL;
+}
+
+static void session_share(struct be_session *session, const struct vg_control *msg)
+{
+	struct be_device *device = session->device;
+	struct vg_packet packet;
+	const char *why;
+	int rc = share_check(device, &msg->u.share, &why);
+
+	vg_packet_init(&packet, VG_CTL_SHARE, msg->tag);
+	packet.msg.u.share = msg->u.share;
+	packet.msg.u.share.pad = 0;
+	if (!rc && msg->u.share.kind == VG_SHARE_LANE) {
+		why = "the lane's event channel cannot be bound";
+		rc = be_link_bind_lane(device->domid, msg->u.share.port,
+				       &packet.msg.u.share.port);
+		if (rc >= 0) {
+			packet.fds[0] = rc;
+			rc = 0;
+		}
+	}
+	if (!rc) {
+		why = "the executor does not take requests";
+		rc = session_forward(session, &packet, config_of(session)->request_timeout);
+	}
+	vg_packet_close_fds(&packet);
+	if (rc) {
+		if (vg_log_allow(&device->limit, &session->who))
+			vg_warn(&session->who, "event=share-refused session=%u errno=%d reason=\"%s\"",
+				session->id, -rc, why);
+		be_device_answer(device, msg, rc, why);
+	}
+}
+
+static void session_unshare(struct be_session *session, const struct vg_control *msg)
+{
+	struct vg_packet packet;
+	int rc;
+
+	vg_packet_init(&packet, VG_CTL_UNSHARE, msg->tag);
+	packet.msg.u.unshare = msg->u.unshare;
+	rc = session_forward(session, &packet, config_of(session)->request_timeout);
+	if (rc)
+		be_device_answer(session->device, msg, rc, "the executor does not take requests");
+}
+
+/* Answered when the executor has ended: nothing of the guest is mapped then. */
+static void session_close(struct be_session *session, const struct vg_control *msg)
+{
+	struct vg_packet packet;
+
+	session->close_asked = true;
+	session->close_tag = msg->tag;
+	vg_packet_init(&packet, VG_CTL_CLOSE, msg->tag);
+	vg_packet_send(session->sock, &packet); /* if it fails: the end of the socket says the same */
+	be_session_end(session, 0, "closed by the program");
+}
+
+void be_session_request(struct be_session *session, const struct vg_control *msg)
+{
+	vg_call(&session->who, "event=request session=%u type=%u tag=%u", session->id, msg->type,
+		msg->tag);
+	if (session->state != BE_SESSION_OPEN) {
+		be_device_answer(session->device, msg, -ESHUTDOWN, "the session is not open");
+		return;
+	}
+	switch (msg->type) {
+	case VG_CTL_SHARE: session_share(session, msg); break;
+	case VG_CTL_UNSHARE: session_unshare(session, msg); break;
+	case VG_CTL_CLOSE: session_close(session, msg); break;
+	default: be_device_answer(session->device, msg, -ENOSYS, "an unknown request"); break;
+	}
+}
+
+/* --- the executor's side --------------------------------------------------------------------- */
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What the guest gets to see of an executor's answer: only fields that mean something. */
+static void answer_clean(const struct be_session *session, const struct be_request *request,
+			 const struct vg_control *from, struct vg_control *to)
+{
+	const struct vg_settings *set = &session->device->settings;
+	const struct vg_limits *limits = &from->u.answer.limits;
+
+	memset(to, 0, sizeof(*to));
+	to->type = VG_CTL_ANSWER;
+	to->tag = request->tag;
+	to->session = session->id;
+	to->status = from->status <= 0 ? from->status : -EPROTO;
+	snprintf(to->text, sizeof(to->text), "%s", from->text);
+	vg_log_clean(to->text);
+	if (request->type == VG_CTL_OPEN && !to->status) {
+		to->u.answer.limits.lanes = min_u32(limits->lanes, set->max_lanes);
+		to->u.answer.limits.lane_pages = min_u32(limits->lane_pages, set->max_lane_pages);
+		to->u.answer.limits.region_pages =
+			min_u32(limits->region_pages, set->max_region_pages);
+		to->u.answer.limits.channel = VG_CHANNEL_XEN;
+	}
+}
+
+static void session_opened(struct be_session *session, const struct vg_control *answer)
+{
+	if (answer->status) {
+		vg_warn(&session->who, "event=session-refused session=%u errno=%d reason=\"%s\"",
+			session->id, -answer->status, answer->text);
+		be_session_end(session, answer->status, answer->text);
+		return;
+	}
+	session->state = BE_SESSION_OPEN;
+	session->opened = true;
+}
+
+static void session_answer(struct be_session *session, const struct vg_control *msg)
+{
+	struct be_request *request = request_find(session, true, msg->tag);
+	struct vg_control answer;
+
+	if (!request) {
+		if (!session->close_asked || msg->tag != session->close_tag)
+			be_session_end(session, -EPROTO, "the executor answered what nobody asked");
+		return;
+	}
+	answer_clean(session, request, msg, &answer);
+	request->used = false;
+	vg_call(&session->who, "event=answer session=%u type=%u tag=%u status=%d", session->id,
+		request->type, request->tag, answer.status);
+	if (request->type == VG_CTL_OPEN)
+		session_opened(session, &answer);
+	be_device_send(session->device, &answer);
+}
+
+static void session_message(struct be_session *session, struct vg_control *msg)
+{
+	if (msg->type == VG_CTL_ANSWER) {
+		session_answer(session, msg);
+	} else if (msg->type == VG_CTL_GONE) {
+		vg_log_clean(msg->text);
+		be_session_end(session, msg->status < 0 ? msg->status : 0, msg->text);
+	} else {
+		be_session_end(session, -EPROTO, "the executor sent an unknown message");
+	}
+}
+
+void be_session_read(struct be_session *session)
+{
+	struct vg_packet packet;
+
+	for (int i = 0; i < MESSAGES_PER_TURN && session->sock >= 0; i++) {
+		int rc = vg_packet_recv(session->sock, &packet, 0);
+
+		if (rc == -ETIMEDOUT)
+			return;
+		if (rc) {
+			be_session_end(session, rc == -EPIPE ? -EPIPE : -EPROTO,
+				       rc == -EPIPE ? "the executor ended"
+						    : "the executor sent a malformed message");
+			return;
+		}
+		vg_packet_close_fds(&packet); /* it has none to send */
+		session_message(session, &packet.msg);
+	}
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+void be_session_end(struct be_session *session, int32_t status, const char *reason)
+{
+	if (session->state >= BE_SESSION_ENDING)
+		return;
+	session->state = BE_SESSION_ENDING;
+	session->status = status;
+	snprintf(session->reason, sizeof(session->reason), "%s", reason);
+	session->deadline = be_now_ms() + config_of(session)->exit_timeout * 1000ull;
+	/* The executor reads what was sent before, then the end. */
+	close(session->sock);
+	session->sock = -1;
+}
+
+/* How the process ended, where that says more than what we know already. */
+static void session_describe(struct be_session *session, int wait_status)
+{
+	char how[64] = "";
+
+	if (WIFSIGNALED(wait_status))
+		snprintf(how, sizeof(how), "executor killed by signal %d (%s)", WTERMSIG(wait_status),
+			 strsignal(WTERMSIG(wait_status)));
+	else if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status))
+		snprintf(how, sizeof(how), "executor exited with status %d",
+			 WEXITSTATUS(wait_status));
+	if (!*how || session->signals_sent)
+		return;
+	if (session->status == -EPIPE || session->status == 0) {
+		session->status = -EIO;
+		snprintf(session->reason, sizeof(session->reason), "%s", how);
+	}
+}
+
+/* Tells the guest: first what it waits for, then that it is over. */
+static void session_report(struct be_session *session)
+{
+	struct vg_control gone = {.type = VG_CTL_GONE, .session = session->id};
+
+	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++) {
+		struct be_request *r = &session->requests[i];
+
+		if (r->used)
+			answer_tag(session, r->tag, session->status ? session->status : -EPIPE,
+				   session->reason);
+		r->used = false;
+	}
+	if (session->close_asked) {
+		answer_tag(session, session->close_tag, 0, NULL);
+	} else if (session->opened) {
+		gone.status = session->status ? session->status : -EPIPE;
+		snprintf(gone.text, sizeof(gone.text), "%s", session->reason);
+		be_device_send(session->device, &gone);
+	}
+}
+
+static void session_reap(struct be_session *session)
+{
+	struct be_device *device = session->device;
+	int wait_status;
+	pid_t pid = waitpid(session->pid, &wait_status, WNOHANG);
+
+	if (pid == 0 || (pid < 0 && errno == EINTR))
+		return;
+	if (session->state < BE_SESSION_ENDING)
+		be_session_read(session); /* its last words */
+	be_session_end(session, -EPIPE, "the executor ended");
+	if (pid == session->pid)
+		session_describe(session, wait_status);
+	device->daemon->executor_count--;
+	device->session_count--;
+	session->state = BE_SESSION_DEAD;
+	device->dirty = true; /* the device may wait for its last session */
+	be_history_add(device->daemon, session);
+	session->pid = -1;
+	vg_log(&session->who, session->status ? VG_LOG_WARN : VG_LOG_INFO,
+	       "event=session-end session=%u status=%d reason=\"%s\" calls=%llu freed=%llu", session->id,
+	       session->status, session->reason, (unsigned long long)session->stats->commands,
+	       (unsigned long long)session->stats->freed_bytes);
+	session_report(session);
+}
+
+static void session_escalate(struct be_session *session, uint64_t now)
+{
+	static const int signals[] = {SIGTERM, SIGKILL};
+
+	if (session->signals_sent < 2) {
+		/* Our own child, not reaped: the number cannot be another's. */
+		kill(session->pid, signals[session->signals_sent]);
+		vg_warn(&session->who, "event=executor-kill session=%u executor=%d signal=%d",
+			session->id, (int)session->pid, signals[session->signals_sent]);
+		session->signals_sent++;
+		session->deadline =
+			now + (session->signals_sent < 2 ? KILL_AFTER_TERM_MS : UNKILLABLE_MS);
+		return;
+	}
+	vg_error(&session->who,
+		 "event=executor-unkillable session=%u executor=%d reason=\"it hangs in the kernel; "
+		 "its pages stay mapped\"",
+		 session->id, (int)session->pid);
+	session->deadline = now + UNKILLABLE_MS;
+}
+
+void be_session_tick(struct be_session *session, uint64_t now)
+{
+	if (session->state == BE_SESSION_DEAD)
+		return;
+	for (size_t i = 0; i < VG_CTLRING_SLOTS && session->state < BE_SESSION_ENDING; i++)
+		if (session->requests[i].used && now >= session->requests[i].deadline)
+			be_session_end(session, -ETIMEDOUT, "the executor did not answer in time");
+	if (session->state == BE_SESSION_ENDING && now >= session->deadline)
+		session_escalate(session, now);
+	if (session->device->daemon->child_died)
+		session_reap(session);
+}
+
+uint64_t be_session_deadline(const struct be_session *session)
+{
+	uint64_t first = UINT64_MAX;
+
+	if (session->state == BE_SESSION_ENDING)
+		return session->deadline;
+	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++)
+		if (session->requests[i].used && session->requests[i].deadline < first)
+			first = session->requests[i].deadline;
+	return first;
+}
+
+void be_session_free(struct be_session *session)
+{
+	if (session->sock >= 0)
+		close(session->sock);
+	be_stats_free(session->stats);
+	free(session);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starts executors. libxenstore runs a thread of its own in this process, so the child calls only
+ * what is safe after fork until it execs; everything is prepared before.
+ */
+#include "xen-backend/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define CONTROL_FD 3
+#define STATS_FD   4
+#define ARGS_MAX   20
+#define ARG_BYTES  320
+#define ENV_MAX	   64
+
+/* What of our environment an executor may see: settings of ours, of CUDA and of the sanitizers. */
+static const char *const env_kept[] = {
+	"VGPU_", "CUDA_", "NVIDIA_", "LD_LIBRARY_PATH=", "JOURNAL_STREAM=", "ASAN_OPTIONS=",
+	"UBSAN_OPTIONS=", "TSAN_OPTIONS=",
+};
+
+struct args {
+	char text[ARGS_MAX][ARG_BYTES];
+	char *argv[ARGS_MAX + 1];
+	int count;
+	bool overflow;
+};
+
+__attribute__((format(printf, 2, 3))) static void args_add(struct args *args, const char *format,
+							   ...)
+{
+	char *text = args->text[args->count];
+	va_list list;
+	int n;
+
+	va_start(list, format);
+	n = vsnprintf(text, ARG_BYTES, format, list);
+	va_end(list);
+	args->overflow |= n < 0 || n >= ARG_BYTES;
+	args->argv[args->count++] = text;
+	args->argv[args->count] = NULL;
+}
+
+static void args_fill(struct args *args, const struct be_device *device, uint32_t session)
+{
+	const struct vg_settings *set = &device->settings;
+
+	args_add(args, "vgpu-executor");
+	args_add(args, "--channel=xen");
+	args_add(args, "--control-fd=%d", CONTROL_FD);
+	args_add(args, "--stats-fd=%d", STATS_FD);
+	args_add(args, "--domid=%u", device->domid);
+	args_add(args, "--devid=%u", device->devid);
+	args_add(args, "--session=%u", session);
+	args_add(args, "--driver=%s", set->driver);
+	args_add(args, "--gpu=%s", set->gpu);
+	args_add(args, "--mem=%" PRIu64, set->mem);
+	args_add(args, "--max-lanes=%u", set->max_lanes);
+	args_add(args, "--max-lane-pages=%u", set->max_lane_pages);
+	args_add(args, "--max-region-pages=%u", set->max_region_pages);
+	args_add(args, "--user=%s", device->daemon->config.user);
+	args_add(args, "--log-level=%s",
+		 vg_log_level_name((enum vg_log_level)__atomic_load_n(&device->who.level,
+								      __ATOMIC_RELAXED)));
+}
+
+static void env_fill(const char **env)
+{
+	int count = 0;
+
+	env[count++] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	env[count++] = "HOME=/";
+	for (char **e = environ; *e && count < ENV_MAX; e++)
+		for (size_t i = 0; i < sizeof(env_kept) / sizeof(env_kept[0]); i++)
+			if (!strncmp(*e, env_kept[i], strlen(env_kept[i]))) {
+				env[count++] = *e;
+				break;
+			}
+	env[count] = NULL;
+}
+
+/* In the child. Only async-signal-safe calls from here on. */
+static void child_fds(int control_fd, int stats_fd)
+{
+	/* Out of the way of 0 to 4 first, whatever numbers they have. */
+	int control = fcntl(control_fd, F_DUPFD, STATS_FD + 1);
+	int stats = fcntl(stats_fd, F_DUPFD, STATS_FD + 1);
+	int null = open("/dev/null", O_RDONLY);
+
+	if (control < 0 || stats < 0 || dup2(control, CONTROL_FD) < 0 ||
+	    dup2(stats, STATS_FD) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
+	    (null >= 0 && null != STDIN_FILENO && dup2(null, STDIN_FILENO) < 0))
+		_exit(126);
+	close_range(STATS_FD + 1, ~0u, 0);
+}
+
+static void child_run(const char *program, char **argv, const char **env, int control_fd,
+		      int stats_fd)
+{
+	static const char complaint[] = "[vgpu] level=error event=exec-failed: the executor cannot "
+					"be run; see `executor` in xen-vgpud.conf\n";
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setpgid(0, 0);
+	child_fds(control_fd, stats_fd);
+	execve(program, argv, (char *const *)env);
+	if (write(STDERR_FILENO, complaint, sizeof(complaint) - 1) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+pid_t be_spawn(const struct be_device *device, uint32_t session, int control_fd, int stats_fd)
+{
+	const char *env[ENV_MAX + 1];
+	struct args args = {.count = 0};
+	pid_t pid;
+
+	args_fill(&args, device, session);
+	if (args.overflow)
+		return -E2BIG;
+	if (access(device->daemon->config.executor, X_OK))
+		return -errno;
+	env_fill(env);
+	pid = fork();
+	if (pid == 0)
+		child_run(device->daemon->config.executor, args.argv, env, control_fd, stats_fd);
+	return pid < 0 ? -errno : pid;
+}
+
+int be_stats_new(struct vg_stats **stats)
+{
+	int fd = memfd_create("vgpu-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *map;
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	/* The executor must not be able to shrink it: our reads would be SIGBUS then. */
+	if (ftruncate(fd, sizeof(struct vg_stats)) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		goto fail;
+	map = mmap(NULL, sizeof(struct vg_stats), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		goto fail;
+	*stats = map;
+	(*stats)->magic = VG_STATS_MAGIC;
+	(*stats)->version = VG_PROTOCOL_VERSION;
+	return fd;
+fail:
+	rc = errno ? -errno : -EIO;
+	close(fd);
+	return rc;
+}
+
+void be_stats_free(struct vg_stats *stats)
+{
+	if (stats)
+		munmap(stats, sizeof(*stats));
+}

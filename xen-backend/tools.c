@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The socket of the vgpu command: one JSON object a line, one answer a line (docs/control-socket.md).
+ * Whoever may open it is decided by its mode; a client is trusted to ask, not to be well formed,
+ * and none of them can hold up the daemon.
+ */
+#include "xen-backend/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CLIENTS_MAX	8
+#define REQUEST_MAX	4096
+#define PROTOCOL	1
+
+struct client {
+	int fd; /* -1: free */
+	char in[REQUEST_MAX];
+	size_t in_used;
+	char *out; /* owned */
+	size_t out_used, out_sent;
+	uint64_t since; /* ms; the oldest makes room for a new one */
+};
+
+struct be_tools {
+	int listener;
+	struct client clients[CLIENTS_MAX];
+};
+
+/* --- what is told ---------------------------------------------------------------------------- */
+
+static void put_uint(struct json_object *object, const char *key, uint64_t value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+static void put_int(struct json_object *object, const char *key, int64_t value)
+{
+	json_object_object_add(object, key, json_object_new_int64(value));
+}
+
+static void put_text(struct json_object *object, const char *key, const char *value)
+{
+	json_object_object_add(object, key, json_object_new_string(value));
+}
+
+static uint64_t word(const uint64_t *value)
+{
+	return __atomic_load_n(value, __ATOMIC_RELAXED);
+}
+
+/* The executor's words: copied, printed, never used. */
+static void put_stats(struct json_object *object, const struct vg_stats *stats)
+{
+	struct json_object *ops = json_object_new_array();
+
+	put_uint(object, "calls", word(&stats->commands));
+	put_uint(object, "calls_async", word(&stats->commands_async));
+	put_uint(object, "errors", word(&stats->errors));
+	put_uint(object, "launches", word(&stats->launches));
+	put_uint(object, "bytes_htod", word(&stats->bytes_htod));
+	put_uint(object, "bytes_dtoh", word(&stats->bytes_dtoh));
+	put_uint(object, "memory", word(&stats->alloc_bytes));
+	put_uint(object, "memory_peak", word(&stats->alloc_peak));
+	put_uint(object, "handles", word(&stats->handles));
+	put_uint(object, "lanes", word(&stats->lanes));
+	put_uint(object, "regions", word(&stats->regions));
+	put_uint(object, "region_bytes", word(&stats->region_bytes));
+	put_uint(object, "freed_bytes", word(&stats->freed_bytes));
+	put_uint(object, "freed_handles", word(&stats->freed_handles));
+	put_uint(object, "wakes", word(&stats->wakes));
+	put_uint(object, "rings", word(&stats->rings));
+	put_uint(object, "last_op", stats->last_op);
+	put_int(object, "last_error", stats->last_error);
+	put_uint(object, "last_error_op", stats->last_error_op);
+	for (size_t i = 0; i < VG_STATS_OPS; i++) {
+		uint64_t count = word(&stats->ops[i]);
+		struct json_object *pair;
+
+		if (!count)
+			continue;
+		pair = json_object_new_array_ext(2);
+		json_object_array_add(pair, json_object_new_int64((int64_t)i));
+		json_object_array_add(pair, json_object_new_uint64(count));
+		json_object_array_add(ops, pair);
+	}
+	json_object_object_add(object, "ops", ops);
+}
+
+static struct json_object *session_json(const struct be_session *session)
+{
+	static const char *const states[] = {"opening", "open", "ending", "ended"};
+	struct json_object *object = json_object_new_object();
+
+	put_uint(object, "session", session->id);
+	put_text(object, "state", states[session->state]);
+	put_int(object, "executor", session->pid);
+	put_uint(object, "pid", session->guest_pid);
+	put_uint(object, "uid", session->guest_uid);
+	put_text(object, "program", session->comm);
+	put_int(object, "started", session->started);
+	put_stats(object, session->stats);
+	return object;
+}
+
+static struct json_object *device_json(const struct be_device *device)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *sessions = json_object_new_array();
+
+	put_uint(object, "domid", device->domid);
+	put_uint(object, "devid", device->devid);
+	json_object_object_add(object, "connected", json_object_new_boolean(device->connected));
+	put_text(object, "gpu", device->settings.gpu);
+	put_text(object, "driver", device->settings.driver);
+	put_uint(object, "mem", device->settings.mem);
+	put_uint(object, "max_sessions", device->settings.max_sessions);
+	put_text(object, "error", device->error);
+	put_text(object, "log_level", vg_log_level_name((enum vg_log_level)device->who.level));
+	for (struct be_session *s = device->sessions; s; s = s->next)
+		json_object_array_add(sessions, session_json(s));
+	json_object_object_add(object, "sessions", sessions);
+	return object;
+}
+
+static struct json_object *record_json(const struct be_record *record)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_uint(object, "domid", record->domid);
+	put_uint(object, "devid", record->devid);
+	put_int(object, "executor", record->executor);
+	put_uint(object, "pid", record->guest_pid);
+	put_uint(object, "uid", record->guest_uid);
+	put_text(object, "program", record->comm);
+	put_int(object, "started", record->started);
+	put_int(object, "ended", record->ended);
+	put_int(object, "status", record->status);
+	put_text(object, "reason", record->reason);
+	put_stats(object, &record->stats);
+	return object;
+}
+
+/* --- what can be asked ----------------------------------------------------------------------- */
+
+static struct json_object *answer_new(bool ok)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_int(object, "vgpu", PROTOCOL);
+	json_object_object_add(object, "ok", json_object_new_boolean(ok));
+	return object;
+}
+
+static struct json_object *answer_error(const char *text)
+{
+	struct json_object *object = answer_new(false);
+
+	put_text(object, "error", text);
+	return object;
+}
+
+/* -1: none given, -2: not a domain's number. */
+static int64_t asked_domid(struct json_object *request)
+{
+	struct json_object *value;
+	int64_t domid;
+
+	if (!json_object_object_get_ex(request, "domid", &value))
+		return -1;
+	if (!json_object_is_type(value, json_type_int))
+		return -2;
+	domid = json_object_get_int64(value);
+	return domid >= 0 && domid <= BE_DOMID_MAX ? domid : -2;
+}
+
+static struct json_object *do_ping(struct be_daemon *daemon, struct json_object *request)
+{
+	struct json_object *answer = answer_new(true);
+
+	(void)request;
+	put_int(answer, "pid", getpid());
+	put_int(answer, "started", daemon->started);
+	put_int(answer, "now", time(NULL));
+	put_uint(answer, "protocol", VG_PROTOCOL_VERSION);
+	put_uint(answer, "executors", daemon->executor_count);
+	return answer;
+}
+
+static struct json_object *do_list(struct be_daemon *daemon, struct json_object *request)
+{
+	struct json_object *devices = json_object_new_array();
+	struct json_object *ended = json_object_new_array();
+	int64_t domid = asked_domid(request);
+	struct json_object *answer = do_ping(daemon, request);
+	unsigned int first = daemon->history_next + BE_HISTORY_MAX - daemon->history_count;
+
+	for (struct be_device *d = daemon->devices; d; d = d->next)
+		if (domid < 0 || domid == d->domid)
+			json_object_array_add(devices, device_json(d));
+	for (unsigned int i = 0; i < daemon->history_count; i++) {
+		const struct be_record *record = &daemon->history[(first + i) % BE_HISTORY_MAX];
+
+		if (domid < 0 || domid == record->domid)
+			json_object_array_add(ended, record_json(record));
+	}
+	json_object_object_add(answer, "devices", devices);
+	json_object_object_add(answer, "ended", ended);
+	return answer;
+}
+
+static struct json_object *do_log(struct be_daemon *daemon, struct json_object *request)
+{
+	struct json_object *value;
+	int64_t domid = asked_domid(request);
+	enum vg_log_level level;
+	bool found = domid < 0;
+
+	if (!json_object_object_get_ex(request, "level", &value) ||
+	    vg_log_level_parse(json_object_get_string(value), &level))
+		return answer_error("level must be error, warn, info, call or data");
+	for (struct be_device *d = daemon->devices; d; d = d->next) {
+		if (domid >= 0 && domid != d->domid)
+			continue;
+		found = true;
+		vg_log_set_level(&d->who, level);
+		for (struct be_session *s = d->sessions; s; s = s->next)
+			vg_log_set_level(&s->who, level);
+	}
+	if (!found)
+		return answer_error("this domain has no vGPU");
+	if (domid < 0)
+		vg_log_set_level(&daemon->who, level);
+	return answer_new(true);
+}
+
+static struct json_object *tools_answer(struct be_daemon *daemon, struct json_object *request)
+{
+	static const struct {
+		const char *name;
+		struct json_object *(*run)(struct be_daemon *, struct json_object *);
+	} requests[] = {{"ping", do_ping}, {"list", do_list}, {"log", do_log}};
+	struct json_object *value;
+
+	if (!request || !json_object_is_type(request, json_type_object))
+		return answer_error("a request is one JSON object on one line");
+	if (!json_object_object_get_ex(request, "vgpu", &value) ||
+	    json_object_get_int(value) != PROTOCOL)
+		return answer_error("this xen-vgpud speaks version 1: install the same release of "
+				    "vgpu and xen-vgpud");
+	if (asked_domid(request) == -2)
+		return answer_error("domid is not a domain's number");
+	if (json_object_object_get_ex(request, "request", &value) &&
+	    json_object_is_type(value, json_type_string))
+		for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+			if (!strcmp(requests[i].name, json_object_get_string(value)))
+				return requests[i].run(daemon, request);
+	return answer_error("unknown request: ping, list or log");
+}
+
+/* --- clients --------------------------------------------------------------------------------- */
+
+static void client_close(struct client *client)
+{
+	if (client->fd >= 0)
+		close(client->fd);
+	free(client->out);
+	*client = (struct client){.fd = -1};
+}
+
+static void client_write(struct client *client)
+{
+	while (client->out_sent < client->out_used) {
+		ssize_t n = send(client->fd, client->out + client->out_sent,
+				 client->out_used - client->out_sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			if (errno != EAGAIN)
+				client_close(client);
+			return;
+		}
+		client->out_sent += (size_t)n;
+	}
+	free(client->out);
+	client->out = NULL;
+	client->out_used = client->out_sent = 0;
+}
+
+static void client_answer(struct be_daemon *daemon, struct client *client, const char *line)
+{
+	struct json_object *request = json_tokener_parse(line);
+	struct json_object *answer = tools_answer(daemon, request);
+	const char *text = json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN);
+	int n = asprintf(&client->out, "%s\n", text ? text : "{}");
+
+	if (n < 0)
+		client->out = NULL;
+	client->out_used = n < 0 ? 0 : (size_t)n;
+	client->out_sent = 0;
+	json_object_put(request);
+	json_object_put(answer);
+}
+
+/* One request at a time: the next line is looked at when the answer has gone out. */
+static void client_lines(struct be_daemon *daemon, struct client *client)
+{
+	while (client->fd >= 0 && !client->out) {
+		char *end = memchr(client->in, '\n', client->in_used);
+		size_t length;
+
+		if (!end) {
+			if (client->in_used == sizeof(client->in))
+				client_close(client);
+			return;
+		}
+		*end = '\0';
+		client_answer(daemon, client, client->in);
+		length = (size_t)(end - client->in) + 1;
+		client->in_used -= length;
+		memmove(client->in, end + 1, client->in_used);
+		client_write(client);
+	}
+}
+
+static void client_read(struct be_daemon *daemon, struct client *client)
+{
+	ssize_t n = recv(client->fd, client->in + client->in_used,
+			 sizeof(client->in) - client->in_used, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_close(client);
+		return;
+	}
+	client->in_used += (size_t)n;
+	client_lines(daemon, client);
+}
+
+static void tools_accept(struct be_tools *tools)
+{
+	struct client *slot = &tools->clients[0];
+	int fd = accept4(tools->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	for (int i = 0; i < CLIENTS_MAX && slot->fd >= 0; i++)
+		if (tools->clients[i].fd < 0 || tools->clients[i].since < slot->since)
+			slot = &tools->clients[i];
+	client_close(slot);
+	slot->fd = fd;
+	slot->since = be_now_ms();
+}
+
+size_t be_tools_sources(struct be_daemon *daemon, struct pollfd *fds, size_t room)
+{
+	struct be_tools *tools = daemon->tools;
+	size_t count = 0;
+
+	if (!tools || room < CLIENTS_MAX + 1)
+		return 0;
+	fds[count++] = (struct pollfd){.fd = tools->listener, .events = POLLIN};
+	for (int i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &tools->clients[i];
+
+		/* A free slot has fd -1, which poll passes over. */
+		fds[count++] = (struct pollfd){.fd = c->fd, .events = c->out ? POLLOUT : POLLIN};
+	}
+	return count;
+}
+
+void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t count)
+{
+	struct be_tools *tools = daemon->tools;
+
+	for (size_t i = 1; i < count; i++) {
+		struct client *c = &tools->clients[i - 1];
+
+		if (!fds[i].revents)
+			continue;
+		if (c->out) {
+			client_write(c);
+			client_lines(daemon, c);
+		} else {
+			client_read(daemon, c);
+		}
+	}
+	if (count && fds[0].revents)
+		tools_accept(tools);
+}
+
+/* A socket that nobody listens on is left from an earlier run; one that answers is another daemon. */
+static int tools_claim(const struct sockaddr_un *address, char *why)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int rc = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? 0 : -EADDRINUSE;
+
+	close(fd);
+	if (rc)
+		snprintf(why, BE_CONFIG_WHY, "another xen-vgpud answers on %s", address->sun_path);
+	else
+		unlink(address->sun_path);
+	return rc;
+}
+
+static int tools_listen(const char *path, char *why)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char dir[BE_CONFIG_PATH_MAX];
+	mode_t old;
+	int fd, rc;
+
+	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
+	    (int)sizeof(address.sun_path)) {
+		snprintf(why, BE_CONFIG_WHY, "the socket's path %.100s... is too long", path);
+		return -ENAMETOOLONG;
+	}
+	snprintf(dir, sizeof(dir), "%s", path);
+	mkdir(dirname(dir), 0755);
+	rc = tools_claim(&address, why);
+	if (rc)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	old = umask(0177);
+	rc = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 8)
+		     ? -errno
+		     : fd;
+	umask(old);
+	if (rc < 0) {
+		snprintf(why, BE_CONFIG_WHY, "cannot listen on %s: %s", path, strerror(-rc));
+		if (fd >= 0)
+			close(fd);
+	}
+	return rc;
+}
+
+int be_tools_open(struct be_daemon *daemon, char *why)
+{
+	struct be_tools *tools = calloc(1, sizeof(*tools));
+	int fd;
+
+	if (!tools)
+		return -ENOMEM;
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		tools->clients[i].fd = -1;
+	fd = tools_listen(daemon->config.socket, why);
+	if (fd < 0) {
+		free(tools);
+		return fd;
+	}
+	tools->listener = fd;
+	daemon->tools = tools;
+	return 0;
+}
+
+void be_tools_close(struct be_daemon *daemon)
+{
+	struct be_tools *tools = daemon->tools;
+
+	if (!tools)
+		return;
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		client_close(&tools->clients[i]);
+	close(tools->listener);
+	unlink(daemon->config.socket);
+	free(tools);
+	daemon->tools = NULL;
+}

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+# The schema's generated tables and document, and what reads xenstore by them.
+
+SCHEMA_GEN := $(addprefix $(GEN)/,xenstore-schema/vgpu_schema.h xenstore-schema/vgpu_schema.c \
+	docs/xenstore-paths.md)
+$(eval $(call generated,$(SCHEMA_GEN),$(D)/vgpu.schema $(D)/schemagen.py,\
+	$(PYTHON) $(D)/schemagen.py $(D)/vgpu.schema --header $(GEN)/xenstore-schema/vgpu_schema.h \
+	--tables $(GEN)/xenstore-schema/vgpu_schema.c --document $(GEN)/docs/xenstore-paths.md))
+
+SCHEMA_SRCS := $(D)/schema.c $(D)/settings.c $(GEN)/xenstore-schema/vgpu_schema.c
+
+ifneq ($(HAVE_XENSTORE),)
+SCHEMA_STORE_SRCS := $(SCHEMA_SRCS) $(D)/store.c
+endif
+
+.PHONY: docs
+docs: $(GEN)/docs/xenstore-paths.md
+	@mkdir -p $(O)/docs
+	@cp $^ $(O)/docs
