@@ -5,5 +5,17 @@
 FE_CHANNEL_SRCS := xen-frontend/channel.c xen-frontend/channel_local.c xen-frontend/channel_xen.c
 CHANNEL_PROTO_SRCS := protocol/socket.c protocol/bell.c
 
+# What the broker is made of, but for its main and the hypervisor's side, which tests replace.
+FRONTD_SCHEMA := xenstore-schema/schema.c xenstore-schema/store.c \
+	$(GEN)/xenstore-schema/vgpu_schema.c
+FRONTD_SRCS := $(addprefix $(D)/,client.c ctlring.c device.c devices.c offer.c) $(FRONTD_SCHEMA)
+
+ifneq ($(HAVE_XENSTORE),)
+$(eval $(call program,vgpu-frontd,$(FRONTD_SRCS) \
+	$(addprefix $(D)/,main.c grants.c listener.c notify.c options.c),$(XENSTORE_CFLAGS),\
+	$(B)/lib/libvgproto.a $(XENSTORE_LIBS)))
+$(eval $(call install,$(B)/bin/vgpu-frontd,$(SBINDIR),755))
+endif
+
 $(eval $(call unit_test,channel_test,tests/unit/channel_test.c $(FE_CHANNEL_SRCS) \
 	dom0-executor/channel_local.c dom0-executor/channel_range.c $(CHANNEL_PROTO_SRCS)))
