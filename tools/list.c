@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vgpu list and vgpu log. Devices come from xenstore, what uses them from xen-vgpud.
+ */
+#include "tools/vgpu.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/log.h"
+#include "protocol/op_names.h"
+
+#define DOMAINS_MAX 4096
+#define TOP_CALLS   10
+
+struct list {
+	struct vgpu *vgpu;
+	int64_t domid; /* -1: all */
+	bool json, calls;
+	struct json_object *daemon;  /* owned; xen-vgpud's answer, NULL when it does not run */
+	struct json_object *devices; /* owned; what is printed */
+};
+
+/* --- small things ---------------------------------------------------------------------------- */
+
+static uint64_t get_uint(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
+}
+
+/* Another side's text: cleaned before it reaches a terminal. Valid until the fourth call after. */
+static const char *get_text(struct json_object *object, const char *key)
+{
+	static char buffers[4][256];
+	static unsigned int next;
+	char *buffer = buffers[next++ % 4];
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, key, &value))
+		return "";
+	snprintf(buffer, sizeof(buffers[0]), "%s", json_object_get_string(value));
+	vg_log_clean(buffer);
+	return buffer;
+}
+
+/* 1536 -> "1.5K". Valid until the eighth call after. */
+static const char *human(uint64_t bytes)
+{
+	static const char units[] = "BKMGTPE";
+	static char buffers[8][16];
+	static unsigned int next;
+	char *buffer = buffers[next++ % 8];
+	double value = (double)bytes;
+	int unit = 0;
+
+	while (value >= 1024 && unit < 6) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(buffer, sizeof(buffers[0]), unit && value < 100 ? "%.1f%c" : "%.0f%c", value,
+		 units[unit]);
+	return buffer;
+}
+
+/* --- gathering ------------------------------------------------------------------------------- */
+
+static struct json_object *daemon_device(const struct list *list, uint32_t domid, uint32_t devid)
+{
+	struct json_object *devices;
+
+	if (!list->daemon || !json_object_object_get_ex(list->daemon, "devices", &devices))
+		return NULL;
+	for (size_t i = 0; i < json_object_array_length(devices); i++) {
+		struct json_object *d = json_object_array_get_idx(devices, i);
+
+		if (get_uint(d, "domid") == domid && get_uint(d, "devid") == devid)
+			return d;
+	}
+	return NULL;
+}
+
+static const char *state_name(int state)
+{
+	static const char *const names[] = {"unknown",	   "attaching", "waiting", "connecting",
+					    "connected", "closing",	"closed"};
+
+	return state >= 0 && state <= 6 ? names[state] : names[0];
+}
+
+static void copy_key(struct json_object *to, const char *dir, const char *key, struct xs_handle *xs)
+{
+	char value[VG_STORE_VALUE];
+
+	if (!vg_store_read(xs, XBT_NULL, dir, key, value, sizeof(value)))
+		json_object_object_add(to, key, json_object_new_string(value));
+}
+
+static void list_device(struct list *list, uint32_t domid, uint32_t devid)
+{
+	const struct vg_schema_tree *tree = &vg_schema_trees[VG_TREE_BACKEND];
+	struct json_object *device = json_object_new_object();
+	struct json_object *known = daemon_device(list, domid, devid), *sessions;
+	char dir[VG_STORE_PATH], name[256], error[512];
+	int state = vgpu_tree_state(list->vgpu, domid, devid, error, sizeof(error));
+
+	snprintf(dir, sizeof(dir), VG_PATH_BACKEND, domid, devid);
+	vgpu_domain_name(list->vgpu, domid, name, sizeof(name));
+	json_object_object_add(device, "domain", json_object_new_string(name));
+	json_object_object_add(device, "domid", json_object_new_int64(domid));
+	json_object_object_add(device, "devid", json_object_new_int64(devid));
+	json_object_object_add(device, "state", json_object_new_string(state_name(state)));
+	for (size_t i = 0; i < tree->count; i++)
+		if (tree->keys[i].setting)
+			copy_key(device, dir, tree->keys[i].name, list->vgpu->xs);
+	if (*error)
+		json_object_object_add(device, "error", json_object_new_string(error));
+	if (known && json_object_object_get_ex(known, "sessions", &sessions))
+		json_object_object_add(device, "sessions", json_object_get(sessions));
+	json_object_array_add(list->devices, device);
+}
+
+static void list_gather(struct list *list)
+{
+	static uint32_t domids[DOMAINS_MAX];
+	int count = vg_store_list_numbers(list->vgpu->xs, XBT_NULL, VG_PATH_BACKEND_ALL,
+					  VGPU_DOMID_MAX, domids, DOMAINS_MAX);
+
+	for (int i = 0; i < count; i++) {
+		uint32_t devids[VGPU_DEVID_MAX + 1];
+		char dir[VG_STORE_PATH];
+		int n;
+
+		if (list->domid >= 0 && list->domid != domids[i])
+			continue;
+		snprintf(dir, sizeof(dir), VG_PATH_BACKEND_DOMAIN, domids[i]);
+		n = vg_store_list_numbers(list->vgpu->xs, XBT_NULL, dir, VGPU_DEVID_MAX, devids,
+					  sizeof(devids) / sizeof(devids[0]));
+		for (int j = 0; j < n; j++)
+			list_device(list, domids[i], devids[j]);
+	}
+}
+
+/* --- printing -------------------------------------------------------------------------------- */
+
+struct call_count {
+	unsigned int op;
+	uint64_t count;
+};
+
+static int call_compare(const void *a, const void *b)
+{
+	const struct call_count *x = a, *y = b;
+
+	return x->count < y->count ? 1 : x->count > y->count ? -1 : (int)x->op - (int)y->op;
+}
+
+static void print_calls(struct json_object *session)
+{
+	struct json_object *ops;
+	struct call_count *counts;
+	size_t count;
+
+	if (!json_object_object_get_ex(session, "ops", &ops))
+		return;
+	count = json_object_array_length(ops);
+	counts = calloc(count + 1, sizeof(*counts));
+	if (!counts)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *pair = json_object_array_get_idx(ops, i);
+
+		counts[i].op = (unsigned int)json_object_get_int(json_object_array_get_idx(pair, 0));
+		counts[i].count = json_object_get_uint64(json_object_array_get_idx(pair, 1));
+	}
+	qsort(counts, count, sizeof(*counts), call_compare);
+	for (size_t i = 0; i < count && i < TOP_CALLS; i++)
+		printf("           %10llu %s\n", (unsigned long long)counts[i].count,
+		       vg_op_name(counts[i].op));
+	if (count > TOP_CALLS)
+		printf("           and %zu other calls\n", count - TOP_CALLS);
+	free(counts);
+}
+
+static void print_numbers(struct json_object *s)
+{
+	printf("%8llu %-15s %8lld %9llu %8llu %8s %8s %8s %8s %6llu",
+	       (unsigned long long)get_uint(s, "pid"), get_text(s, "program"),
+	       (long long)get_uint(s, "executor"), (unsigned long long)get_uint(s, "calls"),
+	       (unsigned long long)get_uint(s, "launches"), human(get_uint(s, "bytes_htod")),
+	       human(get_uint(s, "bytes_dtoh")), human(get_uint(s, "memory")),
+	       human(get_uint(s, "memory_peak")), (unsigned long long)get_uint(s, "errors"));
+}
+
+static void print_head(const char *last)
+{
+	printf("%8s %-15s %8s %9s %8s %8s %8s %8s %8s %6s%s\n", "PID", "PROGRAM", "EXECUTOR", "CALLS",
+	       "LAUNCHES", "TO-GPU", "FROM-GPU", "MEMORY", "PEAK", "ERRORS", last);
+}
+
+static void print_sessions(const struct list *list, struct json_object *device)
+{
+	struct json_object *sessions;
+	size_t count;
+
+	if (!json_object_object_get_ex(device, "sessions", &sessions))
+		return;
+	count = json_object_array_length(sessions);
+	if (count)
+		print_head("");
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *s = json_object_array_get_idx(sessions, i);
+
+		print_numbers(s);
+		putchar('\n');
+		if (list->calls)
+			print_calls(s);
+	}
+}
+
+static void print_devices(const struct list *list)
+{
+	size_t count = json_object_array_length(list->devices);
+
+	if (!count)
+		printf("no vGPU is attached%s\n", list->domid >= 0 ? " to this domain" : "");
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *d = json_object_array_get_idx(list->devices, i);
+		const char *error = get_text(d, "error");
+
+		printf("domain %s (%llu) vGPU %llu: %s, gpu=%s", get_text(d, "domain"),
+		       (unsigned long long)get_uint(d, "domid"),
+		       (unsigned long long)get_uint(d, "devid"), get_text(d, "state"),
+		       get_text(d, "gpu"));
+		if (get_uint(d, "mem"))
+			printf(", mem=%s", human(get_uint(d, "mem")));
+		printf("%s%s\n", *error ? ", error: " : "", error);
+		print_sessions(list, d);
+	}
+}
+
+static void print_ended(const struct list *list)
+{
+	struct json_object *ended;
+	size_t count;
+
+	if (!list->daemon || !json_object_object_get_ex(list->daemon, "ended", &ended))
+		return;
+	count = json_object_array_length(ended);
+	if (!count)
+		return;
+	printf("ended:\n");
+	print_head("  FREED AT EXIT, DOMAIN.VGPU: HOW IT ENDED");
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *s = json_object_array_get_idx(ended, i);
+
+		print_numbers(s);
+		printf("  %s in %llu objects, %llu.%llu: %s\n", human(get_uint(s, "freed_bytes")),
+		       (unsigned long long)get_uint(s, "freed_handles"),
+		       (unsigned long long)get_uint(s, "domid"),
+		       (unsigned long long)get_uint(s, "devid"), get_text(s, "reason"));
+		if (list->calls)
+			print_calls(s);
+	}
+}
+
+static void print_json(struct list *list)
+{
+	struct json_object *all = json_object_new_object(), *ended;
+
+	json_object_object_add(all, "vgpu", json_object_new_int(1));
+	json_object_object_add(all, "running", json_object_new_boolean(list->daemon != NULL));
+	json_object_object_add(all, "devices", json_object_get(list->devices));
+	if (list->daemon && json_object_object_get_ex(list->daemon, "ended", &ended))
+		json_object_object_add(all, "ended", json_object_get(ended));
+	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY));
+	json_object_put(all);
+}
+
+/* --- commands -------------------------------------------------------------------------------- */
+
+static struct json_object *list_request(const struct list *list)
+{
+	struct json_object *request = json_object_new_object();
+
+	if (list->domid >= 0)
+		json_object_object_add(request, "domid", json_object_new_int64(list->domid));
+	return request;
+}
+
+static int list_run(struct list *list)
+{
+	list->daemon = vgpu_request(list->vgpu, "list", list_request(list));
+	if (!list->daemon && !errno)
+		return VGPU_FAILED;
+	if (!list->daemon)
+		fprintf(stderr,
+			"vgpu: xen-vgpud does not answer on %s (%s): devices only, as xenstore has "
+			"them\n",
+			list->vgpu->socket, strerror(errno));
+	list->devices = json_object_new_array();
+	list_gather(list);
+	if (list->json) {
+		print_json(list);
+	} else {
+		print_devices(list);
+		print_ended(list);
+	}
+	json_object_put(list->devices);
+	json_object_put(list->daemon);
+	return VGPU_DONE;
+}
+
+int vgpu_list(struct vgpu *vgpu, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'}, {"calls", no_argument, NULL, 'c'}, {0}};
+	struct list list = {.vgpu = vgpu, .domid = -1};
+	uint32_t domid;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "jc", options, NULL)) >= 0) {
+		if (c == 'j') {
+			list.json = true;
+		} else if (c == 'c') {
+			list.calls = true;
+		} else {
+			fprintf(stderr, "usage: vgpu list [--json] [--calls] [DOMAIN]\n");
+			return VGPU_USAGE;
+		}
+	}
+	if (!vgpu_xenstore(vgpu))
+		return VGPU_FAILED;
+	if (optind < argc) {
+		if (!vgpu_domain_find(vgpu, argv[optind], &domid))
+			return VGPU_FAILED;
+		list.domid = domid;
+	}
+	return list_run(&list);
+}
+
+int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv)
+{
+	struct json_object *request, *answer;
+	uint32_t domid;
+
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "usage: vgpu log error|warn|info|call|data [DOMAIN]\n");
+		return VGPU_USAGE;
+	}
+	if (argc == 3 && (!vgpu_xenstore(vgpu) || !vgpu_domain_find(vgpu, argv[2], &domid)))
+		return VGPU_FAILED;
+	request = json_object_new_object();
+	json_object_object_add(request, "level", json_object_new_string(argv[1]));
+	if (argc == 3)
+		json_object_object_add(request, "domid", json_object_new_int64(domid));
+	answer = vgpu_request(vgpu, "log", request);
+	if (!answer)
+		return errno ? vgpu_fail("xen-vgpud does not answer on %s (%s)", vgpu->socket,
+					 strerror(errno))
+			     : VGPU_FAILED;
+	json_object_put(answer);
+	return VGPU_DONE;
+}

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# vgpu, the administrator's command.
+
+VGPU_SRCS := $(addprefix $(D)/,vgpu.c attach.c domain.c list.c request.c tree.c) \
+	xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
+	$(GEN)/xenstore-schema/vgpu_schema.c
+ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
+$(eval $(call program,vgpu,$(VGPU_SRCS),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
+	$(B)/lib/libvgproto.a $(XENSTORE_LIBS) $(JSONC_LIBS)))
+$(eval $(call install,$(B)/bin/vgpu,$(SBINDIR),755))
+endif

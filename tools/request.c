@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests to xen-vgpud over its socket: one JSON object a line, each way. Waits a bounded time.
+ */
+#include "tools/vgpu.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ANSWER_MAX (64u << 20)
+
+static int request_connect(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		int keep = errno;
+
+		close(fd);
+		errno = keep;
+		return -1;
+	}
+	return fd;
+}
+
+static bool send_line(int fd, const char *text)
+{
+	size_t length = strlen(text);
+
+	return send(fd, text, length, MSG_NOSIGNAL) == (ssize_t)length &&
+	       send(fd, "\n", 1, MSG_NOSIGNAL) == 1;
+}
+
+/* One line, for the caller to free; NULL and errno. */
+static char *receive_line(int fd)
+{
+	uint64_t until = vgpu_now_ms() + VGPU_WAIT_MS;
+	size_t used = 0, room = 0;
+	char *line = NULL;
+
+	for (;;) {
+		struct pollfd pfd = {.fd = fd, .events = POLLIN};
+		uint64_t now = vgpu_now_ms();
+		ssize_t n;
+
+		if (room - used < 4096) {
+			char *grown = room < ANSWER_MAX ? realloc(line, room += 65536) : NULL;
+
+			if (!grown)
+				break;
+			line = grown;
+		}
+		if (now >= until || poll(&pfd, 1, (int)(until - now)) <= 0) {
+			errno = ETIMEDOUT;
+			break;
+		}
+		n = recv(fd, line + used, room - used - 1, 0);
+		if (n <= 0) {
+			errno = n ? errno : EPIPE;
+			break;
+		}
+		used += (size_t)n;
+		if (line[used - 1] == '\n') {
+			line[used - 1] = '\0';
+			return line;
+		}
+	}
+	free(line);
+	return NULL;
+}
+
+static struct json_object *answer_check(struct json_object *answer)
+{
+	struct json_object *value;
+
+	if (answer && json_object_object_get_ex(answer, "ok", &value) &&
+	    json_object_get_boolean(value))
+		return answer;
+	if (answer && json_object_object_get_ex(answer, "error", &value))
+		vgpu_fail("xen-vgpud refuses: %s", json_object_get_string(value));
+	else
+		vgpu_fail("xen-vgpud's answer makes no sense");
+	json_object_put(answer);
+	errno = 0;
+	return NULL;
+}
+
+struct json_object *vgpu_request(struct vgpu *vgpu, const char *name, struct json_object *request)
+{
+	int fd = request_connect(vgpu->socket);
+	char *line = NULL;
+	int keep;
+
+	if (!request)
+		request = json_object_new_object();
+	json_object_object_add(request, "vgpu", json_object_new_int(1));
+	json_object_object_add(request, "request", json_object_new_string(name));
+	if (fd >= 0 && send_line(fd, json_object_to_json_string_ext(request, 0)))
+		line = receive_line(fd);
+	keep = errno;
+	json_object_put(request);
+	if (fd >= 0)
+		close(fd);
+	errno = keep;
+	if (!line)
+		return NULL;
+	request = json_tokener_parse(line);
+	free(line);
+	return answer_check(request);
+}
+
+bool vgpu_daemon_runs(struct vgpu *vgpu)
+{
+	struct json_object *answer = vgpu_request(vgpu, "ping", NULL);
+
+	json_object_put(answer);
+	return answer != NULL;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vgpu: attaches vGPUs to running domains, detaches and lists them.
+ */
+#include "tools/vgpu.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "protocol/wire.h"
+
+int vgpu_fail(const char *format, ...)
+{
+	va_list args;
+
+	fputs("vgpu: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return VGPU_FAILED;
+}
+
+bool vgpu_xenstore(struct vgpu *vgpu)
+{
+	if (!vgpu->xs)
+		vgpu->xs = xs_open(0);
+	if (!vgpu->xs)
+		vgpu_fail("cannot reach xenstore (%s): run vgpu as root in dom0 of a Xen host",
+			  strerror(errno));
+	return vgpu->xs != NULL;
+}
+
+uint64_t vgpu_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void vgpu_sleep_ms(unsigned int ms)
+{
+	struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+static const struct command {
+	const char *name;
+	int (*run)(struct vgpu *vgpu, int argc, char **argv);
+	const char *usage;
+} commands[] = {
+	{"attach", vgpu_attach, "attach [--no-wait] DOMAIN KEY=VALUE,...   give a domain a vGPU"},
+	{"detach", vgpu_detach, "detach [--force] DOMAIN DEVID             take it away"},
+	{"list", vgpu_list, "list [--json] [--calls] [DOMAIN]          devices and what uses them"},
+	{"log", vgpu_log_command, "log LEVEL [DOMAIN]                        error, warn, info, call, data"},
+};
+
+static int usage(FILE *file)
+{
+	fprintf(file, "usage: vgpu COMMAND ...\n\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(file, "  vgpu %s\n", commands[i].usage);
+	fprintf(file, "\nDOMAIN is a name or a number. VGPU_SOCKET names another socket of xen-vgpud. "
+		      "See vgpu(8).\n");
+	return file == stdout ? VGPU_DONE : VGPU_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct vgpu vgpu = {.socket = getenv("VGPU_SOCKET")};
+	int rc;
+
+	if (!vgpu.socket || !*vgpu.socket)
+		vgpu.socket = VGPU_SOCKET;
+	if (argc < 2)
+		return usage(stderr);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return usage(stdout);
+	if (!strcmp(argv[1], "--version")) {
+		printf("vgpu, protocol %u\n", VG_PROTOCOL_VERSION);
+		return VGPU_DONE;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		rc = commands[i].run(&vgpu, argc - 1, argv + 1);
+		if (vgpu.xs)
+			xs_close(vgpu.xs);
+		return rc;
+	}
+	vgpu_fail("unknown command `%s`", argv[1]);
+	return usage(stderr);
+}
