@@ -8,7 +8,8 @@ PROGRAM_PTX := $(patsubst $(D)/ptx/%.ptx,%,$(sort $(wildcard $(D)/ptx/*.ptx)))
 PROGRAM_STUB := $(B)/programs/stub/libcuda.so.1
 PROGRAM_CFLAGS := $(if $(CUDA_H),-DHAVE_CUDA_H $(CUDA_H_CFLAGS))
 
-$(foreach p,$(PROGRAM_PTX),$(eval $(call generated,$(GEN)/$(D)/$p.ptx.h,$(D)/ptx/$p.ptx $(D)/embed,$(D)/embed $(D)/ptx/$p.ptx $(GEN)/$(D)/$p.ptx.h)))
+$(foreach p,$(PROGRAM_PTX),$(eval $(call generated,$(GEN)/$(D)/$p.ptx.h,$(D)/ptx/$p.ptx $(D)/embed,\
+	$(D)/embed $(D)/ptx/$p.ptx $(GEN)/$(D)/$p.ptx.h)))
 
 $(eval $(call archive,libcheck.a,$(D)/check.c,$(PROGRAM_CFLAGS)))
 
@@ -24,3 +25,39 @@ $(foreach p,$(PROGRAMS),$(eval $(call driver_program,$p)))
 $(PROGRAM_STUB): $(PROGRAM_OBJS) $(B)/lib/libcheck.a $(D)/mkstub
 	$(call say,STUB,$@)
 	$(Q)tests/programs/mkstub $@ $(CC) $(filter %.o %.a,$^)
+
+# --- CUDA C++ ----------------------------------------------------------------------------------
+# Each in the way that a user compiles it: the static runtime, PTX for any device, machine code for
+# one. vectoradd also with the shared runtime and with each way to pack a fatbin. They are no part
+# of the product, so they are built without sanitizers and only for the release configuration.
+
+CUDA_PROGRAMS := $(patsubst $(D)/cudart/%.cu,%,$(sort $(wildcard $(D)/cudart/*.cu)))
+CUDA_VARIANTS := shared plain packed
+
+NVCC_FLAGS := -O2 -std=c++17 -gencode arch=compute_75,code=compute_75 \
+	-gencode arch=compute_90,code=sm_90
+NVCC_FLAGS_shared := -cudart shared -Xlinker -rpath=$(CUDA_HOME)/lib64
+NVCC_FLAGS_plain := -cudart static -Xfatbin -compress=false
+NVCC_FLAGS_packed := -cudart static -Xfatbin -compress-all
+
+# cuda_program NAME,SOURCE,FLAGS
+define cuda_program
+$(B)/programs/cudart-$(1): $(D)/cudart/$(2).cu $(D)/cudart/report.cuh
+	$(call say,NVCC,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$(NVCC) $(NVCC_FLAGS) $(3) -o $$@ $$<
+CUDA_BUILT += $(B)/programs/cudart-$(1)
+endef
+
+CUDA_BUILT :=
+ifeq ($(CONFIG)$(HAVE_NVCC),release1)
+$(foreach p,$(CUDA_PROGRAMS),$(eval $(call cuda_program,$p,$p,-cudart static)))
+$(foreach v,$(CUDA_VARIANTS),$(eval $(call cuda_program,vectoradd-$v,vectoradd,$(NVCC_FLAGS_$v))))
+ALL += $(CUDA_BUILT)
+endif
+
+# What a complete build has, so that a test can say what is missing.
+$(eval $(call generated,$(B)/programs/list,$(D)/module.mk $(wildcard $(D)/driver $(D)/cudart),\
+	printf '%s\n' $(PROGRAMS) \
+	$(if $(filter release,$(CONFIG)),$(patsubst %,cudart-%,$(CUDA_PROGRAMS) $(CUDA_VARIANTS:%=vectoradd-%))) \
+	>$(B)/programs/list))
