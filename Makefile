@@ -266,7 +266,7 @@ CHECK_PARTS ?= lint unit local asan tsan xen
 SUBMAKE = $(MAKE) --no-print-directory
 
 .PHONY: check check-lint check-unit check-local check-asan check-tsan check-xen demo bench lint
-check: deps
+check: deps nvcc
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
 check-unit: build-all
@@ -291,16 +291,20 @@ bench-run: build-all $(BENCH_PREREQS)
 	@set -e; for b in $(BENCHES); do VGPU_BUILD=$(abspath $(B)) $$b </dev/null; done
 
 # The demonstration is a script: packages first (the build's probes must see them), then it.
-demo: deps
+demo: deps nvcc
 	+@$(SUBMAKE) -j$(JOBS) demo-run
 demo-run: build-all $(TEST_PREREQS)
 	@VGPU_BUILD=$(abspath $(B)) tests/xen/demo </dev/null
 
 # --- the rest ----------------------------------------------------------------------------------
 
-.PHONY: deps install clean bench-run demo-run
+.PHONY: deps nvcc install clean bench-run demo-run
 deps:
 	@tests/deps packages.txt
+
+# A compiler for the CUDA C++ test programs, where none is installed.
+nvcc: deps
+	@$(if $(HAVE_NVCC),:,mkdir -p $(O) && tests/programs/get-nvcc $(O)/nvcc)
 
 install:: $(INSTALLS)
 

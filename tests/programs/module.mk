@@ -61,3 +61,7 @@ $(eval $(call generated,$(B)/programs/list,$(D)/module.mk $(wildcard $(D)/driver
 	printf '%s\n' $(PROGRAMS) \
 	$(if $(filter release,$(CONFIG)),$(patsubst %,cudart-%,$(CUDA_PROGRAMS) $(CUDA_VARIANTS:%=vectoradd-%))) \
 	>$(B)/programs/list))
+
+PROGRAM_FILES := $(addprefix $(B)/programs/,$(PROGRAMS)) $(CUDA_BUILT) $(B)/programs/list
+$(eval $(call local_test,$(D)/check-soft,$(PROGRAM_FILES)))
+$(eval $(call local_test,$(D)/check-local,$(PROGRAM_FILES)))
