@@ -25,6 +25,7 @@
  * by exchanging one private word; `after` in a command's head names the command before it in that
  * order when it stands in another lane. An executor thread runs a command only when the one
  * that `after` names has been run. Synchronous commands carry `after` but are not waited for.
+ * Commands of a lane are numbered from 1; when a lane's id is used again in the session, numbers run on.
  *
  * Doorbells. A side that is about to sleep sets its `*_sleeps` flag, issues a full barrier,
  * looks at the other side's index again and only then waits. A side that has moved its index issues a

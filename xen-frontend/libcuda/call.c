@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running one call: command into the lane, answer out of it; and what surrounds every exported
+ * function. Runs in the program's threads, each with its own lane.
+ */
+#include "xen-frontend/libcuda/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/op_names.h"
+#include "xen-frontend/libcuda/context.h"
+#include "xen-frontend/libcuda/lane.h"
+#include "xen-frontend/libcuda/session.h"
+
+__thread bool fe_ptds __attribute__((tls_model("initial-exec")));
+
+static uint64_t call_args_size(const struct fe_call *call)
+{
+	uint64_t size = 0;
+
+	for (unsigned int i = 0; i < call->ins; i++)
+		size += vg_pad8(call->in[i].size);
+	return size;
+}
+
+/* Writes bytes of any number, as room comes. */
+static bool send_bytes(struct fe_lane *lane, const void *data, size_t size)
+{
+	const uint8_t *at = data;
+
+	while (size) {
+		size_t n;
+
+		if (!fe_lane_wait_room(lane, size < 8 ? size : 8))
+			return false;
+		n = vg_producer_put(&lane->commands, at, size);
+		at += n;
+		size -= n;
+		/* A long payload is shown piece by piece, so that the executor can begin. */
+		if (size)
+			fe_lane_publish(lane);
+	}
+	vg_producer_pad(&lane->commands);
+	return true;
+}
+
+/*
+ * The place in the order over all threads: an asynchronous command becomes the last one, a
+ * synchronous one only looks. The lane's own commands are in order anyway.
+ */
+static uint64_t order_take(struct fe_lane *lane, bool async)
+{
+	uint64_t after;
+
+	if (async)
+		after = atomic_exchange(&fe_session.last_async,
+					vg_after(lane->id, lane->number + 1));
+	else
+		after = atomic_load(&fe_session.last_async);
+	return vg_after_lane(after) == (int)lane->id ? 0 : after;
+}
+
+static bool call_send(struct fe_lane *lane, const struct fe_call *call)
+{
+	struct vg_cmd cmd = {
+		.op = call->op,
+		.flags = (uint16_t)((call->async ? VG_CMD_ASYNC : 0) | (fe_ptds ? VG_CMD_PTDS : 0)),
+		.args_size = (uint32_t)call_args_size(call),
+		.bulk_size = call->bulk.size,
+	};
+
+	if (!fe_lane_wait_room(lane, sizeof(cmd)))
+		return false;
+	cmd.after = order_take(lane, call->async);
+	lane->number++;
+	vg_producer_put(&lane->commands, &cmd, sizeof(cmd));
+	for (unsigned int i = 0; i < call->ins; i++) {
+		if (!send_bytes(lane, call->in[i].data, call->in[i].size))
+			return false;
+	}
+	if (call->bulk.size && !send_bytes(lane, call->bulk.data, call->bulk.size))
+		return false;
+	fe_lane_publish(lane);
+	return true;
+}
+
+/* Reads size bytes and their padding; data NULL: skips them. */
+static bool receive_bytes(struct fe_lane *lane, void *data, size_t size)
+{
+	uint8_t *at = data;
+
+	while (size) {
+		const void *span;
+		size_t n;
+
+		if (!fe_lane_wait_reply(lane, size < 8 ? size : 8))
+			return false;
+		n = vg_consumer_span(&lane->replies, &span, size);
+		if (at) {
+			memcpy(at, span, n);
+			at += n;
+		}
+		vg_consumer_advance(&lane->replies, n);
+		size -= n;
+		if (size)
+			vg_consumer_release(&lane->replies);
+	}
+	vg_consumer_pad(&lane->replies);
+	return true;
+}
+
+static bool protocol_broken(const struct fe_call *call, const char *why)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "the executor's answer to %s makes no sense: %s",
+		 vg_op_name(call->op), why);
+	fe_session_lose(CUDA_ERROR_DEVICE_UNAVAILABLE, text);
+	return false;
+}
+
+static bool receive_args(struct fe_lane *lane, struct fe_call *call, uint64_t size)
+{
+	for (unsigned int i = 0; i < call->outs; i++) {
+		struct fe_out *out = &call->out[i];
+
+		if (out->size > size)
+			return protocol_broken(call, "too short");
+		if (!receive_bytes(lane, out->data, out->size))
+			return false;
+		size -= vg_pad8(out->size) < size ? vg_pad8(out->size) : size;
+		if (i == 0 && call->sizes && !call->sizes(call))
+			return protocol_broken(call, "lengths");
+	}
+	return size ? protocol_broken(call, "too long") : true;
+}
+
+static bool call_receive(struct fe_lane *lane, struct fe_call *call, CUresult *result)
+{
+	struct vg_reply reply;
+
+	if (!receive_bytes(lane, &reply, sizeof(reply)))
+		return false;
+	if (reply.op != call->op || reply.number != (uint32_t)lane->number)
+		return protocol_broken(call, "not the one asked");
+	if (reply.args_size && !receive_args(lane, call, reply.args_size))
+		return false;
+	if (!reply.result && !reply.args_size && call->outs)
+		return protocol_broken(call, "no results");
+	if (reply.bulk_size && reply.bulk_size != call->bulk_out.size)
+		return protocol_broken(call, "size of the bulk part");
+	if (reply.bulk_size && !receive_bytes(lane, call->bulk_out.data, reply.bulk_size))
+		return false;
+	vg_consumer_release(&lane->replies);
+	*result = (CUresult)reply.result;
+	return true;
+}
+
+static CUresult lost(void)
+{
+	int result = atomic_load(&fe_session.lost);
+
+	return result ? (CUresult)result : CUDA_ERROR_DEVICE_UNAVAILABLE;
+}
+
+CUresult fe_call_run(struct fe_call *call)
+{
+	CUresult result, error;
+	struct fe_lane *lane = fe_lane_get(&result);
+
+	if (!lane)
+		return result;
+	if (!call->no_context) {
+		result = fe_context_bind(&lane->context_sent);
+		if (result)
+			return result;
+	}
+	if (call_args_size(call) > VG_ARGS_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (call->async && call->reports && fe_lane_error(lane, &error))
+		return error;
+	if (!call_send(lane, call))
+		return lost();
+	if (call->async)
+		return CUDA_SUCCESS;
+	if (!call_receive(lane, call, &result))
+		return lost();
+	if (!result && call->reports && fe_lane_error(lane, &error))
+		return error;
+	return result;
+}
+
+CUresult fe_enter(uint16_t op)
+{
+	(void)op;
+	switch (atomic_load_explicit(&fe_session.state, memory_order_acquire)) {
+	case FE_SESSION_OPEN: return CUDA_SUCCESS;
+	case FE_SESSION_LOST: return lost();
+	default: return CUDA_ERROR_NOT_INITIALIZED;
+	}
+}
+
+CUresult fe_leave(uint16_t op, CUresult result)
+{
+	vg_call(&fe_who, "op=%s result=%d", vg_op_name(op), (int)result);
+	return result;
+}

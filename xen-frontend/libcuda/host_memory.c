@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pinned host memory. Each allocation is a region: pages shared with the executor, which registers
+ * them with the driver, at one address on both sides. Where no page is to be had, or the driver does not
+ * take them, ordinary memory stands in ("shadow"): its copies are staged, and kernels cannot see it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "protocol/wire.h"
+#include "xen-frontend/libcuda/arena.h"
+#include "xen-frontend/libcuda/call.h"
+#include "xen-frontend/libcuda/calls.h"
+#include "xen-frontend/libcuda/context.h"
+#include "xen-frontend/libcuda/memory.h"
+#include "xen-frontend/libcuda/session.h"
+
+#define HOST_ALLOC_FLAGS \
+	(CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED)
+#define HOST_REGISTER_FLAGS                                           \
+	(CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP | \
+	 CU_MEMHOSTREGISTER_IOMEMORY | CU_MEMHOSTREGISTER_READ_ONLY)
+
+static struct fe_share regions[VG_REGIONS_MAX]; /* by id, under the session's lock */
+
+static uint64_t pages_of(uint64_t bytes)
+{
+	return (bytes + VG_PAGE_SIZE - 1) / VG_PAGE_SIZE;
+}
+
+/* Makes a region at address; its id, or a negative errno. */
+static int region_share(uint64_t address, uint64_t bytes)
+{
+	struct vg_control_share want = {
+		.kind = VG_SHARE_REGION, .pages = (uint32_t)pages_of(bytes), .address = address};
+	char text[VG_TEXT_MAX] = "";
+	int id, rc;
+
+	if (pages_of(bytes) > UINT32_MAX)
+		return -ENOMEM;
+	pthread_mutex_lock(&fe_session.lock);
+	id = fe_session_id_take(fe_session.region_used, VG_REGIONS_MAX);
+	rc = id;
+	if (id >= 0) {
+		want.id = (uint32_t)id;
+		rc = fe_channel_share(&fe_session.channel, &want, &regions[id], text);
+		if (rc)
+			fe_session.region_used[id] = false;
+	}
+	pthread_mutex_unlock(&fe_session.lock);
+	if (rc < 0) {
+		vg_data(&fe_who, "event=no-region pages=%llu error=\"%s\" why=\"%s\"",
+			(unsigned long long)pages_of(bytes), strerror(-rc), text);
+		return rc;
+	}
+	madvise(regions[id].base, regions[id].bytes, MADV_DONTFORK);
+	return id;
+}
+
+static void region_unshare(uint32_t id)
+{
+	pthread_mutex_lock(&fe_session.lock);
+	fe_channel_unshare(&fe_session.channel, &regions[id]);
+	fe_session.region_used[id] = false;
+	pthread_mutex_unlock(&fe_session.lock);
+}
+
+/* Pinned memory in a region. -errno: there is none to be had that way. */
+static int pinned_alloc(struct fe_range *range)
+{
+	uint64_t address;
+	int id;
+
+	if (!fe_session.info.regions_pinned)
+		return -ENOTSUP;
+	address = fe_arena_take(range->size);
+	if (!address)
+		return -ENOMEM;
+	id = region_share(address, range->size);
+	if (id < 0) {
+		fe_arena_give(address, range->size);
+		return id;
+	}
+	if (rpc_vgHostRegister((unsigned int)id, address, pages_of(range->size) * VG_PAGE_SIZE,
+			       range->flags)) {
+		region_unshare((uint32_t)id);
+		fe_arena_give(address, range->size);
+		return -ENOTSUP;
+	}
+	range->base = address;
+	range->region = (uint32_t)id;
+	range->kind = FE_RANGE_PINNED;
+	return 0;
+}
+
+static int shadow_alloc(struct fe_range *range)
+{
+	void *memory = mmap(NULL, pages_of(range->size) * VG_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	range->base = (uint64_t)memory;
+	range->kind = FE_RANGE_SHADOW;
+	vg_info(&fe_who, "event=pinned-staged bytes=%llu", (unsigned long long)range->size);
+	return 0;
+}
+
+CUresult fe_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
+{
+	struct fe_range range = {.size = bytesize, .flags = Flags, .context = fe_context_current()};
+
+	if (!pp || (Flags & ~(unsigned int)HOST_ALLOC_FLAGS))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!range.context)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	*pp = NULL;
+	if (!bytesize)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (fe_context_device(range.context, &range.device))
+		range.device = 0;
+	if (pinned_alloc(&range) && shadow_alloc(&range))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	if (fe_range_add(&range))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*pp = (void *)range.base;
+	return CUDA_SUCCESS;
+}
+
+CUresult fe_cuMemAllocHost_v2(void **pp, size_t bytesize)
+{
+	return fe_cuMemHostAlloc(pp, bytesize, 0);
+}
+
+CUresult fe_cuMemFreeHost(void *p)
+{
+	struct fe_range range;
+
+	if (!p)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!fe_range_find((uint64_t)p, &range) || range.base != (uint64_t)p || range.registered ||
+	    (range.kind != FE_RANGE_PINNED && range.kind != FE_RANGE_SHADOW) ||
+	    !fe_range_remove((uint64_t)p, &range))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (range.kind == FE_RANGE_SHADOW) {
+		munmap(p, pages_of(range.size) * VG_PAGE_SIZE);
+		return CUDA_SUCCESS;
+	}
+	/* Waits for work that uses it, as the driver does. */
+	rpc_vgHostUnregister(range.region);
+	region_unshare(range.region);
+	fe_arena_give(range.base, range.size);
+	return CUDA_SUCCESS;
+}
+
+CUresult fe_cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned int Flags)
+{
+	struct fe_range range;
+
+	if (!pdptr || Flags || !fe_range_find((uint64_t)p, &range))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (range.kind == FE_RANGE_SHADOW) {
+		vg_warn(&fe_who,
+			"event=not-mapped address=%p why=\"no shared page was to be had for it; "
+			"raise grants= of the vGPU\"",
+			p);
+		return CUDA_ERROR_NOT_SUPPORTED;
+	}
+	if (range.kind != FE_RANGE_PINNED)
+		return CUDA_ERROR_INVALID_VALUE;
+	*pdptr = (CUdeviceptr)p;
+	return CUDA_SUCCESS;
+}
+
+CUresult fe_cuMemHostGetFlags(unsigned int *pFlags, void *p)
+{
+	struct fe_range range;
+
+	if (!pFlags || !fe_range_find((uint64_t)p, &range) ||
+	    (range.kind != FE_RANGE_PINNED && range.kind != FE_RANGE_SHADOW))
+		return CUDA_ERROR_INVALID_VALUE;
+	/* Under unified addressing all pinned memory is mapped. */
+	*pFlags = range.flags | CU_MEMHOSTALLOC_DEVICEMAP;
+	return CUDA_SUCCESS;
+}
+
+/*
+ * Memory that the program has already: its pages are its own and cannot become grants, so its copies
+ * stay staged.
+ */
+CUresult fe_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
+{
+	struct fe_range range = {.base = (uint64_t)p,
+				 .size = bytesize,
+				 .kind = FE_RANGE_SHADOW,
+				 .flags = Flags,
+				 .registered = true,
+				 .context = fe_context_current()};
+
+	if (!p || !bytesize || (Flags & ~(unsigned int)HOST_REGISTER_FLAGS))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!range.context)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (fe_context_device(range.context, &range.device))
+		range.device = 0;
+	switch (fe_range_add(&range)) {
+	case 0: return CUDA_SUCCESS;
+	case -EEXIST: return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+	default: return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+}
+
+CUresult fe_cuMemHostUnregister(void *p)
+{
+	struct fe_range range;
+
+	if (!p)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!fe_range_find((uint64_t)p, &range) || range.base != (uint64_t)p || !range.registered ||
+	    !fe_range_remove((uint64_t)p, &range))
+		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+	return CUDA_SUCCESS;
+}

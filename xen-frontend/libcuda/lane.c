@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening, waiting on and closing lanes. Each thread has its own, kept in thread-local storage and
+ * given back when the thread ends; a pool of none is kept, since the driver's state at the other
+ * end is that thread's.
+ */
+#include "xen-frontend/libcuda/lane.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "xen-frontend/libcuda/session.h"
+
+/* Sizes of the rings. Grants are scarce on Xen; memory is not on the local channel. */
+#define LOCAL_CMD_BYTES   (1024u * 1024)
+#define LOCAL_REPLY_BYTES (1024u * 1024)
+#define XEN_CMD_BYTES     (128u * 1024)
+#define XEN_REPLY_BYTES   (64u * 1024)
+
+/* Looks at the other side's index before sleeping; each pauses for some 40 cycles. */
+#define SPIN_MAX 20000u
+#define SPIN_MIN 100u
+
+/* A sleeper looks again after this, whatever happens to the doorbell. */
+#define SLEEP_MS 1000
+/* Something is to be read on the session's socket, but it is another thread's answer. */
+#define SLEEP_BESIDE_MS 10
+
+static __thread struct fe_lane *thread_lane;
+static pthread_key_t lane_key;
+static pthread_once_t lane_once = PTHREAD_ONCE_INIT;
+static long processors;
+
+/* The executor drains the lane before it answers, so its number stands still after that. */
+static void lane_close(struct fe_lane *lane)
+{
+	uint64_t last = vg_after(lane->id, lane->number);
+
+	pthread_mutex_lock(&fe_session.lock);
+	fe_channel_unshare(&fe_session.channel, &lane->share);
+	atomic_compare_exchange_strong(&fe_session.last_async, &last, 0);
+	fe_session.lane_number[lane->id] = lane->number;
+	fe_session.lane_used[lane->id] = false;
+	pthread_mutex_unlock(&fe_session.lock);
+	free(lane);
+}
+
+static void lane_thread_ends(void *arg)
+{
+	struct fe_lane *lane = arg;
+
+	/* After a fork the lane is the parent's. */
+	if (thread_lane == lane && atomic_load(&fe_session.state) != FE_SESSION_NONE)
+		lane_close(lane);
+	thread_lane = NULL;
+}
+
+static void lane_setup(void)
+{
+	processors = sysconf(_SC_NPROCESSORS_ONLN);
+	pthread_key_create(&lane_key, lane_thread_ends);
+}
+
+static uint32_t lane_bytes(uint32_t wanted, uint32_t limit_pages)
+{
+	while (wanted > VG_RING_MIN && wanted / VG_PAGE_SIZE > limit_pages / 2)
+		wanted /= 2;
+	return wanted;
+}
+
+static void lane_shape(struct vg_control_share *want)
+{
+	const struct vg_limits *limits = &fe_session.channel.limits;
+	bool local = limits->channel == VG_CHANNEL_LOCAL;
+	uint32_t pages = limits->lane_pages ? limits->lane_pages - 1 : UINT32_MAX;
+
+	want->cmd_bytes = lane_bytes(local ? LOCAL_CMD_BYTES : XEN_CMD_BYTES, pages);
+	want->reply_bytes = lane_bytes(local ? LOCAL_REPLY_BYTES : XEN_REPLY_BYTES, pages);
+	want->pages = 1 + (want->cmd_bytes + want->reply_bytes) / VG_PAGE_SIZE;
+}
+
+static void lane_rings(struct fe_lane *lane, const struct vg_control_share *shape)
+{
+	uint8_t *base = lane->share.base;
+	struct vg_lane_shared *shared = lane->share.base;
+
+	lane->shared = shared;
+	lane->spin = SPIN_MAX;
+	vg_producer_init(&lane->commands, base + VG_PAGE_SIZE, shape->cmd_bytes, &shared->cmd_prod,
+			 &shared->cmd_cons);
+	vg_consumer_init(&lane->replies, base + VG_PAGE_SIZE + shape->cmd_bytes, shape->reply_bytes,
+			 &shared->reply_prod, &shared->reply_cons);
+}
+
+static int lane_share(struct fe_lane *lane, char *text)
+{
+	struct vg_control_share want = {.kind = VG_SHARE_LANE};
+	unsigned int most = fe_session.channel.limits.lanes;
+	int id = fe_session_id_take(fe_session.lane_used,
+				    most && most < VG_LANES_MAX ? most : VG_LANES_MAX);
+	int rc;
+
+	if (id < 0)
+		return id;
+	lane_shape(&want);
+	want.id = lane->id = (uint32_t)id;
+	lane->number = fe_session.lane_number[id];
+	rc = fe_channel_share(&fe_session.channel, &want, &lane->share, text);
+	if (rc) {
+		fe_session.lane_used[id] = false;
+		return rc;
+	}
+	/* A child must not hold the pages: their end tells the executor of ours. */
+	madvise(lane->share.base, lane->share.bytes, MADV_DONTFORK);
+	lane_rings(lane, &want);
+	return 0;
+}
+
+static CUresult lane_open(void)
+{
+	char text[VG_TEXT_MAX] = "";
+	struct fe_lane *lane;
+	int rc;
+
+	pthread_once(&lane_once, lane_setup);
+	lane = calloc(1, sizeof(*lane));
+	if (!lane)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	lane->share.bell = VG_BELL_NONE;
+	pthread_mutex_lock(&fe_session.lock);
+	rc = lane_share(lane, text);
+	pthread_mutex_unlock(&fe_session.lock);
+	if (rc) {
+		free(lane);
+		vg_error(&fe_who, "event=no-lane error=\"%s\" why=\"%s\"", strerror(-rc), text);
+		if (rc == -EPIPE)
+			fe_session_lose(CUDA_ERROR_DEVICE_UNAVAILABLE, text);
+		return rc == -EPIPE ? CUDA_ERROR_DEVICE_UNAVAILABLE : CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	thread_lane = lane;
+	pthread_setspecific(lane_key, lane);
+	return CUDA_SUCCESS;
+}
+
+struct fe_lane *fe_lane_get(CUresult *result)
+{
+	int lost = atomic_load_explicit(&fe_session.lost, memory_order_relaxed);
+
+	*result = (CUresult)lost;
+	if (lost)
+		return NULL;
+	if (!thread_lane)
+		*result = lane_open();
+	return thread_lane;
+}
+
+static bool lane_peer_alive(struct fe_lane *lane)
+{
+	return __atomic_load_n(&lane->shared->exec_alive, __ATOMIC_ACQUIRE) == 1;
+}
+
+/* The socket is readable: its end, or word that the session has gone, ends the session. */
+static bool socket_alive(void)
+{
+	struct vg_control msg;
+	ssize_t n = recv(fe_session.channel.sock, &msg, sizeof(msg), MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (n < (ssize_t)sizeof(msg)) {
+		fe_session_lose(CUDA_ERROR_DEVICE_UNAVAILABLE,
+				"the executor has ended; the program must be started again");
+		return false;
+	}
+	if (msg.type == VG_CTL_GONE) {
+		msg.text[VG_TEXT_MAX - 1] = '\0';
+		vg_log_clean(msg.text);
+		fe_session_lose(CUDA_ERROR_DEVICE_UNAVAILABLE, msg.text);
+		return false;
+	}
+	return true;
+}
+
+/* Sleeps once. False: the session is lost. */
+static bool lane_sleep(struct fe_lane *lane, bool *beside)
+{
+	int wake = vg_bell_wait(&lane->share.bell, *beside ? -1 : fe_session.channel.sock,
+				*beside ? SLEEP_BESIDE_MS : SLEEP_MS);
+
+	*beside = false;
+	if (wake < 0) {
+		fe_session_lose(CUDA_ERROR_DEVICE_UNAVAILABLE, strerror(-wake));
+		return false;
+	}
+	if (!lane_peer_alive(lane)) {
+		/* The reason may be on its way on the socket. */
+		if (socket_alive())
+			fe_session_lose(
+				CUDA_ERROR_DEVICE_UNAVAILABLE,
+				"the executor has ended; the program must be started again");
+		return false;
+	}
+	if (wake & VG_BELL_LIFE) {
+		if (!socket_alive())
+			return false;
+		*beside = true;
+	}
+	return atomic_load(&fe_session.lost) == 0;
+}
+
+typedef bool (*ready_fn)(struct fe_lane *lane, uint64_t bytes);
+
+static bool room_ready(struct fe_lane *lane, uint64_t bytes)
+{
+	return vg_producer_room(&lane->commands, bytes) >= bytes || lane->commands.broken;
+}
+
+static bool reply_ready(struct fe_lane *lane, uint64_t bytes)
+{
+	return vg_consumer_avail(&lane->replies, bytes) >= bytes || lane->replies.broken;
+}
+
+/* Spinning pays where the other side answers soon; where it did not, spin less the next time. */
+static bool lane_spin(struct fe_lane *lane, ready_fn ready, uint64_t bytes)
+{
+	uint32_t most = processors > 1 ? lane->spin : 0;
+
+	for (uint32_t i = 0; i < most; i++) {
+		if (ready(lane, bytes)) {
+			if (lane->spin < SPIN_MAX)
+				lane->spin += lane->spin / 2;
+			return true;
+		}
+		__builtin_ia32_pause();
+	}
+	if (lane->spin > SPIN_MIN)
+		lane->spin /= 2;
+	return false;
+}
+
+static bool lane_wait(struct fe_lane *lane, ready_fn ready, uint64_t bytes)
+{
+	bool beside = false, alive = true;
+
+	if (lane_spin(lane, ready, bytes))
+		return true;
+	while (alive) {
+		vg_sleep_begin(&lane->shared->guest_sleeps);
+		if (ready(lane, bytes))
+			break;
+		alive = lane_sleep(lane, &beside);
+	}
+	vg_sleep_end(&lane->shared->guest_sleeps);
+	return alive;
+}
+
+static bool lane_sound(struct fe_lane *lane)
+{
+	if (!lane->commands.broken && !lane->replies.broken)
+		return true;
+	fe_session_lose(CUDA_ERROR_DEVICE_UNAVAILABLE, "the executor broke the protocol");
+	return false;
+}
+
+bool fe_lane_wait_room(struct fe_lane *lane, uint64_t bytes)
+{
+	if (room_ready(lane, bytes))
+		return lane_sound(lane);
+	fe_lane_publish(lane);
+	return lane_wait(lane, room_ready, bytes) && lane_sound(lane);
+}
+
+bool fe_lane_wait_reply(struct fe_lane *lane, uint64_t bytes)
+{
+	if (reply_ready(lane, bytes))
+		return lane_sound(lane);
+	vg_consumer_release(&lane->replies);
+	if (vg_sleep_wake(&lane->shared->exec_sleeps))
+		vg_bell_ring(&lane->share.bell);
+	return lane_wait(lane, reply_ready, bytes) && lane_sound(lane);
+}
+
+void fe_lane_publish(struct fe_lane *lane)
+{
+	vg_producer_publish(&lane->commands);
+	if (vg_sleep_wake(&lane->shared->exec_sleeps))
+		vg_bell_ring(&lane->share.bell);
+}
+
+bool fe_lane_error(struct fe_lane *lane, CUresult *error)
+{
+	uint32_t count = __atomic_load_n(&lane->shared->error_count, __ATOMIC_ACQUIRE);
+
+	if (count == lane->errors_seen)
+		return false;
+	lane->errors_seen = count;
+	*error = (CUresult)__atomic_load_n(&lane->shared->error_result, __ATOMIC_RELAXED);
+	return *error != CUDA_SUCCESS;
+}
+
+void fe_lane_reset(void)
+{
+	/* After fork only the calling thread lives on; what the others had is leaked, once. The
+	 * descriptors are closed so that the parent's executor sees the parent's end. */
+	if (!thread_lane)
+		return;
+	vg_bell_close(&thread_lane->share.bell);
+	free(thread_lane);
+	thread_lane = NULL;
+	pthread_setspecific(lane_key, NULL);
+}
