@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The executors of one run: started one a connection, reaped when their client has gone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "protocol/control.h"
+#include "tools/vgpu-run/vgpu-run.h"
+
+#define CONTROL_FD 3
+#define STATS_FD   4
+
+/* Room for --driver=PATH and the like. */
+#define ARG_MAX_BYTES (PATH_MAX + 32)
+
+static struct run_executor *executor_free(struct run_executor *all)
+{
+	for (unsigned int i = 0; i < RUN_EXECUTORS_MAX; i++) {
+		if (!all[i].pid)
+			return &all[i];
+	}
+	return NULL;
+}
+
+static struct vg_stats *stats_make(int *fd)
+{
+	struct vg_stats *stats;
+
+	*fd = memfd_create("vgpu-stats", MFD_CLOEXEC);
+	if (*fd < 0)
+		return NULL;
+	if (ftruncate(*fd, sizeof(*stats))) {
+		close(*fd);
+		return NULL;
+	}
+	stats = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	if (stats == MAP_FAILED) {
+		close(*fd);
+		return NULL;
+	}
+	return stats;
+}
+
+static void client_learn(struct run_executor *executor, int conn)
+{
+	struct ucred cred;
+	socklen_t size = sizeof(cred);
+	char path[64];
+	FILE *file;
+
+	if (getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &cred, &size))
+		return;
+	executor->client = cred.pid;
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)cred.pid);
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (!fgets(executor->comm, sizeof(executor->comm), file))
+		executor->comm[0] = '\0';
+	executor->comm[strcspn(executor->comm, "\n")] = '\0';
+	fclose(file);
+}
+
+/* Who an executor becomes when we are root: its own user, or the least one there is. */
+static const char *executor_user(void)
+{
+	return getpwnam("vgpu") ? "vgpu" : "nobody";
+}
+
+static void executor_exec(const struct run_options *options, const struct run_places *places)
+{
+	static char args[8][ARG_MAX_BYTES];
+	char *argv[12];
+	int n = 0, used = 0;
+
+#define ADD(...)                                                       \
+	do {                                                           \
+		snprintf(args[used], sizeof(args[used]), __VA_ARGS__); \
+		argv[n++] = args[used++];                              \
+	} while (0)
+
+	argv[n++] = (char *)places->executor;
+	argv[n++] = (char *)"--channel=local";
+	ADD("--control-fd=%d", CONTROL_FD);
+	ADD("--stats-fd=%d", STATS_FD);
+	ADD("--driver=%s", options->driver);
+	if (options->gpu)
+		ADD("--gpu=%s", options->gpu);
+	if (options->mem)
+		ADD("--mem=%s", options->mem);
+	if (options->log_level)
+		ADD("--log-level=%s", options->log_level);
+	if (geteuid() == 0)
+		ADD("--user=%s", executor_user());
+#undef ADD
+	argv[n] = NULL;
+	execv(places->executor, argv);
+	fprintf(stderr, "vgpu-run: %s: %s\n", places->executor, strerror(errno));
+	_exit(127);
+}
+
+/* In the child: the two descriptors at their places, and nothing else of ours. */
+static void executor_descriptors(int conn, int stats)
+{
+	int high_conn = fcntl(conn, F_DUPFD, 10), high_stats = fcntl(stats, F_DUPFD, 10);
+
+	if (high_conn < 0 || high_stats < 0 || dup2(high_conn, CONTROL_FD) < 0 ||
+	    dup2(high_stats, STATS_FD) < 0)
+		_exit(126);
+	close_range(STATS_FD + 1, ~0u, 0);
+}
+
+struct run_executor *run_executor_start(struct run_executor *all, const struct run_options *options,
+					const struct run_places *places, int conn)
+{
+	struct run_executor *executor = executor_free(all);
+	int stats_fd = -1;
+	pid_t pid = -1;
+
+	if (!executor) {
+		fprintf(stderr, "vgpu-run: more than %d processes use CUDA at once\n",
+			RUN_EXECUTORS_MAX);
+		goto out;
+	}
+	*executor = (struct run_executor){.stats = stats_make(&stats_fd)};
+	if (!executor->stats)
+		goto out;
+	client_learn(executor, conn);
+	pid = fork();
+	if (pid == 0) {
+		sigset_t none;
+
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		/* Ctrl-C is for the program; the executor ends when its client has. */
+		setpgid(0, 0);
+		executor_descriptors(conn, stats_fd);
+		executor_exec(options, places);
+	}
+	if (pid > 0) {
+		executor->pid = pid;
+	} else {
+		perror("vgpu-run: fork");
+		munmap(executor->stats, sizeof(*executor->stats));
+	}
+out:
+	if (stats_fd >= 0)
+		close(stats_fd);
+	close(conn);
+	return pid > 0 ? executor : NULL;
+}
+
+static void executor_report(const struct run_executor *executor)
+{
+	const struct vg_stats *s = executor->stats;
+
+	fprintf(stderr,
+		"vgpu-run: pid=%d program=%s calls=%" PRIu64 " asynchronous=%" PRIu64
+		" launches=%" PRIu64 " htod=%" PRIu64 " dtoh=%" PRIu64 " memory-peak=%" PRIu64
+		" errors=%" PRIu64 " freed-at-exit=%" PRIu64 " handles-at-exit=%" PRIu64 "\n",
+		(int)executor->client, executor->comm, s->commands, s->commands_async, s->launches,
+		s->bytes_htod, s->bytes_dtoh, s->alloc_peak, s->errors, s->freed_bytes,
+		s->freed_handles);
+}
+
+bool run_executor_reap(struct run_executor *all, pid_t pid, int status, bool statistics)
+{
+	for (unsigned int i = 0; i < RUN_EXECUTORS_MAX; i++) {
+		struct run_executor *executor = &all[i];
+
+		if (executor->pid != pid)
+			continue;
+		if (WIFSIGNALED(status))
+			fprintf(stderr,
+				"vgpu-run: the executor of pid %d (%s) was killed by signal %d\n",
+				(int)executor->client, executor->comm, WTERMSIG(status));
+		if (statistics)
+			executor_report(executor);
+		munmap(executor->stats, sizeof(*executor->stats));
+		*executor = (struct run_executor){0};
+		return true;
+	}
+	return false;
+}
+
+unsigned int run_executor_count(const struct run_executor *all)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < RUN_EXECUTORS_MAX; i++)
+		count += all[i].pid != 0;
+	return count;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vgpu-run: a program over the local channel, each of its CUDA processes with an executor of its own.
+ */
+#ifndef VGPU_RUN_H
+#define VGPU_RUN_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define RUN_EXECUTORS_MAX 256
+
+struct run_options {
+	const char *driver; /* soft, default, or a path */
+	const char *gpu;
+	const char *mem;
+	const char *log_level;
+	bool statistics;
+	char **program; /* its argv */
+};
+
+/* What vgpu-run itself consists of, found beside its own binary. */
+struct run_places {
+	char library[PATH_MAX];  /* the folder with our libcuda.so.1 */
+	char executor[PATH_MAX]; /* vgpu-executor */
+};
+
+struct run_executor {
+	pid_t pid; /* 0: free */
+	pid_t client;
+	char comm[16];
+	struct vg_stats *stats; /* mapped, owned */
+};
+
+/* options.c: 0, or the exit status with a message printed. */
+int run_options_parse(int argc, char **argv, struct run_options *options);
+int run_places_find(struct run_places *places);
+
+/* executor.c: one process a connection; takes ownership of conn. */
+struct run_executor *run_executor_start(struct run_executor *all, const struct run_options *options,
+					const struct run_places *places, int conn);
+/* Takes in what a finished child was; true: an executor. */
+bool run_executor_reap(struct run_executor *all, pid_t pid, int status, bool statistics);
+unsigned int run_executor_count(const struct run_executor *all);
+
+#endif
