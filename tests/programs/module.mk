@@ -32,13 +32,16 @@ $(PROGRAM_STUB): $(PROGRAM_OBJS) $(B)/lib/libcheck.a $(D)/mkstub
 # of the product, so they are built without sanitizers and only for the release configuration.
 
 CUDA_PROGRAMS := $(patsubst $(D)/cudart/%.cu,%,$(sort $(wildcard $(D)/cudart/*.cu)))
-CUDA_VARIANTS := shared plain packed
+CUDA_VARIANTS := shared plain packed lz4
 
 NVCC_FLAGS := -O2 -std=c++17 -gencode arch=compute_75,code=compute_75 \
 	-gencode arch=compute_90,code=sm_90
 NVCC_FLAGS_shared := -cudart shared -Xlinker -rpath=$(CUDA_HOME)/lib64
 NVCC_FLAGS_plain := -cudart static -Xfatbin -compress=false
 NVCC_FLAGS_packed := -cudart static -Xfatbin -compress-all
+# Since 12.8 nvcc compresses with zstd unless told to be fast; before that there was only LZ4.
+NVCC_FLAGS_lz4 := -cudart static $(if $(HAVE_NVCC),$(if $(shell $(NVCC) --help | grep -e --compress-mode),\
+	--compress-mode=speed))
 
 # cuda_program NAME,SOURCE,FLAGS
 define cuda_program
