@@ -13,3 +13,5 @@ $(eval $(call generated,$(PROTO_GEN),$(wildcard $(D)/*.py $(D)/*.api $(D)/*.tsv 
 PROTO_SRCS := $(addprefix $(D)/, bell.c ring.c socket.c image.c log.c) $(GEN)/protocol/op_names.c \
 	$(GEN)/protocol/errors.c
 $(eval $(call archive,libvgproto.a,$(PROTO_SRCS)))
+
+$(eval $(call unit_script,tests/unit/apigen/test-apigen))
