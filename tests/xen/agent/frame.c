@@ -50,6 +50,21 @@ static void reader_drop(struct frame_reader *reader, size_t n)
 	memmove(reader->buf, reader->buf + n, reader->have);
 }
 
+/* Takes the escapes out of what was read, in place; returns what is left. */
+static size_t reader_unescape(struct frame_reader *reader, uint8_t *data, size_t len)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (reader->escaped)
+			data[kept++] = data[i] == 1 ? 0x0f : FRAME_ESCAPE;
+		else if (data[i] != FRAME_ESCAPE)
+			data[kept++] = data[i];
+		reader->escaped = !reader->escaped && data[i] == FRAME_ESCAPE;
+	}
+	return kept;
+}
+
 long frame_fill(struct frame_reader *reader, int fd)
 {
 	long n;
@@ -59,7 +74,7 @@ long frame_fill(struct frame_reader *reader, int fd)
 	n = read(fd, reader->buf + reader->have, sizeof(reader->buf) - reader->have);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 1 : -errno;
-	reader->have += n;
+	reader->have += reader_unescape(reader, reader->buf + reader->have, n);
 	return n;
 }
 

@@ -9,15 +9,20 @@
  *   byte 0  magic 0xf5 0x9a      4  channel, little-endian
  *        2  type                 6  payload length, little-endian
  *        3  zero                 8  CRC-32 of bytes 0..7 and of the payload, little-endian
+ *
+ * The Linux console driver takes 0x0f for a SysRq key, so in the direction to the agent 0x0f is sent as
+ * 0xf6 0x01, and 0xf6 as 0xf6 0x02.
  */
 #ifndef XENTEST_FRAME_H
 #define XENTEST_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define FRAME_MAGIC0 0xf5
 #define FRAME_MAGIC1 0x9a
+#define FRAME_ESCAPE 0xf6
 #define FRAME_HEAD 12
 #define FRAME_PAYLOAD_MAX 60000
 #define FRAME_OUT_MAX 4096	 /* what the agent puts in one frame */
@@ -47,6 +52,7 @@ struct frame {
 };
 
 struct frame_reader {
+	bool escaped; /* the last byte read was FRAME_ESCAPE */
 	size_t have;
 	size_t used; /* length of the frame last handed out */
 	uint8_t buf[FRAME_HEAD + FRAME_PAYLOAD_MAX];

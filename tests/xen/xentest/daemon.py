@@ -45,6 +45,11 @@ class Machine:
         self.log.close()
 
 
+def note(text):
+    """A line in daemon.log."""
+    print(f'{time.strftime("%T")} {text}', flush=True)
+
+
 class Daemon:
     """The running system. machines: 'dom0' and the guests by name."""
 
@@ -99,9 +104,11 @@ class Daemon:
         if old:
             old.close('another guest has taken this name')
         self.machines[name] = guest
+        note(f'{name}: linking to {console}')
         guest.tasks.append(asyncio.ensure_future(feed()))
         asyncio.ensure_future(self._read_guest(name, guest, relay))
         await guest.link.wait_ready()
+        note(f'{name}: ready')
         guest.start_kernel_log()
 
     async def _read_guest(self, name, guest, relay):
@@ -119,6 +126,7 @@ class Daemon:
             why = f'{why}: {error}'
         if self.machines.get(name) is guest:
             del self.machines[name]
+        note(f'{name}: {why}')
         guest.close(why)
 
     async def serve(self, reader, writer):
@@ -226,7 +234,7 @@ async def main():
     try:
         await asyncio.wait_for(daemon.boot(), qemu.BOOT_TIMEOUT)
         server = await asyncio.start_unix_server(daemon.serve, 'sock')
-        print('ready', flush=True)
+        note('dom0: ready')
         await daemon.ended.wait()
         await asyncio.sleep(0.2)            # for the answer to who asked for the end
     except asyncio.TimeoutError as error:

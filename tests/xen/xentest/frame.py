@@ -23,6 +23,11 @@ def encode(kind, channel=0, payload=b''):
     return head + struct.pack('<I', zlib.crc32(payload, zlib.crc32(head))) + payload
 
 
+def escape(data):
+    """What goes to an agent: a console's driver takes the byte 0x0f for a SysRq key."""
+    return data.replace(b'\xf6', b'\xf6\x02').replace(b'\x0f', b'\xf6\x01')
+
+
 class Decoder:
     """Finds frames in a stream that may carry foreign bytes, which end up in `noise`."""
 

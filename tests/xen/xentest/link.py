@@ -80,7 +80,7 @@ class Link:
 
     def send(self, kind, channel=0, payload=b''):
         if not self.gone:
-            self.write(frame.encode(kind, channel, payload))
+            self.write(frame.escape(frame.encode(kind, channel, payload)))
 
     def received(self, data):
         for kind, channel, payload in self.decoder.feed(data):
@@ -97,15 +97,14 @@ class Link:
             self.log(noise)
 
     async def wait_ready(self):
-        """Asks until the agent answers: what is sent before it runs may be lost."""
+        """The agent speaks first; asking too serves an agent whose first word was lost."""
         while not self.ready.is_set():
             if self.gone:
                 raise JobFailed(self.gone)
-            self.send(frame.HELLO)
             try:
-                await asyncio.wait_for(self.ready.wait(), 0.5)
+                await asyncio.wait_for(self.ready.wait(), 5)
             except asyncio.TimeoutError:
-                pass
+                self.send(frame.HELLO)
 
     def run(self, argv, user='root', cwd='/', env=None):
         if self.gone:
