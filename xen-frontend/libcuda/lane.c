@@ -34,7 +34,8 @@
 static __thread struct fe_lane *thread_lane;
 static pthread_key_t lane_key;
 static pthread_once_t lane_once = PTHREAD_ONCE_INIT;
-static long processors;
+/* 0: never spin. Set once. */
+static uint32_t spin_most;
 
 /* The executor drains the lane before it answers, so its number stands still after that. */
 static void lane_close(struct fe_lane *lane)
@@ -60,9 +61,19 @@ static void lane_thread_ends(void *arg)
 	thread_lane = NULL;
 }
 
+/*
+ * Where the executor shares this thread's only processor, spinning keeps it from answering. On
+ * Xen it runs on another domain's.
+ */
 static void lane_setup(void)
 {
-	processors = sysconf(_SC_NPROCESSORS_ONLN);
+	const char *wanted = getenv("VGPU_SPIN");
+
+	if (wanted)
+		spin_most = (uint32_t)strtoul(wanted, NULL, 10);
+	else if (sysconf(_SC_NPROCESSORS_ONLN) > 1 ||
+		 fe_session.channel.limits.channel == VG_CHANNEL_XEN)
+		spin_most = SPIN_MAX;
 	pthread_key_create(&lane_key, lane_thread_ends);
 }
 
@@ -90,7 +101,7 @@ static void lane_rings(struct fe_lane *lane, const struct vg_control_share *shap
 	struct vg_lane_shared *shared = lane->share.base;
 
 	lane->shared = shared;
-	lane->spin = SPIN_MAX;
+	lane->spin = spin_most;
 	vg_producer_init(&lane->commands, base + VG_PAGE_SIZE, shape->cmd_bytes, &shared->cmd_prod,
 			 &shared->cmd_cons);
 	vg_consumer_init(&lane->replies, base + VG_PAGE_SIZE + shape->cmd_bytes, shape->reply_bytes,
@@ -228,17 +239,15 @@ static bool reply_ready(struct fe_lane *lane, uint64_t bytes)
 /* Spinning pays where the other side answers soon; where it did not, spin less the next time. */
 static bool lane_spin(struct fe_lane *lane, ready_fn ready, uint64_t bytes)
 {
-	uint32_t most = processors > 1 ? lane->spin : 0;
-
-	for (uint32_t i = 0; i < most; i++) {
+	for (uint32_t i = 0; i < lane->spin; i++) {
 		if (ready(lane, bytes)) {
-			if (lane->spin < SPIN_MAX)
-				lane->spin += lane->spin / 2;
+			if (lane->spin < spin_most)
+				lane->spin += lane->spin / 2 + 1;
 			return true;
 		}
 		__builtin_ia32_pause();
 	}
-	if (lane->spin > SPIN_MIN)
+	if (lane->spin / 2 >= SPIN_MIN)
 		lane->spin /= 2;
 	return false;
 }

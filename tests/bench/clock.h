@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Time and medians of benchmarks. */
+#ifndef BENCH_CLOCK_H
+#define BENCH_CLOCK_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* Seconds from an arbitrary point. */
+static inline double bench_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static inline int bench_compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorts. */
+static inline double bench_median(double *values, unsigned int count)
+{
+	qsort(values, count, sizeof(*values), bench_compare);
+	return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+#endif

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+# Benchmarks: never run by `make check`.
+
+$(eval $(call program,lane_bench,$(D)/lane_bench.c,,$(PROGRAM_STUB)))
+ifneq ($(HAVE_XENGNTTAB),)
+$(eval $(call program,vchan_bench,$(D)/vchan_bench.c,,-lxenvchan))
+$(eval $(call program,grant_bench,$(D)/grant_bench.c,$(XENGNTTAB_CFLAGS),$(XENGNTTAB_LIBS)))
+endif
