@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Guests: made by stock `xl create`, reached through the agent on their console."""
 
+import hashlib
+import os
 import time
+from pathlib import Path
 
-from . import client, elf
+from . import client, elf, stage
 from .cpio import Archive
 from .paths import IMAGES, LIBDIR, SHARE, XenTestError
 
 CREATE_TIMEOUT = 120
 READY_TIMEOUT = 180
+PUSH_TIMEOUT = 600
 CONFIG = '''\
 name = "{name}"
 type = "{kind}"
@@ -24,22 +28,31 @@ on_reboot = "destroy"
 
 
 class Contents:
-    """What a guest's file system has beyond the base."""
+    """What a guest's file system has beyond the base: {path in the guest: file here}."""
 
     def __init__(self):
-        self.archive = Archive()
+        self.files = {}
 
     def add_file(self, source, path):
-        self.archive.copy(path, source)
+        self.files[path.lstrip('/')] = Path(source)
 
     def add_program(self, source, path, search=(), optional=()):
         """A program (script or ELF file) and its libraries."""
-        self.archive.copy(path, source)
+        self.add_file(source, path)
         for name, file in elf.closure([source], search, optional).items():
-            self.archive.copy(f'{LIBDIR}/{name}', file)
+            self.add_file(file, f'{LIBDIR}/{name}')
 
-    def add_script(self, path, text):
-        self.archive.file(path, text.encode(), 0o755)
+    def pack(self):
+        archive = Archive()
+        for path, source in sorted(self.files.items()):
+            archive.copy(path, source)
+        return archive.pack()
+
+
+def add_frontend(contents):
+    """What a guest needs to use a vGPU: the broker and our libcuda.so.1, in place of any other."""
+    contents.add_program(stage.need('vgpu-frontd'), '/usr/local/sbin/vgpu-frontd')
+    contents.add_program(stage.need('libcuda.so.1'), f'{LIBDIR}/libcuda.so.1')
 
 
 def share_kernel():
@@ -60,7 +73,7 @@ def create(name, kind='pv', memory=256, vcpus=1, contents=None, lines=(), extra=
     with open(SHARE / f'{name}.cpio', 'wb') as file:
         file.write((IMAGES / 'guest.cpio').read_bytes())
         if contents:
-            file.write(contents.archive.pack())
+            file.write(contents.pack())
     (SHARE / f'{name}.cfg').write_text(CONFIG.format(
         name=name, kind=kind, memory=memory, vcpus=vcpus, extra=extra, lines='\n'.join(lines)))
     client.check('dom0', ['xl', 'create', '-q', f'/share/{name}.cfg'], timeout=CREATE_TIMEOUT)
@@ -89,6 +102,25 @@ def console(domid):
 
 def destroy(name):
     client.check('dom0', ['xl', 'destroy', name], timeout=CREATE_TIMEOUT)
+
+
+def push(target, source, path):
+    """Copies a file into dom0 or a guest, with its mode; replaces an old one in one step."""
+    mode = os.stat(source).st_mode & 0o777
+    script = 'mkdir -p "${1%/*}" && cat >"$1.new" && chmod "$2" "$1.new" && mv "$1.new" "$1"'
+    with open(source, 'rb') as file:
+        client.check(target, ['sh', '-c', script, 'push', path, f'{mode:o}'],
+                     timeout=PUSH_TIMEOUT, stdin=file.read())
+
+
+def update(name, contents):
+    """Brings a running guest's files up to date over its console: slow, so only what differs."""
+    paths = sorted(contents.files)
+    sums = client.output(name, ['sh', '-c', 'cd / && md5sum "$@" 2>/dev/null', 'sums', *paths])[1]
+    there = {line[34:]: line[:32] for line in sums.splitlines()}
+    for path in paths:
+        if there.get(path) != hashlib.md5(contents.files[path].read_bytes()).hexdigest():
+            push(name, contents.files[path], f'/{path}')
 
 
 def exists(name):

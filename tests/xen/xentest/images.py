@@ -26,7 +26,9 @@ GUEST_MODULES = ('xen-evtchn', 'xen-gntalloc', 'xen-gntdev')
 # glibc's parts that programs load by name, and what C++ and static cudart programs want.
 COMMON_LIBS = ('libc.so.6', 'libm.so.6', 'libdl.so.2', 'libpthread.so.0', 'librt.so.1',
                'libgcc_s.so.1', 'libstdc++.so.6')
-USERS = (('root', 0), ('user', 1000), ('other', 1001), ('nobody', 65534))
+# vgpu: whom executors become in dom0, who may use the device in a guest. `other` is not in that group.
+USERS = (('root', 0), ('vgpu', 990), ('user', 1000), ('other', 1001), ('nobody', 65534))
+GROUP_MEMBERS = {'vgpu': 'user'}
 
 
 def newer(target, *sources):
@@ -107,8 +109,8 @@ def add_users(archive):
     for name, number in USERS:
         home = '/root' if name == 'root' else f'/home/{name}'
         passwd += f'{name}:x:{number}:{number}::{home}:/bin/sh\n'
-        group += f'{name}:x:{number}:\n'
-        if name not in ('root', 'nobody'):
+        group += f'{name}:x:{number}:{GROUP_MEMBERS.get(name, "")}\n'
+        if number in (1000, 1001):
             archive.folder(f'home/{name}', owner=(number, number))
     archive.file('etc/passwd', passwd.encode())
     archive.file('etc/group', group.encode())
@@ -132,7 +134,7 @@ def add_modules(archive, names):
 def build_dom0(agent):
     target = IMAGES / 'dom0.cpio'
     init = SOURCES / 'init-dom0'
-    if newer(target, agent, init, __file__, TREE / '.unpacked'):
+    if newer(target, agent, init, SOURCES / 'stage-link', __file__, TREE / '.unpacked'):
         return
     archive = Archive()
     add_base(archive)
@@ -147,6 +149,7 @@ def build_dom0(agent):
     archive.folder('stage')
     archive.folder('share')
     archive.copy('init', init)
+    archive.copy('usr/sbin/stage-link', SOURCES / 'stage-link')
     write(target, archive.pack())
 
 

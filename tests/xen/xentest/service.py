@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Our services: xen-vgpud in dom0, vgpu-frontd in a guest, and a guest's device."""
+
+import time
+
+from . import client, stage
+from .paths import XenTestError
+
+BACKEND_LOG = '/var/log/xen-vgpud.log'
+FRONTEND_LOG = '/var/log/vgpu-frontd.log'
+START_TIMEOUT = 60
+
+
+def pids(target, name):
+    """The processes with this name (the kernel's comm, 15 bytes of it), zombies left out."""
+    script = '''for f in /proc/[0-9]*/stat; do read -r pid comm state rest <$f || continue
+        [ "$comm" = "($1)" ] && [ "$state" != Z ] && echo "$pid"; done 2>/dev/null; true'''
+    return [int(word) for word in client.check(target, ['sh', '-c', script, 'pids',
+                                                        name[:15]]).split()]
+
+
+def spawn(target, argv, log):
+    """A daemon: in the background, its output to a log."""
+    script = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 &'
+    client.check(target, ['sh', '-c', script, 'spawn', log, *argv])
+
+
+def wait_for(what, condition, target, log):
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.1)
+    text = client.output(target, ['tail', '-n', '20', log])[1]
+    raise XenTestError(f'{target}: {what} not seen within {START_TIMEOUT} s; {log} ends:\n{text}')
+
+
+def exists(target, path):
+    return client.output(target, ['test', '-e', path])[0] == 0
+
+
+def start_backend(options=()):
+    """xen-vgpud in dom0, unless it runs."""
+    stage.need('xen-vgpud')
+    stage.need('vgpu-executor')
+    if pids('dom0', 'xen-vgpud'):
+        return
+    spawn('dom0', ['xen-vgpud', *options], BACKEND_LOG)
+    wait_for("xen-vgpud's socket", lambda: exists('dom0', '/run/vgpu/xen-vgpud.sock'), 'dom0',
+             BACKEND_LOG)
+
+
+def start_frontend(guest, options=()):
+    """vgpu-frontd in a guest, unless it runs."""
+    if pids(guest, 'vgpu-frontd'):
+        return
+    spawn(guest, ['vgpu-frontd', *options], FRONTEND_LOG)
+
+
+def attach(guest, spec):
+    """A device, by our tool in dom0, which waits until the guest has it."""
+    client.check('dom0', ['vgpu', 'attach', guest, spec], timeout=START_TIMEOUT)
+
+
+def attached(guest):
+    """Whether the guest has a device: dom0's xenstore says so."""
+    domid = client.check('dom0', ['xl', 'domid', guest]).strip()
+    path = f'/local/domain/0/backend/vgpu/{domid}'
+    return bool(client.output('dom0', ['xenstore-list', path])[1].strip())
