@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+#include "protocol/bounds.h"
+#include "xen-frontend/libcuda/arena.h"
+
 /* Remembers what the executor has given. A double or overlapping address is its fault and only logged. */
 static CUresult range_remember(CUdeviceptr base, uint64_t size, enum fe_range_kind kind)
 {
@@ -34,25 +37,86 @@ static bool range_take(CUdeviceptr base, enum fe_range_kind kind, struct fe_rang
 	return fe_range_remove(base, range);
 }
 
+/*
+ * Device addresses are the executor's process's: one may be where this process has something of its
+ * own. Such an allocation is kept aside while another is asked for, then freed.
+ */
+#define CLAIM_TRIES 16
+
+typedef CUresult (*alloc_fn)(CUdeviceptr *dptr, void *arguments);
+
+static CUresult alloc_claimed(alloc_fn alloc, CUresult (*release)(CUdeviceptr, void *),
+			      void *arguments, CUdeviceptr *dptr, const uint64_t *bytes)
+{
+	CUdeviceptr aside[CLAIM_TRIES];
+	unsigned int clashes = 0;
+	CUresult result;
+
+	for (;;) {
+		result = alloc(dptr, arguments);
+		if (result || fe_arena_claim(*dptr, *bytes))
+			break;
+		aside[clashes++] = *dptr;
+		vg_info(&fe_who, "event=address-clash base=0x%llx", (unsigned long long)*dptr);
+		if (clashes == CLAIM_TRIES) {
+			vg_error(&fe_who,
+				 "event=no-address why=\"the device's memory lies where this "
+				 "program has memory of its own\"");
+			result = CUDA_ERROR_OUT_OF_MEMORY;
+			break;
+		}
+	}
+	while (clashes)
+		release(aside[--clashes], arguments);
+	return result ? result : range_remember(*dptr, *bytes, FE_RANGE_DEVICE);
+}
+
+static CUresult plain_alloc(CUdeviceptr *dptr, void *arguments)
+{
+	return rpc_cuMemAlloc_v2(dptr, *(const uint64_t *)arguments);
+}
+
+static CUresult plain_free(CUdeviceptr dptr, void *arguments)
+{
+	(void)arguments;
+	return rpc_cuMemFree_v2(dptr);
+}
+
 CUresult fe_cuMemAlloc_v2(CUdeviceptr *dptr, size_t bytesize)
 {
-	CUresult result;
+	uint64_t bytes = bytesize;
 
 	if (!dptr || !bytesize)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = rpc_cuMemAlloc_v2(dptr, bytesize);
-	return result ? result : range_remember(*dptr, bytesize, FE_RANGE_DEVICE);
+	return alloc_claimed(plain_alloc, plain_free, &bytes, dptr, &bytes);
+}
+
+struct pitch_arguments {
+	size_t pitch, width, height;
+	unsigned int element;
+	uint64_t bytes;
+};
+
+static CUresult pitch_alloc(CUdeviceptr *dptr, void *arguments)
+{
+	struct pitch_arguments *a = arguments;
+	CUresult result = rpc_cuMemAllocPitch_v2(dptr, &a->pitch, a->width, a->height, a->element);
+
+	a->bytes = vg_sat_mul(a->pitch, a->height);
+	return result;
 }
 
 CUresult fe_cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInBytes,
 			       size_t Height, unsigned int ElementSizeBytes)
 {
+	struct pitch_arguments a = {0, WidthInBytes, Height, ElementSizeBytes, 0};
 	CUresult result;
 
 	if (!dptr || !pPitch || !WidthInBytes || !Height)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = rpc_cuMemAllocPitch_v2(dptr, pPitch, WidthInBytes, Height, ElementSizeBytes);
-	return result ? result : range_remember(*dptr, *pPitch * Height, FE_RANGE_DEVICE);
+	result = alloc_claimed(pitch_alloc, plain_free, &a, dptr, &a.bytes);
+	*pPitch = a.pitch;
+	return result;
 }
 
 CUresult fe_cuMemFree_v2(CUdeviceptr dptr)
@@ -85,25 +149,45 @@ CUresult fe_cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdevicep
 	return CUDA_SUCCESS;
 }
 
+struct async_arguments {
+	uint64_t bytes;
+	CUmemoryPool pool; /* NULL: the device's */
+	CUstream stream;
+};
+
+static CUresult async_alloc(CUdeviceptr *dptr, void *arguments)
+{
+	struct async_arguments *a = arguments;
+
+	if (a->pool)
+		return rpc_cuMemAllocFromPoolAsync(dptr, a->bytes, a->pool, a->stream);
+	return rpc_cuMemAllocAsync(dptr, a->bytes, a->stream);
+}
+
+static CUresult async_free(CUdeviceptr dptr, void *arguments)
+{
+	struct async_arguments *a = arguments;
+
+	return rpc_cuMemFreeAsync(dptr, a->stream);
+}
+
 CUresult fe_cuMemAllocAsync(CUdeviceptr *dptr, size_t bytesize, CUstream hStream)
 {
-	CUresult result;
+	struct async_arguments a = {bytesize, NULL, hStream};
 
-	if (!dptr)
+	if (!dptr || !bytesize)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = rpc_cuMemAllocAsync(dptr, bytesize, hStream);
-	return result ? result : range_remember(*dptr, bytesize, FE_RANGE_DEVICE);
+	return alloc_claimed(async_alloc, async_free, &a, dptr, &a.bytes);
 }
 
 CUresult fe_cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemoryPool pool,
 				    CUstream hStream)
 {
-	CUresult result;
+	struct async_arguments a = {bytesize, pool, hStream};
 
-	if (!dptr)
+	if (!dptr || !bytesize || !pool)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = rpc_cuMemAllocFromPoolAsync(dptr, bytesize, pool, hStream);
-	return result ? result : range_remember(*dptr, bytesize, FE_RANGE_DEVICE);
+	return alloc_claimed(async_alloc, async_free, &a, dptr, &a.bytes);
 }
 
 CUresult fe_cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
@@ -127,7 +211,11 @@ CUresult fe_cuMemAddressReserve(CUdeviceptr *ptr, size_t size, size_t alignment,
 	if (!ptr || !size)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = rpc_cuMemAddressReserve(ptr, size, alignment, addr, flags);
-	return result ? result : range_remember(*ptr, size, FE_RANGE_RESERVED);
+	if (result)
+		return result;
+	if (!fe_arena_claim(*ptr, size))
+		vg_warn(&fe_who, "event=address-clash base=0x%llx", (unsigned long long)*ptr);
+	return range_remember(*ptr, size, FE_RANGE_RESERVED);
 }
 
 CUresult fe_cuMemAddressFree(CUdeviceptr ptr, size_t size)

@@ -23,6 +23,10 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct extent *free_list;
 static uint64_t arena_base, arena_size;   /* 0: none */
 static uint64_t device_base, device_size; /* reserved once and for all; 0: each by itself */
+static struct extent *claims;             /* reserved by fe_arena_claim, sorted, merged */
+
+/* Drivers map device memory in pages of this size. */
+#define CLAIM_BYTES (2ull * 1024 * 1024)
 
 static bool reserve(uint64_t address, uint64_t bytes)
 {
@@ -99,36 +103,96 @@ static void extent_merge(struct extent *extent)
 	}
 }
 
-void fe_arena_give(uint64_t address, uint64_t bytes)
+/* Under the lock. False: no memory. */
+static bool extent_insert(struct extent **list, uint64_t address, uint64_t bytes)
 {
-	struct extent *back = malloc(sizeof(*back));
+	struct extent *extent = malloc(sizeof(*extent));
 	struct extent *before = NULL, *after;
 
-	if (!back)
-		return; /* these addresses stay unused */
-	pthread_mutex_lock(&lock);
-	for (after = free_list; after && after->address < address; after = after->next)
+	if (!extent)
+		return false;
+	for (after = *list; after && after->address < address; after = after->next)
 		before = after;
-	*back = (struct extent){address, pages_of(bytes), after};
+	*extent = (struct extent){address, bytes, after};
 	if (before)
-		before->next = back;
+		before->next = extent;
 	else
-		free_list = back;
-	extent_merge(back);
+		*list = extent;
+	extent_merge(extent);
 	if (before)
 		extent_merge(before);
+	return true;
+}
+
+void fe_arena_give(uint64_t address, uint64_t bytes)
+{
+	pthread_mutex_lock(&lock);
+	/* Without memory for the list these addresses stay unused. */
+	extent_insert(&free_list, address, pages_of(bytes));
 	pthread_mutex_unlock(&lock);
+}
+
+/* End of the claim that address lies in, or, with *claimed false, the begin of the next one. */
+static uint64_t claim_next(uint64_t address, bool *claimed)
+{
+	*claimed = false;
+	for (const struct extent *claim = claims; claim; claim = claim->next) {
+		if (address < claim->address)
+			return claim->address;
+		if (address - claim->address < claim->bytes) {
+			*claimed = true;
+			return claim->address + claim->bytes;
+		}
+	}
+	return UINT64_MAX;
+}
+
+static bool device_covered(uint64_t address, uint64_t bytes)
+{
+	return device_size && address - device_base < device_size &&
+	       bytes <= device_size - (address - device_base);
+}
+
+bool fe_arena_claim(uint64_t address, uint64_t bytes)
+{
+	uint64_t at = address & ~(CLAIM_BYTES - 1);
+	uint64_t end = (address + bytes + CLAIM_BYTES - 1) & ~(CLAIM_BYTES - 1);
+	bool good = true;
+
+	if (device_covered(address, bytes))
+		return true;
+	pthread_mutex_lock(&lock);
+	while (good && at < end) {
+		bool claimed;
+		uint64_t next = claim_next(at, &claimed);
+
+		if (next > end)
+			next = end;
+		if (!claimed)
+			good = reserve(at, next - at) && extent_insert(&claims, at, next - at);
+		at = next;
+	}
+	pthread_mutex_unlock(&lock);
+	return good;
+}
+
+static void extents_free(struct extent **list, bool unmap)
+{
+	while (*list) {
+		struct extent *next = (*list)->next;
+
+		if (unmap)
+			munmap((void *)(*list)->address, (*list)->bytes);
+		free(*list);
+		*list = next;
+	}
 }
 
 void fe_arena_reset(void)
 {
 	pthread_mutex_init(&lock, NULL);
-	while (free_list) {
-		struct extent *next = free_list->next;
-
-		free(free_list);
-		free_list = next;
-	}
+	extents_free(&free_list, false);
+	extents_free(&claims, true);
 	if (arena_size)
 		munmap((void *)arena_base, arena_size);
 	if (device_size)

@@ -14,6 +14,11 @@ void fe_arena_open(uint64_t base, uint64_t size, uint64_t device_base, uint64_t 
 /* Page-aligned room for bytes, still PROT_NONE; 0 when there is none. */
 uint64_t fe_arena_take(uint64_t bytes);
 void fe_arena_give(uint64_t address, uint64_t bytes);
+/*
+ * Sees to it that nothing of this process is, or will be, where device memory is: the pages there become
+ * PROT_NONE reservations, and stay so when the memory is freed. False: something is there already.
+ */
+bool fe_arena_claim(uint64_t address, uint64_t bytes);
 /* In a child after fork. */
 void fe_arena_reset(void);
 
