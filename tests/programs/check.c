@@ -15,7 +15,8 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int passed, failed, skipped;
 
-static void print_line(const char *word, const char *name, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void print_line(const char *word, const char *name,
+							     const char *format, va_list args)
 {
 	printf("%s %s ", word, name);
 	vprintf(format, args);
