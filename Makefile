@@ -21,7 +21,7 @@
 #   $(eval $(call install,FILES,DIRECTORY,MODE)) e.g. $(B)/bin/x,$(SBINDIR),755
 #
 # LDLIBS may name our own archives and libraries by path ($(B)/lib/libvgproto.a): they become
-# prerequisites; a *.map in it is a version script. A comma in an argument is written $(comma). Objects are built per target, position independent, with hidden symbols; headers
+# prerequisites; a *.map in it is a version script. A CUDA program links $(CUDA_STUB). A comma in an argument is written $(comma). Objects are built per target, position independent, with hidden symbols; headers
 # are found from the root (#include "protocol/wire.h") and from $(GEN), which mirrors the tree
 # (protocol/module.mk generates $(GEN)/protocol/x.h). A test finds what was built in $VGPU_BUILD
 # (= $(B)) and its own folder by itself. Tests speak the contract of tests/run.
@@ -240,6 +240,14 @@ space := $(empty) $(empty)
 
 .PHONY: all help
 all: build-all
+
+# A libcuda.so.1 to link CUDA programs against, by path: $(CUDA_STUB) among their LDLIBS. It has every
+# name and does nothing; at run time the real one is found.
+CUDA_STUB := $(B)/stub/libcuda.so.1
+PROGRAM_STUB := $(CUDA_STUB)
+$(CUDA_STUB): protocol/exports.txt tests/programs/mkstub
+	$(call say,STUB,$@)
+	$(Q)tests/programs/mkstub $@ $(CC) $<
 
 MODULES := $(sort $(wildcard */module.mk */*/module.mk))
 define include_module
