@@ -28,16 +28,17 @@ static uint64_t call_args_size(const struct fe_call *call)
 static bool send_bytes(struct fe_lane *lane, const void *data, size_t size)
 {
 	const uint8_t *at = data;
+	/* Pieces of a long payload: the executor works on one while the next is written. */
+	const size_t piece = lane->commands.size / 4;
 
 	while (size) {
 		size_t n;
 
 		if (!fe_lane_wait_room(lane, size < 8 ? size : 8))
 			return false;
-		n = vg_producer_put(&lane->commands, at, size);
+		n = vg_producer_put(&lane->commands, at, size < piece ? size : piece);
 		at += n;
 		size -= n;
-		/* A long payload is shown piece by piece, so that the executor can begin. */
 		if (size)
 			fe_lane_publish(lane);
 	}
