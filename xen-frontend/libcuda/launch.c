@@ -48,6 +48,27 @@ static CUresult check_shape(const CUlaunchConfig *config, const struct vg_device
 	return CUDA_SUCCESS;
 }
 
+/*
+ * More threads than the function may have: CUDA tells a lack of registers from bounds that the program has
+ * declared.
+ */
+static CUresult too_many_threads(unsigned int threads, uint64_t handle,
+				 struct fe_function *function, CUdevice device)
+{
+	const struct vg_device_info *info = fe_device_info(device);
+	uint64_t warps = (threads + 31) / 32;
+	int each = 0, most;
+	CUresult result;
+
+	result = fe_function_attribute(handle, function, CU_FUNC_ATTRIBUTE_NUM_REGS, device, &each);
+	if (result || !info)
+		return result ? result : CUDA_ERROR_INVALID_VALUE;
+	most = fe_device_attribute(info, CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK);
+	if (each > 0 && most > 0 && vg_sat_mul(warps * 32, (uint64_t)each) > (uint64_t)most)
+		return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
+	return CUDA_ERROR_INVALID_VALUE;
+}
+
 /* What the function's code allows: its registers and bounds, its shared memory. */
 static CUresult check_function(const CUlaunchConfig *config, uint64_t handle,
 			       struct fe_function *function, CUdevice device)
@@ -61,7 +82,7 @@ static CUresult check_function(const CUlaunchConfig *config, uint64_t handle,
 	if (result)
 		return result;
 	if (value > 0 && threads > (unsigned int)value)
-		return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
+		return too_many_threads(threads, handle, function, device);
 	if (!config->sharedMemBytes)
 		return CUDA_SUCCESS;
 	result = fe_function_attribute(

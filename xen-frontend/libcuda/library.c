@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Libraries: like modules, but loaded into every context that comes to use them. Runs in the program's
+ * threads.
+ */
+#include "xen-frontend/libcuda/calls.h"
+
+#include "xen-frontend/libcuda/image_source.h"
+#include "xen-frontend/libcuda/jit.h"
+
+/* Arguments as the two exported functions have them. */
+struct load {
+	unsigned int jit_count;
+	const CUjit_option *jit_options;
+	void **jit_values;
+	unsigned int count;
+	const CUlibraryOption *options;
+};
+
+/*
+ * CU_LIBRARY_BINARY_IS_PRESERVED promises that the program's memory stays: the executor has a copy anyway.
+ * The other option points to tables of the program's functions, which no device of another
+ * machine can call.
+ */
+static CUresult options_check(const struct load *load)
+{
+	if (load->count && !load->options)
+		return CUDA_ERROR_INVALID_VALUE;
+	for (unsigned int i = 0; i < load->count; i++) {
+		if (load->options[i] == CU_LIBRARY_HOST_UNIVERSAL_FUNCTION_AND_DATA_TABLE)
+			return CUDA_ERROR_NOT_SUPPORTED;
+		if (load->options[i] != CU_LIBRARY_BINARY_IS_PRESERVED)
+			return CUDA_ERROR_INVALID_VALUE;
+	}
+	return CUDA_SUCCESS;
+}
+
+static CUresult library_load(CUlibrary *library, const struct fe_image *image,
+			     const struct load *load)
+{
+	CUlibrary made = NULL;
+	struct fe_jit jit;
+	CUresult result;
+
+	result = fe_jit_open(&jit, load->jit_count, load->jit_options, load->jit_values);
+	if (!result) {
+		result = rpc_vgLibraryLoad(&made, image->data, image->size, jit.count, jit.options,
+					   jit.values, jit.info.room, jit.error.room, 0, NULL, NULL,
+					   jit.info.text, jit.error.text, jit.results);
+		fe_jit_write_back(&jit, load->jit_values);
+	}
+	fe_jit_close(&jit);
+	if (!result)
+		*library = made;
+	return result;
+}
+
+CUresult fe_cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option *jitOptions,
+			      void **jitOptionsValues, unsigned int numJitOptions,
+			      CUlibraryOption *libraryOptions, void **libraryOptionValues,
+			      unsigned int numLibraryOptions)
+{
+	struct load load = {numJitOptions, jitOptions, jitOptionsValues, numLibraryOptions,
+			    libraryOptions};
+	struct fe_image image = FE_IMAGE_NONE;
+	CUresult result;
+
+	(void)libraryOptionValues;
+	if (!library)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = options_check(&load);
+	if (!result)
+		result = fe_image_find(code, &image);
+	if (!result)
+		result = library_load(library, &image, &load);
+	fe_image_free(&image);
+	return result;
+}
+
+CUresult fe_cuLibraryLoadFromFile(CUlibrary *library, const char *fileName,
+				  CUjit_option *jitOptions, void **jitOptionsValues,
+				  unsigned int numJitOptions, CUlibraryOption *libraryOptions,
+				  void **libraryOptionValues, unsigned int numLibraryOptions)
+{
+	struct load load = {numJitOptions, jitOptions, jitOptionsValues, numLibraryOptions,
+			    libraryOptions};
+	struct fe_image image = FE_IMAGE_NONE;
+	CUresult result;
+
+	(void)libraryOptionValues;
+	if (!library)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = options_check(&load);
+	if (!result)
+		result = fe_image_read_module(fileName, &image);
+	if (!result)
+		result = library_load(library, &image, &load);
+	fe_image_free(&image);
+	return result;
+}
