@@ -186,9 +186,9 @@ static bool version_listed(const char *list, uint32_t version)
 		char *end;
 		unsigned long number = strtoul(list, &end, 10);
 
-		if (end == list)
+		if (end == list || (*end && *end != ','))
 			return false;
-		if (number == version && (*end == ',' || !*end))
+		if (number == version)
 			return true;
 		list = *end ? end + 1 : end;
 	}
@@ -275,7 +275,7 @@ static void backend_error_adopt(struct fe_device *device)
 
 static void step_init(struct fe_device *device, int backend, uint64_t now)
 {
-	if (backend == XenbusStateInitWait)
+	if (backend == XenbusStateInitWait && !device->retry_at)
 		connect_begin(device, now);
 	else if (backend == XenbusStateClosing)
 		go_closed(device);
@@ -314,12 +314,12 @@ static void step_connected(struct fe_device *device, int backend)
 	go_closed(device);
 }
 
-static void step_closed(struct fe_device *device, int backend, uint64_t now)
+static void step_closed(struct fe_device *device, int backend)
 {
 	if (backend != XenbusStateClosed)
 		return;
 	ring_free(device);
-	if (now < device->retry_at || !backend_online(device))
+	if (device->retry_at || !backend_online(device))
 		return;
 	state_write(device, XenbusStateInitialising);
 	phase_set(device, FE_PHASE_INIT);
@@ -413,7 +413,7 @@ static void step_once(struct fe_device *device, uint64_t now)
 	switch (device->phase) {
 	case FE_PHASE_START: break;
 	case FE_PHASE_RESET: step_reset(device, backend, now); break;
-	case FE_PHASE_CLOSED: step_closed(device, backend, now); break;
+	case FE_PHASE_CLOSED: step_closed(device, backend); break;
 	case FE_PHASE_INIT: step_init(device, backend, now); break;
 	case FE_PHASE_INITIALISED: step_initialised(device, backend, now); break;
 	case FE_PHASE_CONNECTED: step_connected(device, backend); break;
@@ -424,6 +424,8 @@ static void step_once(struct fe_device *device, uint64_t now)
 void fe_device_step(struct fe_device *device, uint64_t now_ms)
 {
 	device->dirty = false;
+	if (now_ms >= device->retry_at)
+		device->retry_at = 0;
 	for (int i = 0; i < 6; i++) {
 		enum fe_phase before = device->phase;
 
@@ -439,7 +441,8 @@ bool fe_device_timed(const struct fe_device *device)
 {
 	return device->dirty || device->phase == FE_PHASE_RESET ||
 	       device->phase == FE_PHASE_INITIALISED ||
-	       (device->phase == FE_PHASE_CLOSED && device->failures);
+	       ((device->phase == FE_PHASE_CLOSED || device->phase == FE_PHASE_INIT) &&
+		device->retry_at);
 }
 
 /* --- messages --- */

@@ -57,7 +57,7 @@ struct fe_device {
 
 	enum fe_phase phase;
 	uint64_t deadline;     /* ms; of RESET and INITIALISED */
-	uint64_t retry_at;     /* ms; do not begin anew before */
+	uint64_t retry_at;     /* ms; do not begin anew before; 0: at once */
 	unsigned int failures; /* in a row */
 	bool dirty;            /* a watch has fired */
 	/* Why it cannot be used now, for programs that ask; empty: it is on its way. */

@@ -12,10 +12,15 @@ FRONTD_SRCS := $(addprefix $(D)/,client.c ctlring.c device.c devices.c offer.c) 
 
 ifneq ($(HAVE_XENSTORE),)
 $(eval $(call program,vgpu-frontd,$(FRONTD_SRCS) \
-	$(addprefix $(D)/,main.c grants.c listener.c notify.c options.c),$(XENSTORE_CFLAGS),\
+	$(addprefix $(D)/,main.c clock.c grants.c listener.c notify.c options.c),$(XENSTORE_CFLAGS),\
 	$(B)/lib/libvgproto.a $(XENSTORE_LIBS)))
 $(eval $(call install,$(B)/bin/vgpu-frontd,$(SBINDIR),755))
 endif
 
 $(eval $(call unit_test,channel_test,tests/unit/channel_test.c $(FE_CHANNEL_SRCS) \
 	dom0-executor/channel_local.c dom0-executor/channel_range.c $(CHANNEL_PROTO_SRCS)))
+
+ifneq ($(HAVE_XENSTORE),)
+$(eval $(call unit_test,frontd_test,$(wildcard tests/unit/frontd/*.c) $(FRONTD_SRCS),\
+	$(XENSTORE_CFLAGS),$(B)/lib/libvgproto.a))
+endif

@@ -1,0 +1,1107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vgpu-frontd without a hypervisor: its devices and clients run for real over sockets, against an xenstore,
+ * a grant table and a clock made here (fake_*.c), and a backend that the tests play by hand on the
+ * shared page.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <xen/io/xenbus.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/frontd/fake_grants.h"
+#include "tests/unit/frontd/fake_xs.h"
+#include "xen-frontend/frontd/broker.h"
+#include "xen-frontend/frontd/client.h"
+#include "xen-frontend/frontd/clock.h"
+#include "xen-frontend/frontd/device.h"
+
+#define FE "/local/domain/3/device/vgpu/0"
+#define BE "/local/domain/0/backend/vgpu/3/0"
+
+static uint64_t clock_ms = 1000;
+
+uint64_t fe_clock_ms(void)
+{
+	return clock_ms;
+}
+
+/* --- the broker, its loop by hand --- */
+
+static struct fe_broker broker;
+
+/* What main.c's loop does between two polls, often enough that everything settles. */
+static void turn(void)
+{
+	for (int i = 0; i < 4; i++) {
+		char **watch;
+
+		while ((watch = xs_check_watch(broker.xs)) != NULL) {
+			broker.scan = true;
+			for (struct fe_device *d = broker.devices; d; d = d->next)
+				d->dirty = true;
+			free(watch);
+		}
+		for (struct fe_client *c = broker.clients; c; c = c->next) {
+			struct vg_control peek;
+			ssize_t n = c->sock < 0 ? -1
+						: recv(c->sock, &peek, sizeof(peek),
+						       MSG_PEEK | MSG_DONTWAIT);
+			bool quiet = c->ring_tag || c->state == FE_CLIENT_WAITING;
+
+			/* As poll() would: while quiet only the end wakes. */
+			if (n == 0 || (n > 0 && !quiet))
+				fe_client_readable(c);
+		}
+		fe_clients_step(&broker);
+		fe_devices_step(&broker);
+	}
+}
+
+static void wait_ms(uint64_t ms)
+{
+	for (uint64_t done = 0; done < ms; done += 250) {
+		clock_ms += 250;
+		turn();
+	}
+}
+
+static void device_attach(const char *fe_state, const char *be_state)
+{
+	fake_xs_set(BE "/frontend", FE);
+	fake_xs_set(BE "/frontend-id", "3");
+	fake_xs_set(BE "/online", "1");
+	fake_xs_set(BE "/max-sessions", "3");
+	fake_xs_set(BE "/protocol-versions", "1");
+	fake_xs_set(BE "/state", be_state);
+	fake_xs_set(FE "/backend-id", "0");
+	fake_xs_set(FE "/backend", BE);
+	fake_xs_set(FE "/state", fe_state);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_xs_reset();
+	fake_grants_reset();
+	fake_xs_set("/local/domain/3/domid", "3");
+	memset(&broker, 0, sizeof(broker));
+	broker.options = (struct fe_options){.sessions_max = 8,
+					     .sessions_max_user = 6,
+					     .pages_max = 5000,
+					     .pages_max_user = 4000};
+	broker.log = VG_LOG_WHO_NONE;
+	broker.log.level = getenv("FRONTD_TEST_LOG") ? VG_LOG_DATA : -1;
+	broker.xs = xs_open(0);
+	broker.scan = true;
+	xs_watch(broker.xs, "device/vgpu", "devices");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	fe_clients_free(&broker);
+	fe_devices_free(&broker, "the test is over");
+	assert_null(broker.clients);
+	/* Whatever happened: no page, port, watch or descriptor is left. */
+	assert_int_equal(fake_grants_pages(), 0);
+	assert_int_equal(fake_grants_ports(), 0);
+	assert_int_equal(fake_xs_watches(), 1);
+	xs_close(broker.xs);
+	return 0;
+}
+
+/* --- the backend, by hand --- */
+
+static struct {
+	struct vg_control_ring *ring;
+	uint32_t req_cons, rsp_prod;
+} backend;
+
+static void backend_connect(void)
+{
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "3");
+	backend.ring = broker.devices->page_base;
+	backend.req_cons = backend.rsp_prod = 0;
+	assert_int_equal(backend.ring->magic, VG_CTLRING_MAGIC);
+	assert_int_equal(backend.ring->version, VG_PROTOCOL_VERSION);
+	assert_int_equal(backend.ring->frontend_alive, 1);
+	backend.ring->backend_alive = 1;
+	fake_xs_set(BE "/state", "4");
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "4");
+}
+
+static int requests(void)
+{
+	turn();
+	return (int)(backend.ring->req_prod - backend.req_cons);
+}
+
+static struct vg_control request_get(void)
+{
+	assert_true(requests() > 0);
+	backend.ring->req_cons = backend.req_cons + 1;
+	return backend.ring->req[backend.req_cons++ % VG_CTLRING_SLOTS];
+}
+
+static void response_put(const struct vg_control *msg)
+{
+	backend.ring->rsp[backend.rsp_prod % VG_CTLRING_SLOTS] = *msg;
+	backend.ring->rsp_prod = ++backend.rsp_prod;
+	turn();
+}
+
+static void request_answer(const struct vg_control *request, int status, const char *text)
+{
+	struct vg_control msg = {.type = VG_CTL_ANSWER,
+				 .tag = request->tag,
+				 .session = request->session,
+				 .status = status};
+
+	snprintf(msg.text, sizeof(msg.text), "%s", text);
+	if (request->type == VG_CTL_OPEN)
+		msg.u.answer.limits = (struct vg_limits){
+			.lanes = 2, .lane_pages = 65, .region_pages = 100000, .channel = 77};
+	response_put(&msg);
+}
+
+/* --- a program --- */
+
+static int program_connect(void)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	fe_client_add(&broker, pair[0]);
+	return pair[1];
+}
+
+static void program_send(int sock, uint32_t type, struct vg_packet *packet)
+{
+	packet->msg.type = type;
+	assert_int_equal(vg_packet_send(sock, packet), 0);
+	turn();
+}
+
+static void program_send_open(int sock, uint32_t protocol, uint32_t devid)
+{
+	struct vg_packet packet;
+
+	vg_packet_init(&packet, 0, 100);
+	packet.msg.u.open.protocol = protocol;
+	packet.msg.u.open.pid = 1;
+	packet.msg.u.open.uid = 4711;
+	packet.msg.u.open.devid = devid;
+	packet.msg.u.open.spec_hash = 99;
+	program_send(sock, VG_CTL_OPEN, &packet);
+}
+
+static void program_send_share(int sock, uint32_t kind, uint32_t id, uint32_t pages)
+{
+	struct vg_packet packet;
+
+	vg_packet_init(&packet, 0, 200 + id);
+	packet.msg.u.share = (struct vg_control_share){
+		.id = id, .kind = kind, .pages = pages, .dir_ref = 0xdead, .port = 0xbeef};
+	program_send(sock, VG_CTL_SHARE, &packet);
+}
+
+static struct vg_packet program_receive(int sock)
+{
+	struct vg_packet packet;
+
+	turn();
+	assert_int_equal(vg_packet_recv(sock, &packet, 0), 0);
+	return packet;
+}
+
+static void expect_answer(int sock, uint32_t tag, int status, const char *text)
+{
+	struct vg_packet packet = program_receive(sock);
+
+	assert_int_equal(packet.msg.type, VG_CTL_ANSWER);
+	assert_int_equal(packet.msg.tag, tag);
+	assert_int_equal(packet.msg.status, status);
+	if (!strstr(packet.msg.text, text))
+		fail_msg("\"%s\" does not say \"%s\"", packet.msg.text, text);
+	vg_packet_close_fds(&packet);
+}
+
+static void expect_end(int sock)
+{
+	struct vg_packet packet;
+
+	turn();
+	assert_int_equal(vg_packet_recv(sock, &packet, 0), -EPIPE);
+	close(sock);
+}
+
+static void expect_gone(int sock, const char *text)
+{
+	struct vg_packet packet = program_receive(sock);
+
+	assert_int_equal(packet.msg.type, VG_CTL_GONE);
+	assert_true(packet.msg.status < 0);
+	if (!strstr(packet.msg.text, text))
+		fail_msg("\"%s\" does not say \"%s\"", packet.msg.text, text);
+	expect_end(sock);
+}
+
+static int program_open(uint32_t *session)
+{
+	int sock = program_connect();
+	struct vg_control request;
+
+	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	request = request_get();
+	assert_int_equal(request.type, VG_CTL_OPEN);
+	if (session)
+		*session = request.session;
+	request_answer(&request, 0, "");
+	expect_answer(sock, 100, 0, "");
+	return sock;
+}
+
+static void connected(void)
+{
+	device_attach("1", "2");
+	backend_connect();
+}
+
+/* --- the state machine --- */
+
+static void test_connect(void **state)
+{
+	struct fe_device *device;
+
+	(void)state;
+	device_attach("1", "1");
+	turn();
+	device = broker.devices;
+	assert_non_null(device);
+	assert_string_equal(fake_xs_get(FE "/state"), "1");
+	assert_null(fake_xs_get(FE "/ring-ref"));
+	fake_xs_set(BE "/state", "2");
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "3");
+	assert_int_equal(atoi(fake_xs_get(FE "/ring-ref")), device->page.refs[0]);
+	assert_int_equal(atoi(fake_xs_get(FE "/event-channel")), device->port);
+	assert_string_equal(fake_xs_get(FE "/protocol"), "1");
+	/* The page tells of our death. */
+	assert_int_equal(fake_grants_notify_offset(),
+			 offsetof(struct vg_control_ring, frontend_alive));
+	assert_false(fe_device_usable(device));
+	fake_xs_set(BE "/state", "4");
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "4");
+	assert_true(fe_device_usable(device));
+}
+
+/* An earlier vgpu-frontd died at 4: 5, 6, 1, following the backend each time. */
+static void test_stale_state(void **state)
+{
+	(void)state;
+	device_attach("4", "4");
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "5");
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "5");
+	fake_xs_set(BE "/state", "5");
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "6");
+	fake_xs_set(BE "/state", "6");
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "1");
+	fake_xs_set(BE "/state", "2");
+	backend_connect();
+}
+
+/* The same with no xen-vgpud there: not for ever at 5. */
+static void test_stale_state_no_backend(void **state)
+{
+	(void)state;
+	device_attach("4", "4");
+	wait_ms(4000);
+	assert_string_equal(fake_xs_get(FE "/state"), "5");
+	wait_ms(2000);
+	assert_string_equal(fake_xs_get(FE "/state"), "6");
+	fake_xs_set(BE "/state", "6"); /* it has come, and clears up first */
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "1");
+}
+
+static void test_backend_restart(void **state)
+{
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	fake_xs_set(BE "/state", "6");
+	expect_gone(sock, "closed the device");
+	/* Closed and online: at once anew, with a new ring. */
+	assert_string_equal(fake_xs_get(FE "/state"), "1");
+	fake_xs_set(BE "/state", "2");
+	backend_connect();
+	close(program_open(NULL));
+}
+
+static void test_backend_death(void **state)
+{
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	backend.ring->backend_alive = 0; /* what its kernel does */
+	expect_gone(sock, "has ended");
+	assert_string_equal(fake_xs_get(FE "/state"), "6");
+	/* The page stays until somebody says that it is unmapped. */
+	assert_int_equal(fake_grants_pages(), 1);
+	fake_xs_set(BE "/state", "6");
+	turn();
+	assert_int_equal(fake_grants_pages(), 0);
+	wait_ms(1500);
+	assert_string_equal(fake_xs_get(FE "/state"), "1");
+	fake_xs_set(BE "/state", "2");
+	backend_connect();
+}
+
+static void test_detach(void **state)
+{
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	fake_xs_set(BE "/online", "0");
+	fake_xs_set(BE "/state", "5");
+	expect_gone(sock, "detached");
+	assert_string_equal(fake_xs_get(FE "/state"), "6");
+	fake_xs_set(BE "/state", "6");
+	turn();
+	/* Offline: it stays closed. */
+	assert_string_equal(fake_xs_get(FE "/state"), "6");
+	fake_xs_remove(FE);
+	fake_xs_remove(BE);
+	turn();
+	assert_null(broker.devices);
+	sock = program_connect();
+	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	expect_answer(sock, 100, -ENODEV, "vgpu attach");
+	expect_end(sock);
+}
+
+/* The directory vanishes without a word, as at xl destroy of a driver domain or by root's hand. */
+static void test_directory_vanishes(void **state)
+{
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	fake_xs_remove(FE);
+	expect_gone(sock, "detached");
+	assert_null(broker.devices);
+}
+
+/* Detached and attached again between two looks of ours. */
+static void test_recreated(void **state)
+{
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	fake_xs_set(FE "/state", "1");
+	fake_xs_set(BE "/state", "2");
+	expect_gone(sock, "replaced");
+	backend_connect();
+}
+
+static void test_versions(void **state)
+{
+	static const char *const bad[] = {"2", "", "11", "2,3", "x", "0x1", "10,12"};
+	int sock;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		device_attach("1", "2");
+		fake_xs_set(BE "/protocol-versions", bad[i]);
+		turn();
+		assert_string_equal(fake_xs_get(FE "/state"), "1");
+		assert_non_null(strstr(fake_xs_get("/local/domain/3/error/device/vgpu/0/error"),
+				       "same release"));
+		sock = program_connect();
+		program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+		expect_answer(sock, 100, -EPROTO, "same release");
+		expect_end(sock);
+		fake_xs_remove(FE);
+		turn();
+	}
+	/* Ours among several; the complaint goes. */
+	device_attach("1", "2");
+	fake_xs_set(BE "/protocol-versions", "7,1,2");
+	backend_connect();
+	assert_null(fake_xs_get("/local/domain/3/error/device/vgpu/0/error"));
+}
+
+static void test_backend_refuses(void **state)
+{
+	(void)state;
+	device_attach("1", "2");
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "3");
+	fake_xs_set(BE "/error", "there is no such GPU");
+	fake_xs_set(BE "/state", "6");
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "6");
+	assert_non_null(strstr(broker.devices->why, "no such GPU"));
+	/* A second later, and then less and less often. */
+	wait_ms(1250);
+	assert_string_equal(fake_xs_get(FE "/state"), "1");
+	fake_xs_set(BE "/state", "2");
+	turn();
+	fake_xs_set(BE "/state", "6");
+	wait_ms(1250);
+	assert_string_equal(fake_xs_get(FE "/state"), "6");
+	wait_ms(1000);
+	assert_string_equal(fake_xs_get(FE "/state"), "1");
+}
+
+static void test_backend_silent(void **state)
+{
+	(void)state;
+	device_attach("1", "2");
+	turn();
+	wait_ms(29000);
+	assert_string_equal(fake_xs_get(FE "/state"), "3");
+	wait_ms(2000);
+	assert_string_equal(fake_xs_get(FE "/state"), "6");
+}
+
+/* Nodes that point at another device's or domain's backend. */
+static void test_wrong_paths(void **state)
+{
+	static const char *const paths[] = {"/local/domain/0/backend/vgpu/4/0",
+					    "/local/domain/0/backend/vbd/3/0", "", "0"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		device_attach("1", "2");
+		fake_xs_set(FE "/backend", paths[i]);
+		turn();
+		assert_string_equal(fake_xs_get(FE "/state"), "1");
+		assert_int_equal(broker.devices->why_rc, -EINVAL);
+		fake_xs_remove(FE);
+		turn();
+	}
+}
+
+static void test_no_grants_for_ring(void **state)
+{
+	(void)state;
+	fake_grants_limit(0);
+	device_attach("1", "2");
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "6");
+	assert_int_equal(broker.devices->why_rc, -ENOSPC);
+	fake_grants_limit(100000);
+	fake_xs_set(BE "/state", "6");
+	wait_ms(1500);
+	fake_xs_set(BE "/state", "2");
+	backend_connect();
+}
+
+/* --- sessions --- */
+
+static void test_open(void **state)
+{
+	struct vg_control request;
+	struct vg_packet answer;
+	int sock = program_connect();
+
+	(void)state;
+	connected();
+	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	request = request_get();
+	/* What the program claims about itself is replaced by what the kernel says. */
+	assert_int_equal(request.u.open.pid, getpid());
+	assert_int_equal(request.u.open.uid, getuid());
+	assert_int_equal(request.u.open.spec_hash, 99);
+	assert_int_not_equal(request.session, 0);
+	request_answer(&request, 0, "");
+	answer = program_receive(sock);
+	assert_int_equal(answer.msg.u.answer.limits.channel, VG_CHANNEL_XEN);
+	assert_int_equal(answer.msg.u.answer.limits.lanes, 2);
+	assert_int_equal(answer.msg.u.answer.limits.region_pages, 5000);
+	assert_int_equal(answer.fds[0], -1);
+	close(sock);
+	request = request_get();
+	assert_int_equal(request.type, VG_CTL_CLOSE);
+	request_answer(&request, 0, "");
+	assert_int_equal(broker.client_count, 0);
+}
+
+static void test_open_refused(void **state)
+{
+	int sock = program_connect();
+	struct vg_control request;
+
+	(void)state;
+	connected();
+	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	request = request_get();
+	request_answer(&request, -EACCES, "the specs differ");
+	expect_answer(sock, 100, -EACCES, "the specs differ");
+	expect_end(sock);
+	assert_int_equal(broker.devices->sessions, 0);
+	assert_int_equal(requests(), 0); /* nothing to close */
+}
+
+static void test_open_protocol(void **state)
+{
+	int sock = program_connect();
+
+	(void)state;
+	connected();
+	program_send_open(sock, VG_PROTOCOL_VERSION + 1, VG_DEVID_ANY);
+	expect_answer(sock, 100, -EPROTO, "same release");
+	expect_end(sock);
+}
+
+static void test_open_devid(void **state)
+{
+	int sock = program_connect();
+
+	(void)state;
+	connected();
+	program_send_open(sock, VG_PROTOCOL_VERSION, 5);
+	expect_answer(sock, 100, -ENODEV, "no vGPU 5");
+	expect_end(sock);
+	sock = program_connect();
+	program_send_open(sock, VG_PROTOCOL_VERSION, 0);
+	assert_int_equal(requests(), 1);
+	close(sock);
+}
+
+/* Started right after the attach: the program waits, for some seconds. */
+static void test_open_early(void **state)
+{
+	struct vg_control request;
+	int sock = program_connect(), late;
+
+	(void)state;
+	device_attach("1", "1");
+	turn();
+	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	fake_xs_set(BE "/state", "2");
+	backend_connect();
+	request = request_get();
+	request_answer(&request, 0, "");
+	expect_answer(sock, 100, 0, "");
+	close(sock);
+	fake_xs_set(BE "/state", "6");
+	turn();
+	late = program_connect();
+	program_send_open(late, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	wait_ms(14000);
+	assert_int_equal(recv(late, &request, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+	wait_ms(2000);
+	expect_answer(late, 100, -ENODEV, "xen-vgpud");
+	expect_end(late);
+}
+
+static void test_open_limits(void **state)
+{
+	int socks[3], sock;
+
+	(void)state;
+	connected();
+	for (int i = 0; i < 3; i++)
+		socks[i] = program_open(NULL);
+	sock = program_connect();
+	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	expect_answer(sock, 100, -EBUSY, "max-sessions");
+	expect_end(sock);
+	broker.devices->sessions_max = 100;
+	broker.options.sessions_max_user = 3;
+	sock = program_connect();
+	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	expect_answer(sock, 100, -EBUSY, "of one user");
+	expect_end(sock);
+	/* One leaves, and there is room. */
+	close(socks[0]);
+	turn();
+	request_get();
+	close(program_open(NULL));
+	close(socks[1]);
+	close(socks[2]);
+}
+
+static void test_silent_client(void **state)
+{
+	int sock = program_connect();
+
+	(void)state;
+	turn();
+	wait_ms(9000);
+	assert_int_equal(broker.client_count, 1);
+	wait_ms(2000);
+	assert_int_equal(broker.client_count, 0);
+	expect_end(sock);
+}
+
+/* --- shares --- */
+
+static void dirs_check(uint32_t ref, const struct fe_grant *pages)
+{
+	uint32_t done = 0;
+
+	while (ref) {
+		const struct vg_page_dir *dir = fake_grants_page(ref);
+
+		assert_non_null(dir);
+		assert_true(dir->count > 0 && dir->count <= VG_DIR_REFS);
+		for (uint32_t i = 0; i < dir->count; i++)
+			assert_int_equal(dir->refs[i], pages->refs[done++]);
+		assert_true(!dir->next || dir->count == VG_DIR_REFS);
+		ref = dir->next;
+	}
+	assert_int_equal(done, pages->pages);
+}
+
+static void test_share_lane(void **state)
+{
+	const struct vg_lane_shared *lane;
+	struct vg_control request;
+	struct vg_packet answer;
+	uint32_t session, port;
+	int sock;
+	char *base;
+
+	(void)state;
+	connected();
+	sock = program_open(&session);
+	program_send_share(sock, VG_SHARE_LANE, 1, 33);
+	request = request_get();
+	assert_int_equal(request.type, VG_CTL_SHARE);
+	assert_int_equal(request.session, session);
+	assert_int_equal(request.u.share.pages, 33);
+	port = request.u.share.port;
+	assert_int_equal(port, fake_grants_last_port());
+	dirs_check(request.u.share.dir_ref, &broker.clients->offer.pages);
+	/* Announced before the backend hears of it. */
+	lane = fake_grants_page(broker.clients->offer.pages.refs[0]);
+	assert_int_equal(lane->magic, VG_LANE_MAGIC);
+	assert_int_equal(lane->version, VG_PROTOCOL_VERSION);
+	assert_int_equal(lane->guest_alive, 1);
+	assert_int_equal(fake_grants_notify_offset(), VG_ALIVE_GUEST_OFFSET);
+	assert_int_equal(fake_grants_pages(), 1 + 33 + 1);
+	request_answer(&request, 0, "");
+	answer = program_receive(sock);
+	assert_int_equal(answer.msg.tag, 201);
+	assert_int_equal(answer.msg.status, 0);
+	assert_int_equal(answer.msg.u.answer.port, port);
+	assert_true(answer.fds[0] >= 0 && answer.fds[1] >= 0 && answer.fds[2] < 0);
+	base = mmap(NULL, 33 * VG_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, answer.fds[0],
+		    (off_t)answer.msg.u.answer.map_offset);
+	assert_ptr_not_equal(base, MAP_FAILED);
+	assert_int_equal(((struct vg_lane_shared *)base)->magic, VG_LANE_MAGIC);
+	munmap(base, 33 * VG_PAGE_SIZE);
+	vg_packet_close_fds(&answer);
+	/* Handed over: the broker keeps nothing that would outlive the program. */
+	assert_int_equal(fake_grants_pages(), 1);
+	assert_int_equal(fake_grants_ports(), 1);
+	assert_int_equal(fe_client_pages(broker.clients), 33);
+	close(sock);
+}
+
+static void test_share_region(void **state)
+{
+	static const uint32_t sizes[] = {1, 1021, 1022, 1023, 2044, 2045, 3500};
+	struct vg_control request;
+	struct vg_packet packet;
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		program_send_share(sock, VG_SHARE_REGION, i, sizes[i]);
+		request = request_get();
+		assert_int_equal(request.u.share.port, 0);
+		dirs_check(request.u.share.dir_ref, &broker.clients->offer.pages);
+		request_answer(&request, 0, "");
+		packet = program_receive(sock);
+		assert_int_equal(packet.msg.status, 0);
+		assert_true(packet.fds[0] >= 0 && packet.fds[1] < 0);
+		vg_packet_close_fds(&packet);
+		vg_packet_init(&packet, 0, 7);
+		packet.msg.u.unshare.id = i;
+		packet.msg.u.unshare.kind = VG_SHARE_REGION;
+		program_send(sock, VG_CTL_UNSHARE, &packet);
+		request = request_get();
+		assert_int_equal(request.type, VG_CTL_UNSHARE);
+		assert_int_equal(request.u.unshare.id, i);
+		/* The program frees only after this answer. */
+		assert_int_equal(fe_client_pages(broker.clients), sizes[i]);
+		request_answer(&request, 0, "");
+		expect_answer(sock, 7, 0, "");
+		assert_int_equal(fe_client_pages(broker.clients), 0);
+	}
+	close(sock);
+}
+
+static void share_and_take(int sock, uint32_t kind, uint32_t id, uint32_t pages)
+{
+	struct vg_control request;
+
+	program_send_share(sock, kind, id, pages);
+	request = request_get();
+	request_answer(&request, 0, "");
+	expect_answer(sock, 200 + id, 0, "");
+}
+
+static void test_share_limits(void **state)
+{
+	struct vg_packet packet;
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	program_send_share(sock, VG_SHARE_LANE, 0, 66);
+	expect_answer(sock, 200, -ENOSPC, "too large");
+	program_send_share(sock, VG_SHARE_LANE, 0, 0);
+	expect_answer(sock, 200, -ENOSPC, "too large");
+	program_send_share(sock, VG_SHARE_LANE, VG_LANES_MAX, 3);
+	expect_answer(sock, 200 + VG_LANES_MAX, -ENOSPC, "no more lanes");
+	program_send_share(sock, 3, 0, 3);
+	expect_answer(sock, 200, -ENOSPC, "unknown kind");
+	program_send_share(sock, VG_SHARE_REGION, 0, 0xffffffff);
+	expect_answer(sock, 200, -ENOSPC, "no more pinned");
+	program_send_share(sock, VG_SHARE_REGION, 0, 4500);
+	expect_answer(sock, 200, -ENOSPC, "to one user");
+	share_and_take(sock, VG_SHARE_LANE, 0, 65);
+	share_and_take(sock, VG_SHARE_LANE, 1, 65);
+	program_send_share(sock, VG_SHARE_LANE, 1, 3);
+	expect_answer(sock, 201, -ENOSPC, "no more lanes");
+	share_and_take(sock, VG_SHARE_REGION, 0, 3800);
+	program_send_share(sock, VG_SHARE_REGION, 0, 1);
+	expect_answer(sock, 200, -ENOSPC, "in use");
+	program_send_share(sock, VG_SHARE_REGION, 1, 71);
+	expect_answer(sock, 201, -ENOSPC, "to one user");
+	vg_packet_init(&packet, 0, 8);
+	packet.msg.u.unshare.id = 9;
+	packet.msg.u.unshare.kind = VG_SHARE_REGION;
+	program_send(sock, VG_CTL_UNSHARE, &packet);
+	expect_answer(sock, 8, -ENOENT, "");
+	assert_int_equal(requests(), 0);
+	close(sock);
+}
+
+/* The kernel has no more grants: an answer, and the session goes on. */
+static void test_share_no_grants(void **state)
+{
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	fake_grants_limit(20);
+	program_send_share(sock, VG_SHARE_REGION, 0, 100);
+	expect_answer(sock, 200, -ENOSPC, "no more pages or grants");
+	program_send_share(sock, VG_SHARE_REGION, 0, 19); /* its directory does not fit */
+	expect_answer(sock, 200, -ENOSPC, "no more pages or grants");
+	assert_int_equal(fake_grants_pages(), 1);
+	fake_grants_limit(100);
+	share_and_take(sock, VG_SHARE_REGION, 0, 50);
+	close(sock);
+}
+
+static void test_share_refused(void **state)
+{
+	struct vg_control request;
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	program_send_share(sock, VG_SHARE_LANE, 0, 9);
+	request = request_get();
+	request_answer(&request, -ENXIO, "no good");
+	expect_answer(sock, 200, -ENXIO, "no good");
+	assert_int_equal(fake_grants_pages(), 1);
+	assert_int_equal(fe_client_pages(broker.clients), 0);
+	/* A backend may lie in the sign of its status. */
+	program_send_share(sock, VG_SHARE_LANE, 0, 9);
+	request = request_get();
+	request_answer(&request, 5, "");
+	expect_answer(sock, 200, -EPROTO, "");
+	share_and_take(sock, VG_SHARE_LANE, 0, 9);
+	close(sock);
+}
+
+/* The program dies while its request is on its way: the pages stay until the backend has answered. */
+static void test_death_in_request(void **state)
+{
+	struct vg_control share, close_request;
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	program_send_share(sock, VG_SHARE_REGION, 0, 100);
+	share = request_get();
+	close(sock);
+	close_request = request_get();
+	assert_int_equal(close_request.type, VG_CTL_CLOSE);
+	assert_int_equal(close_request.session, share.session);
+	assert_int_equal(broker.client_count, 1);
+	assert_int_equal(fake_grants_pages(), 1 + 100 + 1);
+	request_answer(&share, 0, "");
+	assert_int_equal(broker.client_count, 0);
+	assert_int_equal(fake_grants_pages(), 1);
+	assert_int_equal(broker.devices->sessions, 0);
+	request_answer(&close_request, 0, "");
+}
+
+static void test_death_unanswered(void **state)
+{
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	program_send_share(sock, VG_SHARE_REGION, 0, 100);
+	request_get();
+	close(sock);
+	wait_ms(24000);
+	assert_int_equal(broker.client_count, 1);
+	wait_ms(2000);
+	assert_int_equal(broker.client_count, 0);
+	assert_int_equal(fake_grants_pages(), 1);
+}
+
+static void test_request_times_out(void **state)
+{
+	struct vg_control request;
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	program_send_share(sock, VG_SHARE_LANE, 0, 9);
+	request = request_get();
+	wait_ms(26000);
+	expect_answer(sock, 200, -ETIMEDOUT, "does not answer");
+	expect_end(sock);
+	assert_int_equal(request_get().type, VG_CTL_CLOSE);
+	/* The answer that comes now is nobody's. */
+	request_answer(&request, 0, "");
+	assert_true(fe_device_usable(broker.devices));
+}
+
+static void test_gone(void **state)
+{
+	struct vg_control gone = {
+		.type = VG_CTL_GONE, .status = -EIO, .text = "killed by signal 11"};
+	int sock, other;
+
+	(void)state;
+	connected();
+	sock = program_open(&gone.session);
+	other = program_open(NULL);
+	response_put(&gone);
+	expect_gone(sock, "signal 11");
+	assert_int_equal(requests(), 0);
+	assert_int_equal(broker.client_count, 1);
+	response_put(&gone); /* twice does no harm */
+	share_and_take(other, VG_SHARE_LANE, 0, 9);
+	close(other);
+}
+
+/* --- the ring --- */
+
+/* More requests than slots: the rest waits for its turn, nothing is lost. */
+static void test_ring_full(void **state)
+{
+	struct vg_control request;
+	int socks[12];
+
+	(void)state;
+	broker.options.sessions_max = broker.options.sessions_max_user = 20;
+	connected();
+	broker.devices->sessions_max = 0;
+	for (int i = 0; i < 12; i++) {
+		socks[i] = program_connect();
+		program_send_open(socks[i], VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	}
+	assert_int_equal(requests(), VG_CTLRING_SLOTS);
+	for (int i = 0; i < 12; i++) {
+		request = request_get();
+		assert_int_equal(request.type, VG_CTL_OPEN);
+		request_answer(&request, 0, "");
+	}
+	assert_int_equal(requests(), 0);
+	for (int i = 0; i < 12; i++) {
+		expect_answer(socks[i], 100, 0, "");
+		close(socks[i]);
+	}
+}
+
+static void test_ring_breach(void **state)
+{
+	int sock;
+
+	(void)state;
+	for (int side = 0; side < 2; side++) {
+		connected();
+		sock = program_open(NULL);
+		if (side) {
+			backend.ring->rsp_prod += VG_CTLRING_SLOTS + 1;
+		} else {
+			backend.ring->req_cons -= 1000;
+			program_send_share(sock, VG_SHARE_LANE, 0, 9);
+		}
+		expect_gone(sock, "broke the control ring");
+		assert_string_equal(fake_xs_get(FE "/state"), "6");
+		fake_xs_remove(FE);
+		turn();
+	}
+}
+
+/* Answers nobody waits for, unknown types, other people's sessions. */
+static void test_ring_noise(void **state)
+{
+	struct vg_control msg;
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	for (uint32_t i = 0; i < 500; i++) {
+		memset(&msg, (int)i, sizeof(msg));
+		msg.type = i % 9;
+		if (msg.type == VG_CTL_GONE)
+			msg.session = 0x77777777;
+		if (msg.type == VG_CTL_ANSWER)
+			msg.tag = 0;
+		response_put(&msg);
+	}
+	share_and_take(sock, VG_SHARE_LANE, 0, 9);
+	close(sock);
+}
+
+/* --- hostile programs --- */
+
+static void test_hostile_client(void **state)
+{
+	struct vg_packet packet;
+	int sock = program_connect(), pipes[2];
+
+	(void)state;
+	connected();
+	program_send_share(sock, VG_SHARE_LANE, 0, 9); /* before OPEN */
+	expect_answer(sock, 200, -EPROTO, "makes no sense");
+	vg_packet_init(&packet, 0, 5);
+	program_send(sock, 1000, &packet);
+	expect_answer(sock, 5, -EPROTO, "makes no sense");
+	send(sock, "short", 5, 0);
+	expect_end(sock);
+	assert_int_equal(broker.client_count, 0);
+
+	/* Descriptors that nobody asked for are closed. */
+	sock = program_open(NULL);
+	assert_int_equal(pipe(pipes), 0);
+	vg_packet_init(&packet, 0, 6);
+	packet.fds[0] = pipes[1];
+	program_send(sock, VG_CTL_OPEN, &packet);
+	expect_answer(sock, 6, -EPROTO, "makes no sense");
+	close(pipes[1]);
+	assert_int_equal(read(pipes[0], &packet, 1), 0);
+	close(pipes[0]);
+
+	/* One that asks and asks, but reads no answer, is cut off. */
+	vg_packet_init(&packet, 0, 9);
+	packet.msg.type = VG_CTL_OPEN;
+	fcntl(sock, F_SETFL, O_NONBLOCK);
+	for (int i = 0; i < 5000 && broker.client_count; i++) {
+		vg_packet_send(sock, &packet);
+		turn();
+	}
+	assert_int_equal(broker.client_count, 0);
+	close(sock);
+}
+
+/* Comes with its first breath and is dead before we look. */
+static void test_dead_on_arrival(void **state)
+{
+	(void)state;
+	connected();
+	for (int i = 0; i < 20; i++)
+		close(program_connect());
+	turn();
+	assert_int_equal(broker.client_count, 0);
+	assert_int_equal(requests(), 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_connect),
+		T(test_stale_state),
+		T(test_stale_state_no_backend),
+		T(test_backend_restart),
+		T(test_backend_death),
+		T(test_detach),
+		T(test_directory_vanishes),
+		T(test_recreated),
+		T(test_versions),
+		T(test_backend_refuses),
+		T(test_backend_silent),
+		T(test_wrong_paths),
+		T(test_no_grants_for_ring),
+		T(test_open),
+		T(test_open_refused),
+		T(test_open_protocol),
+		T(test_open_devid),
+		T(test_open_early),
+		T(test_open_limits),
+		T(test_silent_client),
+		T(test_share_lane),
+		T(test_share_region),
+		T(test_share_limits),
+		T(test_share_no_grants),
+		T(test_share_refused),
+		T(test_death_in_request),
+		T(test_death_unanswered),
+		T(test_request_times_out),
+		T(test_gone),
+		T(test_ring_full),
+		T(test_ring_breach),
+		T(test_ring_noise),
+		T(test_hostile_client),
+		T(test_dead_on_arrival),
+	};
+
+	alarm(120);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
