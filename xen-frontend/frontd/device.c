@@ -366,7 +366,10 @@ static void step_start(struct fe_device *device, uint64_t now)
 			device->devid, strerror(-rc));
 		return;
 	}
-	why_clear(device);
+	/* Unconditionally: an earlier vgpu-frontd may have left one. */
+	device->why_rc = 0;
+	device->why[0] = '\0';
+	error_publish(device);
 	own = state_read(device, device->dir);
 	if (own == XenbusStateInitialising || own == XenbusStateUnknown) {
 		if (own == XenbusStateUnknown)
@@ -567,6 +570,7 @@ struct fe_device *fe_device_new(struct xs_handle *xs, uint32_t devid,
 void fe_device_free(struct fe_device *device, const char *why)
 {
 	sessions_lost(device, why);
+	why_clear(device);
 	if (device->backend[0])
 		xs_unwatch(device->xs, device->backend, device->token);
 	ring_free(device);
