@@ -11,7 +11,8 @@
 #   $(eval $(call archive,libNAME.a,SOURCES,CFLAGS))       -> $(B)/lib/libNAME.a
 #   $(eval $(call unit_test,NAME,SOURCES,CFLAGS,LDLIBS))   -> $(B)/test/NAME, run by check-unit
 #       cmocka comes by itself.
-#   $(eval $(call unit_script,SCRIPT,PREREQS))   an executable script run by check-unit
+#   $(eval $(call unit_script,SCRIPT,PREREQS,CONFIGS))  an executable script run by check-unit, by
+#       default in the release configuration only
 #   $(eval $(call local_test,SCRIPT,PREREQS,CONFIGS))  run by check-local; CONFIGS (default: all)
 #       names the configurations it can run in, e.g. `release asan`.
 #   $(eval $(call xen_test,SCRIPT,PREREQS))      run by check-xen, release only
@@ -78,7 +79,9 @@ CONFIG_CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undef
 	-fno-omit-frame-pointer -DVG_ASAN=1
 CONFIG_LDFLAGS := -fsanitize=address,undefined
 else ifeq ($(CONFIG),tsan)
-CONFIG_CFLAGS := -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DVG_TSAN=1
+# gcc says that its ThreadSanitizer does not model fences; those are for the process beyond, though.
+CONFIG_CFLAGS := -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DVG_TSAN=1 \
+	$(if $(findstring clang,$(CC)),,-Wno-tsan)
 CONFIG_LDFLAGS := -fsanitize=thread
 else
 $(error CONFIG=$(CONFIG): release, asan or tsan)
@@ -133,6 +136,7 @@ CUDA_H_CFLAGS := $(if $(CUDA_H),-isystem $(patsubst %/,%,$(dir $(CUDA_H))))
 ALL :=
 GENERATED :=
 UNIT_TESTS :=
+UNIT_PREREQS :=
 LOCAL_TESTS :=
 XEN_TESTS :=
 BENCHES :=
@@ -195,8 +199,11 @@ UNIT_TESTS += $(B)/test/$(1)
 endef
 
 define unit_script
+$(if $(filter $(CONFIG),$(or $(3),release)),$(unit_script_add))
+endef
+define unit_script_add
 UNIT_TESTS += $(1)
-TEST_PREREQS += $(2)
+UNIT_PREREQS += $(2)
 endef
 
 define local_test
@@ -277,7 +284,7 @@ SUBMAKE = $(MAKE) --no-print-directory
 check: deps nvcc
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
-check-unit: build-all
+check-unit: build-all $(UNIT_PREREQS)
 	@$(RUN) --suite $(SUITE)unit --timeout 300 $(UNIT_TESTS)
 
 check-local: build-all $(TEST_PREREQS)
