@@ -16,7 +16,7 @@ struct shape {
 static float *random_matrix(unsigned int rows, unsigned int columns, uint64_t seed)
 {
 	size_t count = (size_t)rows * columns;
-	float *matrix = malloc(count * sizeof(*matrix));
+	float *matrix = calloc(count, sizeof(*matrix));
 
 	if (!matrix)
 		exit(2);
