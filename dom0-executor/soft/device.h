@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Devices. Settings come from the environment once, at cuInit:
+ *   VGPU_SOFT_DEVICES  how many, 1 to 4 (1)
+ *   VGPU_SOFT_MEM      memory of each, e.g. 512M or 4G (half of the machine's, at most 1 GiB)
+ *   VGPU_SOFT_WORKERS  CPU threads that one launch is spread over (one per CPU)
+ *   VGPU_SOFT_LOG      error (default), info: what goes to stderr
+ */
+#ifndef SOFT_DEVICE_H
+#define SOFT_DEVICE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/cuda_types.h"
+
+#define SOFT_DEVICES_MAX 4
+
+/*
+ * Device memory has addresses that nothing else in the process has: one range of addresses per
+ * device, reserved at cuInit and never given back.
+ */
+#ifdef VG_TSAN
+/* ThreadSanitizer leaves a program only few addresses. */
+#define SOFT_REGION_BASE UINT64_C(0x7e9000000000)
+#define SOFT_REGION_SIZE (UINT64_C(64) << 30)
+#else
+#define SOFT_REGION_BASE UINT64_C(0x200000000000)
+#define SOFT_REGION_SIZE (UINT64_C(1) << 40)
+#endif
+
+struct soft_context;
+struct soft_pool;
+
+struct soft_device {
+	int ordinal;
+	uint64_t region; /* first address of its memory */
+	size_t memory;	 /* bytes it has */
+	CUuuid uuid;
+	pthread_mutex_t lock; /* guards what follows */
+	size_t used;
+	uint64_t next;		      /* where to look for free addresses */
+	struct soft_context *primary; /* lives as long as the process */
+	unsigned int primary_flags;
+	struct soft_pool *default_pool; /* a reference */
+	struct soft_pool *current_pool; /* a reference */
+};
+
+struct soft_settings {
+	unsigned int devices;
+	unsigned int workers; /* 0: one per CPU */
+	size_t memory;
+	bool verbose;
+};
+
+extern struct soft_settings soft_settings;
+
+/* Reads the settings and reserves the regions; once. */
+CUresult device_init_all(void);
+
+/* NULL where there is no such device. */
+struct soft_device *device_of(CUdevice ordinal);
+
+/* The value of an attribute, or CUDA_ERROR_INVALID_VALUE. */
+CUresult device_attribute(const struct soft_device *device, CUdevice_attribute attribute,
+			  int *value);
+
+/* Attribute without an error: for attributes known to exist. */
+int device_limit(const struct soft_device *device, CUdevice_attribute attribute);
+
+/* One line to stderr; `info` lines only with VGPU_SOFT_LOG=info. */
+void soft_log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void soft_log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* cuInit, versions, and what the driver answers without a device. Any thread. */
+#include "dom0-executor/soft/api.h"
+#include "dom0-executor/soft/context.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#define DRIVER_VERSION 13000
+
+static struct {
+	pthread_once_t once;
+	CUresult result;
+	atomic_bool ready;
+} driver = { .once = PTHREAD_ONCE_INIT };
+
+_Thread_local bool thread_in_host_function;
+
+/* A forked child has the memory of the device, but none of its threads. */
+static void forked(void)
+{
+	atomic_store(&driver.ready, false);
+	driver.result = CUDA_ERROR_NOT_INITIALIZED;
+}
+
+static void driver_init(void)
+{
+	driver.result = device_init_all();
+	if (driver.result != CUDA_SUCCESS)
+		return;
+	pthread_atfork(NULL, NULL, forked);
+	atomic_store(&driver.ready, true);
+}
+
+CUresult driver_enter(void)
+{
+	if (!atomic_load_explicit(&driver.ready, memory_order_acquire))
+		return CUDA_ERROR_NOT_INITIALIZED;
+	if (thread_in_host_function)
+		return CUDA_ERROR_NOT_PERMITTED;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuInit(unsigned int Flags)
+{
+	if (Flags)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_once(&driver.once, driver_init);
+	return driver.result;
+}
+
+CUresult cuDriverGetVersion(int *driverVersion)
+{
+	if (!driverVersion)
+		return CUDA_ERROR_INVALID_VALUE;
+	*driverVersion = DRIVER_VERSION;
+	return CUDA_SUCCESS;
+}
+
+static const struct {
+	CUresult code;
+	const char *name;
+	const char *text;
+} errors[] = {
+#include "dom0-executor/soft/errors.inc"
+};
+
+CUresult cuGetErrorName(CUresult error, const char **pStr)
+{
+	if (!pStr)
+		return CUDA_ERROR_INVALID_VALUE;
+	*pStr = NULL;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
+		if (errors[i].code == error)
+			*pStr = errors[i].name;
+	return *pStr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult cuGetErrorString(CUresult error, const char **pStr)
+{
+	if (!pStr)
+		return CUDA_ERROR_INVALID_VALUE;
+	*pStr = NULL;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
+		if (errors[i].code == error)
+			*pStr = errors[i].text;
+	return *pStr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+/* The private tables are of NVIDIA's runtime; the guest's libcuda has what the runtime needs. */
+CUresult cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTableId)
+{
+	if (!ppExportTable || !pExportTableId)
+		return CUDA_ERROR_INVALID_VALUE;
+	*ppExportTable = NULL;
+	return CUDA_ERROR_NOT_SUPPORTED;
+}
+
+CUresult cuProfilerStart(void)
+{
+	ENTER_CONTEXT(ctx);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuProfilerStop(void)
+{
+	ENTER_CONTEXT(ctx);
+	return CUDA_SUCCESS;
+}
+
+/* One symbol of one version of a call. */
+struct entry {
+	const char *name;
+	int since;	  /* CUDA version, 1000 * major + 10 * minor */
+	void *legacy;	  /* NULL: known, but this driver lacks it */
+	void *per_thread; /* the variant for per-thread default streams, or the same */
+};
+
+static const struct entry entries[] = {
+#include "dom0-executor/soft/entries.inc"
+};
+
+CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags,
+			     CUdriverProcAddressQueryResult *symbolStatus)
+{
+	CUdriverProcAddressQueryResult status = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+	void *found = NULL;
+
+	if (!symbol || !pfn || flags > CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM)
+		return CUDA_ERROR_INVALID_VALUE;
+	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
+		const struct entry *entry = &entries[i];
+
+		if (strcmp(entry->name, symbol) != 0)
+			continue;
+		if (entry->since > cudaVersion) {
+			if (!found)
+				status = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
+			continue;
+		}
+		found = flags == CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM ? entry->per_thread
+									       : entry->legacy;
+	}
+	if (found)
+		status = CU_GET_PROC_ADDRESS_SUCCESS;
+	*pfn = found;
+	if (symbolStatus)
+		*symbolStatus = status;
+	return CUDA_SUCCESS;
+}
+
+CUresult cuGetProcAddress(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags)
+{
+	CUdriverProcAddressQueryResult status;
+	CUresult result = cuGetProcAddress_v2(symbol, pfn, cudaVersion, flags, &status);
+
+	if (result == CUDA_SUCCESS && !*pfn)
+		return CUDA_ERROR_NOT_FOUND;
+	return result;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Graphs: nodes that hold work, and what must come before each. One lock, the graphs', guards the
+ * structure of all graphs and captures; it may be held when the scheduler's is taken, not the other
+ * way round.
+ */
+#ifndef SOFT_GRAPH_H
+#define SOFT_GRAPH_H
+
+#include "dom0-executor/soft/stream.h"
+
+struct soft_node {
+	struct soft_object object;
+	CUgraphNodeType type;
+	struct soft_graph *graph; /* its owner; NULL once that is gone */
+	struct soft_work *work;	  /* a reference; NULL: an empty node, or a child graph */
+	struct soft_graph *child; /* a reference; of a child graph's node */
+	struct soft_node *origin; /* a reference: what it is a clone of, or NULL */
+	struct soft_node **before; /* what it depends on: nodes of the same graph */
+	size_t before_count;
+	size_t mark; /* scratch: its place in an order */
+};
+
+struct soft_graph {
+	struct soft_object object;
+	struct soft_node **nodes; /* references, in the order of their making */
+	size_t count;
+};
+
+/* A graph's work in an order that can run, flat: child graphs' in the place of their nodes. */
+struct soft_item {
+	struct soft_node *node;	 /* a reference */
+	struct soft_work *work;	 /* a reference, or NULL */
+	CUgraphNodeType type;
+	size_t *before; /* places in the order */
+	size_t before_count;
+	bool disabled;
+};
+
+struct soft_order {
+	struct soft_item *items;
+	size_t count;
+};
+
+struct soft_exec {
+	struct soft_object object;
+	unsigned long long flags;
+	struct soft_order order; /* the graphs' lock guards it */
+	struct soft_point last;	 /* of its last launch; the scheduler's lock guards it */
+};
+
+extern pthread_mutex_t graph_lock; /* recursive */
+
+CUresult graph_create(struct soft_graph **graph); /* published; the table has its only reference */
+void graph_retire(struct soft_graph *graph);	  /* handles of it and its nodes go */
+
+/*
+ * Add a node; takes over `work`, also when it fails. The nodes of `before` must be of the graph.
+ * The lock is held. *node: NULL, or where to put the node, without a reference.
+ */
+CUresult graph_add(struct soft_graph *graph, CUgraphNodeType type, struct soft_work *work,
+		   struct soft_node *const *before, size_t count, struct soft_node **node);
+
+/* Nodes of handles, each with a reference; all or none. */
+CUresult nodes_get(const CUgraphNode *handles, size_t count, struct soft_node ***nodes);
+void nodes_put(struct soft_node **nodes, size_t count);
+
+/* The order of a graph; CUDA_ERROR_INVALID_VALUE: it has a cycle. The lock is held. */
+CUresult order_make(const struct soft_graph *graph, struct soft_order *order);
+void order_free(struct soft_order *order);
+
+/* Work that runs an order as it is now; takes over nothing. NULL without memory. */
+struct soft_work *order_work(const struct soft_order *order, struct soft_exec *exec);
+
+CUresult graph_clone(const struct soft_graph *graph, struct soft_graph **clone);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SOFT_MEMOP_H
+#define SOFT_MEMOP_H
+
+#include "dom0-executor/soft/stream.h"
+
+/* A batch of operations on words, checked. */
+CUresult memop_work_new(const CUstreamBatchMemOpParams *params, unsigned int count,
+			struct soft_work **work);
+
+#endif

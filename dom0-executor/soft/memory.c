@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* Device memory: see memory.h. Any thread; the device's lock guards the account. */
+#include "dom0-executor/soft/api.h"
+#include "dom0-executor/soft/capture.h"
+#include "dom0-executor/soft/memory.h"
+
+#include <sys/mman.h>
+
+CUresult memory_charge(struct soft_device *device, size_t size)
+{
+	CUresult result = CUDA_ERROR_OUT_OF_MEMORY;
+
+	pthread_mutex_lock(&device->lock);
+	if (size <= device->memory - device->used) {
+		device->used += size;
+		result = CUDA_SUCCESS;
+	}
+	pthread_mutex_unlock(&device->lock);
+	return result;
+}
+
+void memory_uncharge(struct soft_device *device, size_t size)
+{
+	pthread_mutex_lock(&device->lock);
+	device->used -= size;
+	pthread_mutex_unlock(&device->lock);
+}
+
+void memory_unmap(uint64_t base, size_t size)
+{
+	void *at = mmap((void *)(uintptr_t)base, size, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+	if (at == MAP_FAILED)
+		soft_log_error("op=free address=%#llx size=%zu cannot unmap", (unsigned long long)base,
+			       size);
+}
+
+static CUresult memory_map(uint64_t base, size_t size)
+{
+	if (mprotect((void *)(uintptr_t)base, size, PROT_READ | PROT_WRITE) < 0)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	return CUDA_SUCCESS;
+}
+
+CUresult memory_alloc(struct soft_device *device, struct soft_context *ctx, enum range_kind kind,
+		      size_t size, size_t align, struct soft_range **out)
+{
+	struct soft_range *range;
+	CUresult result;
+	size_t whole;
+
+	if (size > device->memory)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	whole = round_up(size, SOFT_PAGE);
+	if (align < SOFT_PAGE)
+		align = whole >= SOFT_LARGE_PAGE ? SOFT_LARGE_PAGE : SOFT_PAGE;
+	result = memory_charge(device, whole);
+	if (result != CUDA_SUCCESS)
+		return result;
+	range = range_new(kind, device, ctx);
+	if (range) {
+		range->size = whole;
+		range->asked = size;
+		result = range_place(range, align);
+	}
+	if (!range || result != CUDA_SUCCESS) {
+		range_delete(range);
+		memory_uncharge(device, whole);
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	*out = range;
+	result = memory_map(range->base, whole);
+	if (result != CUDA_SUCCESS)
+		memory_free(range_take(range->base, (unsigned int)kind));
+	return result;
+}
+
+void memory_free(struct soft_range *range)
+{
+	if (!range)
+		return;
+	memory_unmap(range->base, range->size);
+	memory_uncharge(range->device, range->size);
+	if (range->pool)
+		pool_uncharge(range->pool, range->size);
+	range_delete(range);
+}
+
+void *memory_variables_alloc(void *of_device, size_t bytes)
+{
+	struct soft_device *device = of_device;
+	size_t whole = round_up(bytes, SOFT_PAGE);
+	uint64_t base = 0;
+
+	if (memory_charge(device, whole) != CUDA_SUCCESS)
+		return NULL;
+	if (range_reserve(device, 0, whole, SOFT_PAGE, &base) != CUDA_SUCCESS) {
+		memory_uncharge(device, whole);
+		return NULL;
+	}
+	if (memory_map(base, whole) != CUDA_SUCCESS) {
+		memory_variables_free(device, (void *)(uintptr_t)base, bytes);
+		return NULL;
+	}
+	return (void *)(uintptr_t)base;
+}
+
+void memory_variables_free(void *of_device, void *address, size_t bytes)
+{
+	size_t whole = round_up(bytes, SOFT_PAGE);
+
+	memory_unmap((uintptr_t)address, whole);
+	range_unreserve((uintptr_t)address, whole);
+	memory_uncharge(of_device, whole);
+}
+
+void memory_free_context(struct soft_context *ctx)
+{
+	uint64_t base;
+
+	while ((base = range_of_context(ctx, RANGE_DEVICE)))
+		memory_free(range_take(base, RANGE_DEVICE));
+	while ((base = range_of_context(ctx, RANGE_HOST))) {
+		struct soft_range *range = range_take(base, RANGE_HOST);
+
+		if (range)
+			munmap((void *)(uintptr_t)range->base, range->size);
+		range_delete(range);
+	}
+	while ((base = range_of_context(ctx, RANGE_REGISTERED)))
+		range_delete(range_take(base, RANGE_REGISTERED));
+}
+
+/* --- the calls ------------------------------------------------------------------------------- */
+
+CUresult cuMemGetInfo_v2(size_t *free, size_t *total)
+{
+	ENTER_CONTEXT(ctx);
+	if (!free || !total)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&ctx->device->lock);
+	*total = ctx->device->memory;
+	*free = ctx->device->memory - ctx->device->used;
+	pthread_mutex_unlock(&ctx->device->lock);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuMemAlloc_v2(CUdeviceptr *dptr, size_t bytesize)
+{
+	struct soft_range *range;
+	CUresult result;
+
+	ENTER_CONTEXT(ctx);
+	if (!dptr || !bytesize)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = capture_forbids(ctx, NULL);
+	if (result == CUDA_SUCCESS)
+		result = memory_alloc(ctx->device, ctx, RANGE_DEVICE, bytesize, 0, &range);
+	if (result == CUDA_SUCCESS)
+		*dptr = range->base;
+	return result;
+}
+
+CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInBytes, size_t Height,
+			    unsigned int ElementSizeBytes)
+{
+	size_t pitch, size;
+
+	ENTER_CONTEXT(ctx);
+	if (!dptr || !pPitch || !WidthInBytes || !Height)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (ElementSizeBytes != 4 && ElementSizeBytes != 8 && ElementSizeBytes != 16)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (WidthInBytes > (size_t)device_limit(ctx->device, CU_DEVICE_ATTRIBUTE_MAX_PITCH))
+		return CUDA_ERROR_INVALID_VALUE;
+	pitch = round_up(WidthInBytes, 512);
+	if (__builtin_mul_overflow(pitch, Height, &size))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*pPitch = pitch;
+	return cuMemAlloc_v2(dptr, size);
+}
+
+/* Frees wait for the work that may use the memory, as CUDA's do. */
+CUresult cuMemFree_v2(CUdeviceptr dptr)
+{
+	struct soft_range *range;
+	CUresult result;
+
+	ENTER_CONTEXT(ctx);
+	if (!dptr)
+		return CUDA_SUCCESS;
+	result = capture_forbids(ctx, NULL);
+	if (result != CUDA_SUCCESS)
+		return result;
+	device_synchronize(ctx->device);
+	range = range_take(dptr, RANGE_DEVICE);
+	if (!range)
+		return CUDA_ERROR_INVALID_VALUE;
+	memory_free(range);
+	return context_error(ctx);
+}
+
+CUresult cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr dptr)
+{
+	struct soft_range *range;
+
+	ENTER_CONTEXT(ctx);
+	range = range_pin(dptr);
+	if (!range)
+		return CUDA_ERROR_NOT_FOUND;
+	if (pbase)
+		*pbase = range->base;
+	if (psize)
+		*psize = range->asked;
+	range_unpin(range);
+	return CUDA_SUCCESS;
+}
+
+/* Honest: this device has no page migration, so no managed memory. */
+CUresult cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int flags)
+{
+	ENTER_CONTEXT(ctx);
+	if (!dptr || !bytesize ||
+	    (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST))
+		return CUDA_ERROR_INVALID_VALUE;
+	return CUDA_ERROR_NOT_SUPPORTED;
+}
+
+/* Other processes cannot map this memory. */
+CUresult cuIpcGetMemHandle(CUipcMemHandle *pHandle, CUdeviceptr dptr)
+{
+	ENTER_CONTEXT(ctx);
+	(void)dptr;
+	return pHandle ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, unsigned int Flags)
+{
+	ENTER_CONTEXT(ctx);
+	(void)handle;
+	(void)Flags;
+	return pdptr ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult cuIpcCloseMemHandle(CUdeviceptr dptr)
+{
+	ENTER_CONTEXT(ctx);
+	(void)dptr;
+	return CUDA_ERROR_NOT_SUPPORTED;
+}
+
+CUresult cuIpcGetEventHandle(CUipcEventHandle *pHandle, CUevent event)
+{
+	ENTER_CONTEXT(ctx);
+	(void)event;
+	return pHandle ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle handle)
+{
+	ENTER_CONTEXT(ctx);
+	(void)handle;
+	return phEvent ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
+}

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+# libcuda-soft.so.1: the software CUDA device.
+
+SOFT_DIR := $(D)
+SOFT_GEN := $(GEN)/$(D)
+
+$(eval $(call generated,$(SOFT_GEN)/errors.inc,$(D)/tables.py protocol/errors.tsv,\
+	$(PYTHON) $(D)/tables.py errors protocol/errors.tsv > $(SOFT_GEN)/errors.inc))
+$(eval $(call generated,$(SOFT_GEN)/entries.inc,$(D)/tables.py protocol/procaddress.tsv $(D)/api.h $(D)/variants.h,\
+	$(PYTHON) $(D)/tables.py entries protocol/procaddress.tsv $(D)/api.h $(D)/variants.h \
+	> $(SOFT_GEN)/entries.inc))
+$(eval $(call generated,$(SOFT_GEN)/soft.map,$(D)/tables.py $(D)/api.h $(D)/variants.h,\
+	$(PYTHON) $(D)/tables.py map $(D)/api.h $(D)/variants.h > $(SOFT_GEN)/soft.map))
+
+SOFT_SRCS := $(wildcard $(D)/*.c) $(wildcard $(D)/ptx/*.c)
+
+$(eval $(call library,libcuda-soft.so.1,$(SOFT_SRCS),$(LZ4_CFLAGS) $(ZSTD_CFLAGS) $(LLVM_CFLAGS),\
+	$(SOFT_GEN)/soft.map $(B)/lib/libvgproto.a $(LZ4_LIBS) $(ZSTD_LIBS) $(LLVM_LIBS) -lm -ldl))

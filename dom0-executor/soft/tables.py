@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The tables that the software driver includes.
+
+    tables.py errors  ERRORS.TSV                     entries of { code, name, text }
+    tables.py entries PROCADDRESS.TSV API.H VARIANTS.H  entries of { name, since, legacy, per_thread }
+    tables.py map     API.H VARIANTS.H               the version script
+
+API.H names the calls that this driver has, VARIANTS.H those that also exist for per-thread default
+streams. Entries are those of the real driver's table whose symbols we have.
+"""
+import re
+import sys
+
+
+def rows(path):
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            if line.strip() and not line.startswith("#"):
+                yield line.rstrip("\n").split("\t")
+
+
+def symbols(api, variants):
+    with open(api, encoding="utf-8") as f:
+        names = set(re.findall(r"^CUresult (cu\w+)\(", f.read(), re.M))
+    with open(variants, encoding="utf-8") as f:
+        names |= {n + s for n, s in re.findall(r"^VARIANT\((\w+), (\w+),", f.read(), re.M)}
+    return names
+
+
+def errors(path):
+    for code, name, text in rows(path):
+        print(f'{{ (CUresult){code}, "{name}", "{text}" }},')
+
+
+def entries(path, api, variants):
+    have = symbols(api, variants)
+    answers = {}
+    for name, flag, since, symbol in rows(path):
+        if not symbol.startswith("-"):
+            answers.setdefault(name, {}).setdefault(int(since), {})[int(flag)] = symbol
+    for name in sorted(answers):
+        legacy = per_thread = None
+        for since in sorted(answers[name]):
+            legacy = answers[name][since].get(0, legacy)
+            per_thread = answers[name][since].get(2, per_thread)
+            one, two = (s if s in have else "NULL" for s in (legacy, per_thread))
+            if (one, two) != ("NULL", "NULL"):
+                casts = ", ".join(s if s == "NULL" else f"(void *){s}" for s in (one, two))
+                print(f'{{ "{name}", {since}, {casts} }},')
+
+
+def version_script(api, variants):
+    print("{\n\tglobal:")
+    for name in sorted(symbols(api, variants)):
+        print(f"\t\t{name};")
+    print("\tlocal: *;\n};")
+
+
+if __name__ == "__main__":
+    {"errors": errors, "entries": entries, "map": version_script}[sys.argv[1]](*sys.argv[2:])

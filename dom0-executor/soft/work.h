@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A piece of device work: what a stream runs, and what a graph's node holds. It is not changed once
+ * it is made, so streams, captures, graphs and their clones share it by reference.
+ */
+#ifndef SOFT_WORK_H
+#define SOFT_WORK_H
+
+#include "dom0-executor/soft/context.h"
+
+struct soft_stream;
+struct soft_work;
+
+struct soft_work_type {
+	CUgraphNodeType node; /* which node it is when captured */
+	bool in_broken;	      /* runs in a broken context too: something is to be told or freed */
+	/* Called in the stream's worker, or in the caller's thread if that waits anyway. */
+	CUresult (*run)(struct soft_work *work, struct soft_stream *stream);
+	/* When its op is queued; the scheduler's lock is held. May be NULL. */
+	void (*queued)(struct soft_work *work, struct soft_stream *stream, uint64_t seq);
+	void (*destroy)(struct soft_work *work); /* frees what it holds, not itself */
+};
+
+struct soft_work {
+	const struct soft_work_type *type;
+	atomic_uint refs;
+};
+
+/* Zeroed, with one reference for the caller; NULL without memory. */
+void *work_new(const struct soft_work_type *type, size_t size);
+struct soft_work *work_ref(struct soft_work *work);
+void work_put(struct soft_work *work); /* NULL is fine */
+
+#endif
