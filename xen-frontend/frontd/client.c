@@ -220,7 +220,7 @@ static struct fe_device *device_choose(struct fe_client *client, int *rc, char *
 	snprintf(why, VG_TEXT_MAX,
 		 want == VG_DEVID_ANY
 			 ? "no vGPU is attached to this guest: on the host run 'vgpu attach "
-			   "DOMAIN'"
+			   "DOMAIN gpu=0'"
 			 : "this guest has no vGPU %u (VGPU_DEVICE); see 'vgpu list' on the host",
 		 want);
 	for (struct fe_device *d = client->broker->devices; d; d = d->next) {
