@@ -256,7 +256,7 @@ $(CUDA_STUB): protocol/exports.txt tests/programs/mkstub
 	$(call say,STUB,$@)
 	$(Q)tests/programs/mkstub $@ $(CC) $<
 
-MODULES := $(sort $(wildcard */module.mk */*/module.mk))
+MODULES := $(sort $(wildcard */module.mk */*/module.mk */*/*/module.mk))
 define include_module
 D := $(patsubst %/,%,$(dir $(1)))
 include $(1)

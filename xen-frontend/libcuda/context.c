@@ -228,20 +228,24 @@ void fe_context_exit(bool entered)
 		fe_stack_pop();
 }
 
-/* In a child after fork, which has one thread. The parent's objects are not touched: other threads' stacks
- * held them, and they are few. */
+/* In a child after fork, which has one thread. What only other threads' stacks held is given up. */
 void fe_context_reset(void)
 {
 	pthread_mutex_init(&list_lock, NULL);
 	pthread_mutex_init(&mint_lock, NULL);
-	list = NULL;
+	fe_stack_reset();
+	while (list) {
+		struct fe_context *next = list->next;
+
+		fe_context_put(list);
+		list = next;
+	}
 	for (int i = 0; i < FE_DEVICES_MAX; i++) {
 		atomic_store(&primaries[i].handle, 0);
 		atomic_store(&primaries[i].usable, false);
 		primaries[i].retains = 0;
 		primaries[i].flags = 0;
 	}
-	fe_stack_reset();
 	fe_primary_reset();
 	fe_storage_reset();
 }

@@ -81,8 +81,9 @@ CUresult fe_stack_set(struct fe_context *context)
 	return CUDA_SUCCESS;
 }
 
-/* In a child after fork: the objects are the parent's session's. */
+/* In a child after fork: nothing is current. */
 void fe_stack_reset(void)
 {
-	stack.depth = 0;
+	while (stack.depth)
+		fe_stack_pop();
 }

@@ -241,10 +241,11 @@ static void attribute_void(uint64_t handle, CUfunction_attribute attribute, CUde
 static bool attribute_known(uint64_t handle, CUfunction_attribute attribute, CUdevice device,
 			    int value)
 {
-	struct fe_function *function = fe_handle_data(handle);
+	struct fe_function *function;
 	uint64_t word;
 
-	if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || !function)
+	if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES ||
+	    fe_function_get(handle, &function))
 		return false;
 	word = atomic_load(attribute_slot(handle, function, attribute, device));
 	return word ==

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# Tests of libcuda's hand-written halves against a fake executor, and of the built library's names.
+
+FE := xen-frontend/libcuda
+FE_STATE_SRCS := $(D)/fake.c $(addprefix $(FE)/, context.c context_primary.c context_stack.c \
+	context_storage.c device.c handle.c)
+
+$(eval $(call unit_test,libcuda-context,$(D)/context_test.c $(FE_STATE_SRCS)))
+$(eval $(call unit_test,libcuda-launch,$(D)/launch_test.c $(FE_STATE_SRCS) \
+	$(addprefix $(FE)/, function.c launch.c params.c)))
+$(eval $(call unit_test,libcuda-jit,$(D)/jit_test.c $(FE_STATE_SRCS) \
+	$(addprefix $(FE)/, jit.c image_source.c module.c),,$(B)/lib/libvgproto.a))
+$(eval $(call unit_test,libcuda-integrity,$(D)/integrity_test.c $(FE)/integrity.c $(FE)/md2.c))
+$(eval $(call unit_test,libcuda-entry,$(D)/entry_test.c,,-ldl))
+$(B)/test/libcuda-entry: | $(B)/lib/libcuda.so.1
