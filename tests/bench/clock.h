@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Time and medians of benchmarks. */
+/* Time, medians and arguments of benchmarks. */
 #ifndef BENCH_CLOCK_H
 #define BENCH_CLOCK_H
 
@@ -14,6 +14,11 @@ static inline double bench_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static inline unsigned int bench_number(const char *text)
+{
+	return (unsigned int)strtoul(text, NULL, 10);
 }
 
 static inline int bench_compare(const void *a, const void *b)

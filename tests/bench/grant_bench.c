@@ -35,14 +35,14 @@ static int die(const char *what)
 
 static int give(uint16_t domid)
 {
-	struct ioctl_gntalloc_alloc_gref *alloc =
-		calloc(1, sizeof(*alloc) + PAGES * sizeof(uint32_t));
+	static uint64_t room[(sizeof(struct ioctl_gntalloc_alloc_gref) + PAGES * 4) / 8 + 1];
+	struct ioctl_gntalloc_alloc_gref *alloc = (void *)room;
 	int fd = open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
 	const uint32_t *refs = NULL;
 	void *pages;
 	char byte;
 
-	if (!alloc || fd < 0)
+	if (fd < 0)
 		return die("/dev/xen/gntalloc");
 	alloc->domid = domid;
 	alloc->flags = GNTALLOC_FLAG_WRITABLE;
@@ -107,9 +107,9 @@ static int copy(uint16_t domid, char **words, unsigned int count)
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "give"))
-		return give((uint16_t)atoi(argv[2]));
+		return give((uint16_t)bench_number(argv[2]));
 	if (argc >= 4 && !strcmp(argv[1], "copy"))
-		return copy((uint16_t)atoi(argv[2]), argv + 3, (unsigned int)(argc - 3));
+		return copy((uint16_t)bench_number(argv[2]), argv + 3, (unsigned int)(argc - 3));
 	fprintf(stderr, "usage: grant_bench give DOMID | copy DOMID REF...\n");
 	return 2;
 }

@@ -68,8 +68,8 @@ static void copy_out(void)
 
 int main(int argc, char **argv)
 {
-	unsigned int trips = argc > 1 ? (unsigned int)atoi(argv[1]) : 1000;
-	unsigned int copies = argc > 2 ? (unsigned int)atoi(argv[2]) : 10;
+	unsigned int trips = argc > 1 ? bench_number(argv[1]) : 1000;
+	unsigned int copies = argc > 2 ? bench_number(argv[2]) : 10;
 	CUcontext context;
 
 	must(cuInit(0), "cuInit");

@@ -133,11 +133,11 @@ static int client(uint16_t domid, const char *path, unsigned int trips, unsigned
 int main(int argc, char **argv)
 {
 	if (argc >= 4 && !strcmp(argv[1], "server"))
-		return serve((uint16_t)atoi(argv[2]), argv[3]);
+		return serve((uint16_t)bench_number(argv[2]), argv[3]);
 	if (argc >= 4 && !strcmp(argv[1], "client"))
-		return client((uint16_t)atoi(argv[2]), argv[3],
-			      argc > 4 ? (unsigned int)atoi(argv[4]) : 1000,
-			      argc > 5 ? (unsigned int)atoi(argv[5]) : 10);
+		return client((uint16_t)bench_number(argv[2]), argv[3],
+			      argc > 4 ? bench_number(argv[4]) : 1000,
+			      argc > 5 ? bench_number(argv[5]) : 10);
 	fprintf(stderr, "usage: vchan_bench server|client DOMID PATH [ROUND-TRIPS [COPIES]]\n");
 	return 2;
 }

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* Reserves both. Without an arena no region can be made and pinned memory is staged; said in the log. */
-void fe_arena_open(uint64_t base, uint64_t size, uint64_t device_base, uint64_t device_size);
+void fe_arena_open(uint64_t base, uint64_t size, uint64_t dev_base, uint64_t dev_size);
 /* Page-aligned room for bytes, still PROT_NONE; 0 when there is none. */
 uint64_t fe_arena_take(uint64_t bytes);
 void fe_arena_give(uint64_t address, uint64_t bytes);
