@@ -1,4 +1,15 @@
 # SPDX-License-Identifier: MIT
-# Real Xen in QEMU: the agent that runs commands in dom0 and in guests. See docs/testing-on-xen.md.
+# Real Xen in QEMU: the agent that runs commands in dom0 and in guests, and the programs of the
+# machinery's own test. See docs/testing-on-xen.md.
 
 $(eval $(call program,xentest-agent,$(addprefix $(D)/agent/,agent.c frame.c job.c)))
+
+ifneq ($(and $(HAVE_XENGNTTAB),$(HAVE_XENEVTCHN),$(HAVE_XENSTORE)),)
+$(eval $(call program,selftest-dom0,$(D)/selftest/dom0.c,,$(XENGNTTAB_LIBS) $(XENEVTCHN_LIBS)))
+$(eval $(call program,selftest-guest,$(D)/selftest/guest.c))
+$(eval $(call program,gntalloc_used,$(D)/selftest/gntalloc_used.c))
+endif
+
+# They share one booted system; the last one shuts it down and is a test of that.
+XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest gntalloc_used)
+$(eval $(call xen_test,$(D)/test_selftest.py,$(XEN_SELFTEST)))

@@ -7,6 +7,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 
 from . import frame
@@ -116,6 +117,55 @@ class Command:
                 self.status = 128 + payload[1] if payload[0] else payload[1]
             elif kind == frame.FAIL:
                 raise XenTestError(payload.decode(errors='replace'))
+
+
+class Background:
+    """A command under way beside the test; `text` is what it has said on both streams."""
+
+    def __init__(self, target, argv, user='root', env=None, timeout=300):
+        self.what = f'{target}: `{" ".join(argv)}`'
+        self.command = Command(target, argv, user, env=env)
+        self.said = bytearray()
+        self.error = None
+        self.thread = threading.Thread(target=self._run, args=(timeout,), daemon=True)
+        self.thread.start()
+
+    def _run(self, timeout):
+        try:
+            self.command.run(None, self.said.extend, self.said.extend, timeout)
+        except (XenTestError, OSError) as error:
+            self.error = error
+
+    @property
+    def text(self):
+        return self.said.decode(errors='replace')
+
+    @property
+    def ended(self):
+        return not self.thread.is_alive()
+
+    def wait_for(self, text, timeout=60):
+        """Until it has said `text`; what it has said by then."""
+        deadline = time.monotonic() + timeout
+        while text not in self.text:
+            if self.ended or time.monotonic() > deadline:
+                how = f'ended with {self.error or self.command.status}' if self.ended else 'waits'
+                raise XenTestError(f'{self.what} {how} and has not said {text!r}, but:\n{self.text}')
+            time.sleep(0.02)
+        return self.text
+
+    def signal(self, number):
+        self.command.signal(number)
+
+    def wait(self, timeout=120):
+        """Its exit status. A machine that has ended under it counts as an error."""
+        self.thread.join(timeout)
+        if not self.ended:
+            self.signal(signal.SIGKILL)
+            raise XenTestError(f'{self.what} did not end within {timeout} s; it said:\n{self.text}')
+        if self.error:
+            raise XenTestError(f'{self.what}: {self.error}')
+        return self.command.status
 
 
 def emit(stream):

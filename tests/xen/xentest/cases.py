@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Test cases of one script: `PASS name`, `FAIL name` with the reason, `SKIP name`, then the sums."""
+
+import os
+import sys
+import traceback
+
+from . import client, system
+from .paths import XenTestError
+
+
+class Failure(Exception):
+    """A check of a test did not hold."""
+
+
+class Skip(Exception):
+    """A case cannot run here; the text says why."""
+
+
+def check(condition, text):
+    if not condition:
+        raise Failure(text)
+
+
+def check_equal(what, got, wanted):
+    check(got == wanted, f'{what}: {got!r}, wanted {wanted!r}')
+
+
+def check_in(what, text, wanted):
+    """`wanted` must occur in `text`, whatever its case."""
+    check(wanted.lower() in text.lower(), f'{what}: no {wanted!r} in {text.strip()!r}')
+
+
+class Cases:
+    """Runs cases one after the other and counts them. An argument on the command line picks cases."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.wanted = sys.argv[1:]
+
+    def _one(self, name, function):
+        try:
+            function()
+            check(client.running(), 'the system has ended')
+            self.passed += 1
+            print(f'PASS {name}', flush=True)
+        except Skip as reason:
+            self.skipped += 1
+            print(f'SKIP {name}: {reason}', flush=True)
+        except (Failure, XenTestError) as reason:
+            self.failed += 1
+            print(f'FAIL {name}: {reason}', flush=True)
+        except Exception:               # pylint: disable=broad-except
+            self.failed += 1
+            print(f'FAIL {name}: {traceback.format_exc()}', flush=True)
+
+    def run(self, *functions):
+        """Each function is a case, named by its first line of documentation."""
+        for function in functions:
+            name = function.__doc__.splitlines()[0].rstrip('.')
+            if self.wanted and not any(word in name for word in self.wanted):
+                continue
+            self._one(name, function)
+
+    def finish(self):
+        print(f'{self.passed} passed, {self.failed} failed, {self.skipped} skipped', flush=True)
+        sys.exit(1 if self.failed else 0)
+
+
+def main(*functions):
+    """A test script's main: the system runs (it is booted if need be) and is left running."""
+    os.environ.setdefault('XENHOST_BOOT_TIMEOUT', '300')
+    cases = Cases()
+    try:
+        system.start()
+    except (XenTestError, OSError) as error:
+        print(f'FAIL boot: {error}')
+        cases.failed += 1
+        cases.finish()
+    cases.run(*functions)
+    cases.finish()
