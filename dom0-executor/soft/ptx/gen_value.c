@@ -234,8 +234,10 @@ LLVMValueRef gen_sreg(struct ptx_gen *g, const struct ptx_operand *o)
 	case SREG_CLUSTER_CTAID: case SREG_CLUSTER_CTARANK: return gen_i32(g, 0);
 	case SREG_CLUSTER_NCTAID: case SREG_CLUSTER_NCTARANK: return gen_i32(g, 1);
 	case SREG_IS_EXPLICIT_CLUSTER: return LLVMConstInt(g->i1, 0, 0);
-	case SREG_RESERVED_SMEM_CAP: case SREG_RESERVED_SMEM_BEGIN: case SREG_RESERVED_SMEM_END:
-		return gen_i32(g, 0);
+	case SREG_RESERVED_SMEM_CAP: return gen_i32(g, PTX_RESERVED_SHARED_BYTES);
+	case SREG_RESERVED_SMEM_BEGIN: case SREG_RESERVED_SMEM_0: return gen_i32(g, PTX_SHARED_BYTES_MAX);
+	case SREG_RESERVED_SMEM_1: return gen_i32(g, PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES / 2);
+	case SREG_RESERVED_SMEM_END: return gen_i32(g, PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES);
 	case SREG_LANEMASK_EQ: case SREG_LANEMASK_LE: case SREG_LANEMASK_LT:
 	case SREG_LANEMASK_GE: case SREG_LANEMASK_GT: return lane_mask(g, o->reg);
 	default: return sreg_time(g, o->reg);

@@ -128,7 +128,9 @@ enum ptx_op {
 	S(IS_EXPLICIT_CLUSTER, "%is_explicit_cluster", 1, 0) S(ENVREG, "%envreg", 32, 0) \
 	S(RESERVED_SMEM_CAP, "%reserved_smem_offset_cap", 32, 0) \
 	S(RESERVED_SMEM_BEGIN, "%reserved_smem_offset_begin", 32, 0) \
-	S(RESERVED_SMEM_END, "%reserved_smem_offset_end", 32, 0)
+	S(RESERVED_SMEM_END, "%reserved_smem_offset_end", 32, 0) \
+	S(RESERVED_SMEM_0, "%reserved_smem_offset_0", 32, 0) \
+	S(RESERVED_SMEM_1, "%reserved_smem_offset_1", 32, 0)
 
 enum ptx_sreg {
 #define S(id, name, bits, components) SREG_##id,

@@ -15,6 +15,9 @@
 struct ptx_worker;
 struct ptx_fiber;
 
+/* Behind what a kernel may ask for: cooperative groups keep barriers there; zero when a block starts. */
+#define PTX_RESERVED_SHARED_BYTES 1024u
+
 /* The same for all threads of a launch. */
 struct ptx_grid {
 	uint32_t ntid[3];

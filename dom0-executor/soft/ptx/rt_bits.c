@@ -100,7 +100,7 @@ void ptx_rt_nanosleep(struct ptx_thread *t, uint32_t ns)
 
 uint32_t ptx_rt_isspacep(struct ptx_thread *t, uint64_t address, uint32_t space)
 {
-	bool shared = address - (uint64_t)(uintptr_t)t->shared < t->grid->shared_bytes;
+	bool shared = address - (uint64_t)(uintptr_t)t->shared < PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES;
 	const struct ptx_fiber *fiber = t->fiber;
 	bool local = address - (uint64_t)(uintptr_t)fiber->low < (uint64_t)(fiber->high - fiber->low);
 

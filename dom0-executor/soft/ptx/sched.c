@@ -227,6 +227,7 @@ static void block_setup(struct ptx_worker *w, uint32_t slot, uint64_t number)
 	block->thread_count = grid->threads;
 	block->threads = &w->threads[(size_t)slot * grid->threads];
 	block->shared = w->shared + (size_t)slot * w->shared_stride;
+	memset(block->shared + PTX_SHARED_BYTES_MAX, 0, PTX_RESERVED_SHARED_BYTES);
 	block->head.ctaid[0] = (uint32_t)(number % grid->nctaid[0]);
 	block->head.ctaid[1] = (uint32_t)(number / grid->nctaid[0] % grid->nctaid[1]);
 	block->head.ctaid[2] = (uint32_t)(number / grid->nctaid[0] / grid->nctaid[1]);

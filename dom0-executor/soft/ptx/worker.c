@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define SHARED_STRIDE (256u << 10) /* PTX_SHARED_BYTES_MAX and a closed end */
+#define SHARED_OPEN (PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES) /* a multiple of a page */
+#define SHARED_STRIDE (256u << 10)				       /* with a closed end */
 
 static int stacks_reserve(struct ptx_worker *w, uint32_t count, size_t bytes)
 {
@@ -42,7 +43,7 @@ static int blocks_reserve(struct ptx_worker *w, uint32_t blocks)
 	w->shared_stride = SHARED_STRIDE;
 	w->block_space = blocks;
 	for (uint32_t i = 0; i < blocks; i++)
-		mprotect(w->shared + (size_t)i * SHARED_STRIDE + (228u << 10), SHARED_STRIDE - (228u << 10),
+		mprotect(w->shared + (size_t)i * SHARED_STRIDE + SHARED_OPEN, SHARED_STRIDE - SHARED_OPEN,
 			 PROT_NONE);
 	return 0;
 }
