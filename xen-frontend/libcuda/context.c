@@ -87,12 +87,6 @@ struct fe_context *fe_context_add(CUcontext ctx, CUdevice device)
 	return context;
 }
 
-void fe_context_put(struct fe_context *context)
-{
-	if (!context->primary && atomic_fetch_sub(&context->refs, 1) == 1)
-		free(context);
-}
-
 void fe_context_remove(struct fe_context *context)
 {
 	bool found = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calling thread's stack of contexts. It belongs to its thread alone and goes with it.
+ * The calling thread's stack of contexts. It belongs to its thread alone and goes with it. It holds references to the objects.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,6 +19,18 @@ static pthread_key_t key;
 struct fe_context *fe_stack_top(void)
 {
 	return stack.depth ? stack.entry[stack.depth - 1] : NULL;
+}
+
+static void reference(struct fe_context *context)
+{
+	if (!context->primary)
+		atomic_fetch_add(&context->refs, 1);
+}
+
+void fe_context_put(struct fe_context *context)
+{
+	if (!context->primary && atomic_fetch_sub(&context->refs, 1) == 1)
+		free(context);
 }
 
 /* At the thread's end. */
@@ -49,12 +61,6 @@ static bool stack_grow(void)
 	pthread_once(&once, key_create);
 	pthread_setspecific(key, &stack);
 	return true;
-}
-
-static void reference(struct fe_context *context)
-{
-	if (!context->primary)
-		atomic_fetch_add(&context->refs, 1);
 }
 
 CUresult fe_stack_push(struct fe_context *context)

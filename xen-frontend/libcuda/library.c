@@ -55,6 +55,8 @@ static CUresult library_load(CUlibrary *library, const struct fe_image *image,
 	return result;
 }
 
+/* The driver's prototypes. */
+/* NOLINTBEGIN(readability-non-const-parameter) */
 CUresult fe_cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option *jitOptions,
 			      void **jitOptionsValues, unsigned int numJitOptions,
 			      CUlibraryOption *libraryOptions, void **libraryOptionValues,
@@ -98,3 +100,4 @@ CUresult fe_cuLibraryLoadFromFile(CUlibrary *library, const char *fileName,
 	fe_image_free(&image);
 	return result;
 }
+/* NOLINTEND(readability-non-const-parameter) */
