@@ -38,14 +38,14 @@ bool box_extent(const struct soft_box *box, size_t pitch, size_t slice, size_t *
 
 /* --- the work -------------------------------------------------------------------------------- */
 
-static bool side_pin(const struct soft_side *side, const struct soft_box *box)
+static bool side_pin(const struct soft_side *side, const struct soft_box *box, bool write)
 {
 	size_t bytes;
 
 	if (side->pageable)
 		return true;
 	return box_extent(box, side->pitch, side->slice, &bytes) &&
-	       range_pin_span(side->address, bytes);
+	       range_pin_span(side->address, bytes, write);
 }
 
 static void side_unpin(const struct soft_side *side, const struct soft_box *box)
@@ -73,9 +73,9 @@ static CUresult copy_run(struct soft_work *work, struct soft_stream *stream)
 	struct copy_work *copy = (struct copy_work *)work;
 
 	(void)stream;
-	if (!side_pin(&copy->dst, &copy->box))
+	if (!side_pin(&copy->dst, &copy->box, true))
 		return CUDA_ERROR_ILLEGAL_ADDRESS;
-	if (!side_pin(&copy->src, &copy->box)) {
+	if (!side_pin(&copy->src, &copy->box, false)) {
 		side_unpin(&copy->dst, &copy->box);
 		return CUDA_ERROR_ILLEGAL_ADDRESS;
 	}
@@ -137,14 +137,14 @@ const CUDA_MEMCPY3D *copy_of_work(struct soft_work *work)
 /* --- checking -------------------------------------------------------------------------------- */
 
 CUresult copy_side(uint64_t address, size_t pitch, size_t slice, const struct soft_box *box,
-		   CUmemorytype type, struct soft_side *side)
+		   CUmemorytype type, bool write, struct soft_side *side)
 {
 	size_t bytes;
 
 	*side = (struct soft_side){ .address = address, .pitch = pitch, .slice = slice };
 	if (!address || !box_extent(box, pitch, slice, &bytes))
 		return CUDA_ERROR_INVALID_VALUE;
-	if (range_pin_span(address, bytes)) {
+	if (range_pin_span(address, bytes, write)) {
 		range_unpin_span(address, bytes);
 		return CUDA_SUCCESS;
 	}
@@ -189,7 +189,7 @@ static CUresult array_side(const struct half *half, const struct soft_box *box,
 }
 
 static CUresult linear_side(const struct half *half, const struct soft_box *box,
-			    struct soft_side *side)
+			    bool write, struct soft_side *side)
 {
 	uint64_t base = half->type == CU_MEMORYTYPE_HOST ? (uintptr_t)half->host : half->device;
 	size_t pitch = half->pitch, rows = half->height, slice, skip_rows, skip_slices, address;
@@ -212,11 +212,11 @@ static CUresult linear_side(const struct half *half, const struct soft_box *box,
 	    __builtin_add_overflow(address, skip_slices, &address) ||
 	    __builtin_add_overflow(address, half->x, &address))
 		return CUDA_ERROR_INVALID_VALUE;
-	return copy_side(address, pitch, slice, box, half->type, side);
+	return copy_side(address, pitch, slice, box, half->type, write, side);
 }
 
 static CUresult half_side(const struct half *half, const struct soft_box *box,
-			  struct soft_side *side)
+			  bool write, struct soft_side *side)
 {
 	if (half->lod)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -224,7 +224,7 @@ static CUresult half_side(const struct half *half, const struct soft_box *box,
 	case CU_MEMORYTYPE_ARRAY: return array_side(half, box, side);
 	case CU_MEMORYTYPE_HOST:
 	case CU_MEMORYTYPE_DEVICE:
-	case CU_MEMORYTYPE_UNIFIED: return linear_side(half, box, side);
+	case CU_MEMORYTYPE_UNIFIED: return linear_side(half, box, write, side);
 	default: return CUDA_ERROR_INVALID_VALUE;
 	}
 }
@@ -248,10 +248,10 @@ CUresult copy_describe(const CUDA_MEMCPY3D *what, struct soft_side *dst, struct 
 	*empty = !box->width || !box->height || !box->depth;
 	if (*empty)
 		return CUDA_SUCCESS;
-	result = half_side(&from, box, src);
+	result = half_side(&from, box, false, src);
 	if (result != CUDA_SUCCESS)
 		return result;
-	result = half_side(&to, box, dst);
+	result = half_side(&to, box, true, dst);
 	if (result != CUDA_SUCCESS)
 		object_put(src->array);
 	return result;
@@ -307,9 +307,9 @@ CUresult copy_flat(struct soft_stream *stream, uint64_t dst, CUmemorytype dst_ty
 
 	if (!size)
 		return CUDA_SUCCESS;
-	result = copy_side(dst, size, size, &box, dst_type, &to);
+	result = copy_side(dst, size, size, &box, dst_type, true, &to);
 	if (result == CUDA_SUCCESS)
-		result = copy_side(src, size, size, &box, src_type, &from);
+		result = copy_side(src, size, size, &box, src_type, false, &from);
 	if (result != CUDA_SUCCESS)
 		return result;
 	what = describe_flat(&to, &from, size);

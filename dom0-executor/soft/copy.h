@@ -33,7 +33,7 @@ CUresult copy_work_of(const CUDA_MEMCPY3D *what, struct soft_work **work);
 
 /* One side of addresses, checked: device memory must be allocated. */
 CUresult copy_side(uint64_t address, size_t pitch, size_t slice, const struct soft_box *box,
-		   CUmemorytype type, struct soft_side *side);
+		   CUmemorytype type, bool write, struct soft_side *side);
 
 /* Make one flat copy on the stream, with CUDA's rules about who waits for what. */
 CUresult copy_flat(struct soft_stream *stream, uint64_t dst, CUmemorytype dst_type, uint64_t src,

@@ -44,7 +44,7 @@ static CUresult fill_run(struct soft_work *work, struct soft_stream *stream)
 	size_t bytes = 0;
 
 	(void)stream;
-	if (!fill_bytes(params, &bytes) || !range_pin_span(params->dst, bytes))
+	if (!fill_bytes(params, &bytes) || !range_pin_span(params->dst, bytes, true))
 		return CUDA_ERROR_ILLEGAL_ADDRESS;
 	for (size_t y = 0; y < params->height; y++)
 		fill_row((char *)(uintptr_t)params->dst + y * params->pitch, params);
@@ -68,7 +68,7 @@ CUresult fill_check(const CUDA_MEMSET_NODE_PARAMS *params)
 	    (params->height > 1 &&
 	     (params->pitch % each || params->pitch / each < params->width)))
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!fill_bytes(params, &bytes) || !range_pin_span(params->dst, bytes))
+	if (!fill_bytes(params, &bytes) || !range_pin_span(params->dst, bytes, true))
 		return CUDA_ERROR_INVALID_VALUE;
 	range_unpin_span(params->dst, bytes);
 	return CUDA_SUCCESS;

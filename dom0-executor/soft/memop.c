@@ -80,7 +80,7 @@ static CUresult word_wait(const struct word_op *op, struct soft_context *ctx)
 	bool done;
 
 	for (;;) {
-		if (!range_pin_span(op->address, op->size))
+		if (!range_pin_span(op->address, op->size, !op->wait))
 			return CUDA_ERROR_ILLEGAL_ADDRESS;
 		done = word_satisfies(op);
 		range_unpin_span(op->address, op->size);
@@ -97,7 +97,7 @@ static CUresult word_wait(const struct word_op *op, struct soft_context *ctx)
 
 static CUresult word_write(const struct word_op *op)
 {
-	if (!range_pin_span(op->address, op->size))
+	if (!range_pin_span(op->address, op->size, !op->wait))
 		return CUDA_ERROR_ILLEGAL_ADDRESS;
 	if (op->size == 8)
 		__atomic_store_n((uint64_t *)(uintptr_t)op->address, op->value, __ATOMIC_RELEASE);
@@ -137,7 +137,7 @@ static CUresult op_check(const CUstreamBatchMemOpParams *params)
 				       params->operation == CU_STREAM_MEM_OP_FLUSH_REMOTE_WRITES
 			       ? CUDA_SUCCESS
 			       : CUDA_ERROR_INVALID_VALUE;
-	if (op.address % op.size || !range_pin_span(op.address, op.size))
+	if (op.address % op.size || !range_pin_span(op.address, op.size, !op.wait))
 		return CUDA_ERROR_INVALID_VALUE;
 	range_unpin_span(op.address, op.size);
 	return CUDA_SUCCESS;

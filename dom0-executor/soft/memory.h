@@ -33,8 +33,7 @@ void memory_unmap(uint64_t base, size_t size);
 void *memory_variables_alloc(void *device, size_t bytes);
 void memory_variables_free(void *device, void *address, size_t bytes);
 
-/* Pools: see pool.c. */
-struct soft_pool *pool_default(struct soft_device *device);
+/* pool.c */
 void pool_uncharge(struct soft_pool *pool, size_t size);
 
 static inline size_t round_up(size_t size, size_t to)

@@ -12,7 +12,8 @@ $(eval $(call generated,$(SOFT_GEN)/entries.inc,$(D)/tables.py protocol/procaddr
 $(eval $(call generated,$(SOFT_GEN)/soft.map,$(D)/tables.py $(D)/api.h $(D)/variants.h,\
 	$(PYTHON) $(D)/tables.py map $(D)/api.h $(D)/variants.h > $(SOFT_GEN)/soft.map))
 
-SOFT_SRCS := $(wildcard $(D)/*.c) $(wildcard $(D)/ptx/*.c)
+SOFT_SRCS := $(sort $(wildcard $(D)/*.c))
 
-$(eval $(call library,libcuda-soft.so.1,$(SOFT_SRCS),$(LZ4_CFLAGS) $(ZSTD_CFLAGS) $(LLVM_CFLAGS),\
-	$(SOFT_GEN)/soft.map $(B)/lib/libvgproto.a $(LZ4_LIBS) $(ZSTD_LIBS) $(LLVM_LIBS) -lm -ldl))
+$(eval $(call library,libcuda-soft.so.1,$(SOFT_SRCS),$(LZ4_CFLAGS) $(ZSTD_CFLAGS),\
+	$(SOFT_GEN)/soft.map $(B)/lib/libsoftptx.a $(B)/lib/libvgproto.a $(LZ4_LIBS) $(ZSTD_LIBS) \
+	$(LLVM_LIBS) -lm))

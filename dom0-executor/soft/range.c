@@ -264,8 +264,18 @@ void range_unpin(struct soft_range *range)
 		atomic_fetch_sub(&range->pins, 1);
 }
 
+static bool allows(struct soft_range *range, bool write)
+{
+	unsigned int access = atomic_load(&range->access);
+
+	if (range->kind != RANGE_MAPPED)
+		return true;
+	return write ? access == CU_MEM_ACCESS_FLAGS_PROT_READWRITE
+		     : access != CU_MEM_ACCESS_FLAGS_PROT_NONE;
+}
+
 /* One range for all, or mappings side by side. The lock is held. */
-static bool span_is_covered(uint64_t address, size_t size, size_t at, size_t *count)
+static bool span_is_covered(uint64_t address, size_t size, bool write, size_t at, size_t *count)
 {
 	uint64_t end;
 
@@ -276,6 +286,8 @@ static bool span_is_covered(uint64_t address, size_t size, size_t at, size_t *co
 	for (*count = 1;; ++*count, at++) {
 		struct soft_range *range = table.ranges[at];
 
+		if (!allows(range, write))
+			return false;
 		if (range->base + range->size >= end)
 			return true;
 		if (range->kind != RANGE_MAPPED || at + 1 >= table.count ||
@@ -285,14 +297,14 @@ static bool span_is_covered(uint64_t address, size_t size, size_t at, size_t *co
 	}
 }
 
-bool range_pin_span(uint64_t address, size_t size)
+bool range_pin_span(uint64_t address, size_t size, bool write)
 {
 	size_t at, count = 0;
 	bool covered;
 
 	pthread_rwlock_rdlock(&table.lock);
 	at = range_index(address);
-	covered = span_is_covered(address, size, at, &count);
+	covered = span_is_covered(address, size, write, at, &count);
 	for (size_t i = 0; covered && i < count; i++)
 		atomic_fetch_add(&table.ranges[at + i]->pins, 1);
 	pthread_rwlock_unlock(&table.lock);

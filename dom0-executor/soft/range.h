@@ -65,8 +65,8 @@ struct soft_range *range_pin(uint64_t address);
 void range_unpin(struct soft_range *range);
 
 /* Pin all ranges that hold the bytes from `address` on; only mappings may lie side by side. False,
- * and nothing pinned, where a byte is in none. */
-bool range_pin_span(uint64_t address, size_t size);
+ * and nothing pinned, where a byte is in none or a mapping does not allow the access. */
+bool range_pin_span(uint64_t address, size_t size, bool write);
 void range_unpin_span(uint64_t address, size_t size);
 
 /* True where any byte is in a range of these kinds. */

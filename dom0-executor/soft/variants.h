@@ -4,6 +4,12 @@
  * that a NULL stream, named or implied, is the calling thread's own. VARIANT(call, suffix, parameters,
  * arguments).
  */
+VARIANT(cuMemAllocFromPoolAsync, _ptsz, (CUdeviceptr *dptr, size_t bytesize, CUmemoryPool pool, CUstream hStream),
+	(dptr, bytesize, pool, hStream))
+VARIANT(cuMemAllocAsync, _ptsz, (CUdeviceptr *dptr, size_t bytesize, CUstream hStream),
+	(dptr, bytesize, hStream))
+VARIANT(cuMemFreeAsync, _ptsz, (CUdeviceptr dptr, CUstream hStream),
+	(dptr, hStream))
 VARIANT(cuGraphInstantiateWithParams, _ptsz, (CUgraphExec *phGraphExec, CUgraph hGraph, CUDA_GRAPH_INSTANTIATE_PARAMS *instantiateParams),
 	(phGraphExec, hGraph, instantiateParams))
 VARIANT(cuGraphUpload, _ptsz, (CUgraphExec hGraph, CUstream hStream),

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory pools. Memory of a pool is allocated at once and freed in stream order; what a pool keeps for
+ * later is only an account, because fresh memory costs no more here than kept memory.
+ */
+#ifndef SOFT_POOL_H
+#define SOFT_POOL_H
+
+#include "dom0-executor/soft/memory.h"
+
+struct soft_pool {
+	struct soft_object object;
+	struct soft_device *device;
+	bool is_default;
+	size_t max; /* 0: no limit but the device's */
+	unsigned long long id;
+
+	/* The device's lock guards the rest. */
+	uint64_t used, used_high;
+	uint64_t attributes[CU_MEMPOOL_ATTR_USED_MEM_HIGH + 1]; /* those that callers set */
+};
+
+/* The device's own pool, made at its first use; not a reference. NULL without memory. */
+struct soft_pool *pool_default(struct soft_device *device);
+
+#endif
