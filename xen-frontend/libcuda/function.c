@@ -287,7 +287,7 @@ CUresult fe_cuFuncGetAttribute(int *pi, CUfunction_attribute attrib, CUfunction 
 
 CUresult fe_cuFuncSetAttribute(CUfunction hfunc, CUfunction_attribute attrib, int value)
 {
-	CUdevice device;
+	CUdevice device = 0;
 	CUresult result;
 
 	result = fe_handle_check(VG_HANDLE_CUfunction, (uint64_t)hfunc, 0);
@@ -369,7 +369,7 @@ CUresult fe_cuKernelGetFunction(CUfunction *pFunc, CUkernel kernel)
 
 static CUresult name_get(const char **name, enum vg_handle_type type, uint64_t handle)
 {
-	struct fe_function *function;
+	struct fe_function *function = NULL;
 	CUresult result;
 
 	if (!name)
@@ -395,7 +395,7 @@ CUresult fe_cuKernelGetName(const char **name, CUkernel hfunc)
 static CUresult param_get(enum vg_handle_type type, uint64_t handle, size_t index, size_t *offset,
 			  size_t *size)
 {
-	struct fe_function *function;
+	struct fe_function *function = NULL;
 	CUresult result;
 
 	if (!offset)

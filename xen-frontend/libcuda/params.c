@@ -37,7 +37,7 @@ static CUresult params_extra(struct fe_params *params, const struct fe_function 
 CUresult fe_params_pack(struct fe_params *params, const struct fe_function *function,
 			void *const *kernel_params, void *const *extra)
 {
-	uint8_t *block = (uint8_t *)params->small;
+	uint8_t *block;
 
 	params->data = NULL;
 	params->size = 0;
@@ -50,6 +50,7 @@ CUresult fe_params_pack(struct fe_params *params, const struct fe_function *func
 		return CUDA_SUCCESS;
 	if (!kernel_params)
 		return CUDA_ERROR_INVALID_VALUE;
+	block = (uint8_t *)params->small;
 	if (function->params_size > sizeof(params->small)) {
 		block = params->heap = malloc(function->params_size);
 		if (!block)

@@ -274,7 +274,7 @@ static void dtor(CUcontext ctx, void *key, void *value)
 static void storage_by_context_and_key(void **state)
 {
 	CUcontext a = created(0), b = created(0);
-	int key, other, value_a, value_b;
+	int key = 0, other = 0, value_a = 0, value_b = 0;
 	void *found = NULL;
 
 	(void)state;
@@ -304,7 +304,7 @@ static void storage_by_context_and_key(void **state)
 static void storage_ends_with_primary(void **state)
 {
 	CUcontext ctx = retained(0);
-	int keys[100], value;
+	int keys[100] = {0}, value = 0;
 	void *found;
 
 	(void)state;

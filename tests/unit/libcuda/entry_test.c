@@ -163,7 +163,7 @@ static void every_export(void **state)
 
 static CUuuid uuid(const char *text)
 {
-	CUuuid id;
+	CUuuid id = {{0}};
 
 	for (unsigned int i = 0; i < sizeof(id); i++) {
 		unsigned int byte = 0;
