@@ -187,5 +187,9 @@ size_t be_tools_sources(struct be_daemon *daemon, struct pollfd *fds, size_t roo
 void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t count);
 
 uint64_t be_now_ms(void);
+/* Waits for something to happen, at most a second, and acts on it. */
+void be_turn(struct be_daemon *daemon);
+/* Nothing of any guest is mapped and no executor runs. */
+bool be_all_released(const struct be_daemon *daemon);
 
 #endif

@@ -10,7 +10,9 @@ $(eval $(call generated,$(SCHEMA_GEN),$(D)/vgpu.schema $(D)/schemagen.py,\
 SCHEMA_SRCS := $(D)/schema.c $(D)/settings.c $(GEN)/xenstore-schema/vgpu_schema.c
 
 ifneq ($(HAVE_XENSTORE),)
-SCHEMA_STORE_SRCS := $(SCHEMA_SRCS) $(D)/store.c
+$(eval $(call program,vgpu-schema-check,$(SCHEMA_SRCS) $(D)/store.c $(D)/check.c,\
+	$(XENSTORE_CFLAGS),$(XENSTORE_LIBS)))
+$(eval $(call install,$(B)/bin/vgpu-schema-check,$(LIBEXECDIR),755))
 endif
 
 .PHONY: docs
