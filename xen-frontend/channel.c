@@ -315,7 +315,9 @@ int fe_channel_unshare(struct fe_channel *channel, struct fe_share *share)
 
 static void addresses_reserve(void *at, size_t bytes)
 {
-	mmap(at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	/* It cannot fail for lack of room: it takes the place of something. */
+	(void)mmap(at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+		   -1, 0);
 }
 
 int fe_pages_map(const struct vg_control_share *want, struct fe_share *share, int fd,

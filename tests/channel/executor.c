@@ -5,7 +5,6 @@
  * the local channel, with --listen PATH. One thread.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -226,20 +225,28 @@ static int client_accept(const char *path)
 	return accept(listener, NULL, NULL);
 }
 
+static void option_number(const char *text, const char *name, int *value)
+{
+	size_t length = strlen(name);
+
+	if (!strncmp(text, name, length))
+		*value = (int)strtol(text + length, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
-	uint32_t domid = 0;
+	int domid = 0;
 
 	/* Those of xen-vgpud that matter here; the others say what a real executor needs. */
 	for (int i = 1; i < argc; i++) {
-		sscanf(argv[i], "--control-fd=%d", &control);
-		sscanf(argv[i], "--domid=%u", &domid);
+		option_number(argv[i], "--control-fd=", &control);
+		option_number(argv[i], "--domid=", &domid);
 	}
 	if (argc == 3 && !strcmp(argv[1], "--listen")) {
 		channel = ex_channel_local_new();
 		control = client_accept(argv[2]);
 	} else {
-		channel = ex_channel_xen_new(domid);
+		channel = ex_channel_xen_new((uint32_t)domid);
 	}
 	if (!channel || control < 0) {
 		perror("executor: channel");

@@ -64,10 +64,10 @@ static void service_start(struct service *service, void (*script)(struct service
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	memset(service, 0, sizeof(*service));
-	strcpy(service->dir, "/tmp/vgpu-test-XXXXXX");
+	snprintf(service->dir, sizeof(service->dir), "/tmp/vgpu-test-XXXXXX");
 	assert_non_null(mkdtemp(service->dir));
 	snprintf(service->path, sizeof(service->path), "%s/sock", service->dir);
-	strcpy(address.sun_path, service->path);
+	memcpy(address.sun_path, service->path, strlen(service->path) + 1);
 	service->script = script;
 	service->channel = ex_channel_local_new();
 	assert_non_null(service->channel);
@@ -279,7 +279,7 @@ static void test_region_address(void **state)
 	channel = (struct fe_channel){.sock = pair[0], .limits.channel = VG_CHANNEL_LOCAL};
 	assert_int_equal(fe_channel_share(&channel, &want, &region, text), 0);
 	assert_ptr_equal(region.base, arena + 2 * MIB);
-	strcpy(region.base, "pinned");
+	memcpy(region.base, "pinned", 7);
 	assert_int_equal(fe_channel_unshare(&channel, &region), 0);
 	assert_ptr_equal(mmap(arena + 2 * MIB, 4096, PROT_READ,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
@@ -570,7 +570,7 @@ static void script_gone(struct service *service, int sock)
 		answer(sock, &packet, 0, NULL);
 	vg_packet_init(&packet, VG_CTL_GONE, 0);
 	packet.msg.status = -ENODEV;
-	strcpy(packet.msg.text, "the vGPU was detached");
+	snprintf(packet.msg.text, sizeof(packet.msg.text), "the vGPU was detached");
 	vg_packet_send(sock, &packet);
 }
 
@@ -634,6 +634,9 @@ static void test_no_room(void **state)
 	assert_ptr_equal(mmap(arena, 4096, PROT_READ,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
 			 MAP_FAILED);
+	/* The service closes what it was sent after it has answered. */
+	for (int i = 0; i < 200 && fd_count() != before; i++)
+		usleep(10000);
 	assert_int_equal(fd_count(), before);
 	fe_channel_close(&channel);
 	service_stop(&service);

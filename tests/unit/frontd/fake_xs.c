@@ -124,17 +124,17 @@ struct xs_handle *xs_open(unsigned long flags)
 	return &handle;
 }
 
-void xs_close(struct xs_handle *xs)
+void xs_close(struct xs_handle *xsh)
 {
-	(void)xs;
+	(void)xsh;
 }
 
-void *xs_read(struct xs_handle *xs, xs_transaction_t t, const char *path, unsigned int *len)
+void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
 {
 	char full[PATH_MAX_];
 	struct node *node;
 
-	(void)xs;
+	(void)h;
 	(void)t;
 	absolute(full, path);
 	node = find(full);
@@ -146,12 +146,12 @@ void *xs_read(struct xs_handle *xs, xs_transaction_t t, const char *path, unsign
 	return strdup(node->value);
 }
 
-bool xs_write(struct xs_handle *xs, xs_transaction_t t, const char *path, const void *data,
+bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const void *data,
 	      unsigned int len)
 {
 	char full[PATH_MAX_], value[512];
 
-	(void)xs;
+	(void)h;
 	(void)t;
 	absolute(full, path);
 	snprintf(value, sizeof(value), "%.*s", (int)len, (const char *)data);
@@ -159,11 +159,11 @@ bool xs_write(struct xs_handle *xs, xs_transaction_t t, const char *path, const 
 	return true;
 }
 
-bool xs_rm(struct xs_handle *xs, xs_transaction_t t, const char *path)
+bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
 {
 	char full[PATH_MAX_];
 
-	(void)xs;
+	(void)h;
 	(void)t;
 	absolute(full, path);
 	fake_xs_remove(full);
@@ -171,13 +171,13 @@ bool xs_rm(struct xs_handle *xs, xs_transaction_t t, const char *path)
 }
 
 /* The array and its strings in one piece, as libxenstore gives them. */
-char **xs_directory(struct xs_handle *xs, xs_transaction_t t, const char *path, unsigned int *num)
+char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *num)
 {
 	char full[PATH_MAX_], names[NODES_MAX][32];
 	unsigned int count = 0;
 	char **list, *text;
 
-	(void)xs;
+	(void)h;
 	(void)t;
 	absolute(full, path);
 	for (int i = 0; i < NODES_MAX; i++) {
@@ -210,9 +210,9 @@ char **xs_directory(struct xs_handle *xs, xs_transaction_t t, const char *path, 
 	return list;
 }
 
-bool xs_watch(struct xs_handle *xs, const char *path, const char *token)
+bool xs_watch(struct xs_handle *h, const char *path, const char *token)
 {
-	(void)xs;
+	(void)h;
 	for (int i = 0; i < WATCH_MAX; i++) {
 		if (watches[i].used)
 			continue;
@@ -226,11 +226,11 @@ bool xs_watch(struct xs_handle *xs, const char *path, const char *token)
 	return false;
 }
 
-bool xs_unwatch(struct xs_handle *xs, const char *path, const char *token)
+bool xs_unwatch(struct xs_handle *h, const char *path, const char *token)
 {
 	char full[PATH_MAX_];
 
-	(void)xs;
+	(void)h;
 	absolute(full, path);
 	for (int i = 0; i < WATCH_MAX; i++) {
 		if (!watches[i].used || strcmp(watches[i].path, full) != 0 ||
@@ -243,12 +243,12 @@ bool xs_unwatch(struct xs_handle *xs, const char *path, const char *token)
 	return false;
 }
 
-char **xs_check_watch(struct xs_handle *xs)
+char **xs_check_watch(struct xs_handle *h)
 {
 	char **result;
 	int i;
 
-	(void)xs;
+	(void)h;
 	do {
 		if (!event_count) {
 			errno = EAGAIN;
@@ -268,16 +268,16 @@ char **xs_check_watch(struct xs_handle *xs)
 }
 
 /* Nothing here takes part in one. */
-xs_transaction_t xs_transaction_start(struct xs_handle *xs)
+xs_transaction_t xs_transaction_start(struct xs_handle *h)
 {
-	(void)xs;
+	(void)h;
 	return 1;
 }
 
-bool xs_transaction_end(struct xs_handle *xs, xs_transaction_t t, bool abort_it)
+bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abandon)
 {
-	(void)xs;
+	(void)h;
 	(void)t;
-	(void)abort_it;
+	(void)abandon;
 	return true;
 }

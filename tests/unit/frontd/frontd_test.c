@@ -299,8 +299,8 @@ static void test_connect(void **state)
 	fake_xs_set(BE "/state", "2");
 	turn();
 	assert_string_equal(fake_xs_get(FE "/state"), "3");
-	assert_int_equal(atoi(fake_xs_get(FE "/ring-ref")), device->page.refs[0]);
-	assert_int_equal(atoi(fake_xs_get(FE "/event-channel")), device->port);
+	assert_int_equal(strtoul(fake_xs_get(FE "/ring-ref"), NULL, 10), device->page.refs[0]);
+	assert_int_equal(strtoul(fake_xs_get(FE "/event-channel"), NULL, 10), device->port);
 	assert_string_equal(fake_xs_get(FE "/protocol"), "1");
 	/* The page tells of our death. */
 	assert_int_equal(fake_grants_notify_offset(),
