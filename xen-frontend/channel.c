@@ -283,13 +283,13 @@ int fe_channel_share(struct fe_channel *channel, const struct vg_control_share *
 	vg_packet_init(&request, VG_CTL_SHARE, 0);
 	request.msg.u.share = *want;
 	vg_packet_init(&answer, 0, 0);
-	rc = ops->offer(want, share, &request, text);
+	rc = ops->offer ? ops->offer(want, share, &request, text) : 0;
 	if (rc)
 		goto out;
 	rc = channel_request(channel, &request, &answer, REQUEST_TIMEOUT_MS, text);
 	if (rc)
 		goto out;
-	rc = ops->take(want, share, &answer, text);
+	rc = ops->take ? ops->take(want, share, &answer, text) : 0;
 	if (rc)
 		channel_unshare(channel, want->id, want->kind);
 out:

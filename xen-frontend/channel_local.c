@@ -70,19 +70,6 @@ static int local_offer(const struct vg_control_share *want, struct fe_share *sha
 	return rc;
 }
 
-static int
-local_take(const struct vg_control_share *want, struct fe_share *share,
-	   /* NOLINTNEXTLINE(readability-non-const-parameter): the other kind writes it */
-	   struct vg_packet *answer, char *text)
-{
-	(void)want;
-	(void)share;
-	(void)answer;
-	(void)text;
-	return 0;
-}
-
 const struct fe_pages_ops fe_pages_local = {
 	.offer = local_offer,
-	.take = local_take,
 };

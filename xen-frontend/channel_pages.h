@@ -8,7 +8,7 @@
 
 #include "channel.h"
 
-struct fe_pages_ops {
+struct fe_pages_ops { /* NULL: there is nothing to do */
 	/* Before SHARE is sent: puts into `packet` what the other side needs. The packet's
 	 * descriptors belong to the caller. */
 	int (*offer)(const struct vg_control_share *want, struct fe_share *share,

@@ -14,17 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static int xen_offer(const struct vg_control_share *want, struct fe_share *share,
-		     /* NOLINTNEXTLINE(readability-non-const-parameter): the other kind writes it */
-		     struct vg_packet *packet, char *text)
-{
-	(void)want;
-	(void)share;
-	(void)packet;
-	(void)text;
-	return 0;
-}
-
 static int xen_take(const struct vg_control_share *want, struct fe_share *share,
 		    struct vg_packet *answer, char *text)
 {
@@ -49,6 +38,5 @@ static int xen_take(const struct vg_control_share *want, struct fe_share *share,
 }
 
 const struct fe_pages_ops fe_pages_xen = {
-	.offer = xen_offer,
 	.take = xen_take,
 };
