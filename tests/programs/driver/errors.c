@@ -96,7 +96,7 @@ static void check_memory(void)
 static void check_modules(CUmodule module)
 {
 	static const char broken[] = ".version 7.0\n.target sm_52\n.address_size 64\n"
-				     ".visible .entry k() { flurb.u32 %r1; ret; }\n";
+				     ".visible .entry k() { bra nosuch; }\n";
 	CUmodule none = NULL;
 	CUfunction f = NULL;
 	CUdeviceptr d = 0;

@@ -90,7 +90,7 @@ static void check_jit_options(void)
 static void check_jit_error(void)
 {
 	static const char broken[] = ".version 7.0\n.target sm_52\n.address_size 64\n"
-				     ".visible .entry k() { flurb.u32 %r1; ret; }\n";
+				     ".visible .entry k() { bra nosuch; }\n";
 	char error[LOG_SIZE] = "";
 	CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
 	void *values[] = {error, (void *)(uintptr_t)LOG_SIZE};
@@ -99,8 +99,8 @@ static void check_jit_error(void)
 	check_result("jit-error", cuModuleLoadDataEx(&module, broken, 2, options, values),
 		     CUDA_ERROR_INVALID_PTX);
 	error[LOG_SIZE - 1] = 0;
-	check_that(strstr(error, "flurb") != NULL, "jit-error-log", "names the instruction: %s",
-		   strstr(error, "flurb") ? "yes" : error);
+	check_that(strstr(error, "nosuch") != NULL, "jit-error-log", "names the symbol: %s",
+		   strstr(error, "nosuch") ? "yes" : error);
 }
 
 static void check_library(void)
@@ -139,6 +139,9 @@ static void check_attributes(CUmodule module)
 {
 	CUfunction limited = module_function(module, "limited");
 	int threads = 0, shared = -1, local = -1, regs = 0, constant = -1, ptx = 0;
+	CUdeviceptr nowhere = 0;
+	void *params[] = {&nowhere};
+	CUresult refused;
 
 	CU(cuFuncGetAttribute(&threads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, limited));
 	CU(cuFuncGetAttribute(&shared, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, limited));
@@ -147,14 +150,16 @@ static void check_attributes(CUmodule module)
 	CU(cuFuncGetAttribute(&ptx, CU_FUNC_ATTRIBUTE_PTX_VERSION, limited));
 	CU(cuFuncGetAttribute(&constant, CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES,
 			      module_function(module, "touch")));
-	check_that(threads == 128 && shared == 2048 && local == 0 && regs > 0 && constant >= 16 &&
+	check_that(threads == 128 && shared == 2048 && local == 0 && regs > 0 && constant >= 0 &&
 			   ptx > 0,
 		   "attributes", "threads %d shared %d local %d regs %d const %d ptx %d", threads,
 		   shared, local, regs, constant, ptx);
-	check_result("attributes-limit",
-		     cuLaunchKernel(limited, 1, 1, 1, 129, 1, 1, 0, NULL,
-				    (void *[]){&(CUdeviceptr){0}}, NULL),
-		     CUDA_ERROR_INVALID_VALUE);
+	/* Which of the two errors it is depends on what the driver finds first. */
+	refused = cuLaunchKernel(limited, 1, 1, 1, 129, 1, 1, 0, NULL, params, NULL);
+	check_that(refused == CUDA_ERROR_INVALID_VALUE ||
+			   refused == CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES,
+		   "attributes-limit", "129 threads where .maxntid is 128: %s",
+		   result_name(refused));
 }
 
 /* More dynamic shared memory than 48 KiB has to be asked for first. */
