@@ -78,9 +78,11 @@ static CUresult layout_ask(uint64_t handle, struct layout *layout, unsigned int 
 				layout->offsets, layout->sizes, layout->name);
 }
 
+/* A name that fills its room to the last byte may have been cut. */
 static bool layout_fits(const struct layout *layout)
 {
-	return layout->count <= layout->room && memchr(layout->name, '\0', layout->name_room);
+	return layout->count <= layout->room &&
+	       strnlen(layout->name, layout->name_room) + 1 < layout->name_room;
 }
 
 static CUresult layout_fetch(uint64_t handle, struct layout *layout)

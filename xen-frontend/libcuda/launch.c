@@ -4,6 +4,7 @@
  * function, so that the command itself needs no answer. No lock and no allocation on the way, unless the
  * parameters are large. Runs in the program's threads.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,6 +178,34 @@ static CUresult check_launch(const CUlaunchConfig *config, CUfunction f,
 	return result;
 }
 
+static bool blocking;
+
+static void blocking_read(void)
+{
+	const char *value = getenv("CUDA_LAUNCH_BLOCKING");
+
+	blocking = value && strcmp(value, "0") != 0;
+}
+
+/*
+ * CUDA_LAUNCH_BLOCKING, for finding the launch that fails: waits for the stream, so that its errors come
+ * from the launch itself. Not while the stream is captured, when nothing runs.
+ */
+static CUresult launch_wait(CUstream stream)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+	CUresult result;
+
+	pthread_once(&once, blocking_read);
+	if (!blocking)
+		return CUDA_SUCCESS;
+	result = rpc_cuStreamIsCapturing(stream, &status);
+	if (result || status != CU_STREAM_CAPTURE_STATUS_NONE)
+		return result;
+	return rpc_cuStreamSynchronize(stream);
+}
+
 static CUresult launch(const CUlaunchConfig *config, CUfunction f, void **kernel_params,
 		       void **extra)
 {
@@ -197,7 +226,7 @@ static CUresult launch(const CUlaunchConfig *config, CUfunction f, void **kernel
 			      config->sharedMemBytes, config->hStream, config->numAttrs,
 			      config->attrs, (unsigned int)params.size, params.data);
 	fe_params_free(&params);
-	return result;
+	return result ? result : launch_wait(config->hStream);
 }
 
 CUresult fe_cuLaunchKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY,

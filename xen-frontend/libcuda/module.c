@@ -3,6 +3,9 @@
  * Modules: the image's end is found and the image sent; what the JIT has to say comes back into the
  * program's buffers. Runs in the program's threads.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "xen-frontend/libcuda/calls.h"
 
 #include "xen-frontend/libcuda/image_source.h"
@@ -69,8 +72,17 @@ CUresult fe_cuModuleLoad(CUmodule *module, const char *fname)
 
 CUresult fe_cuModuleGetLoadingMode(CUmoduleLoadingMode *mode)
 {
+	const char *wanted;
+
 	if (!mode)
 		return CUDA_ERROR_INVALID_VALUE;
-	*mode = (CUmoduleLoadingMode)fe_session.info.loading_mode;
+	/* The variable is the driver's to read, and set for the program in the guest. */
+	wanted = getenv("CUDA_MODULE_LOADING");
+	if (wanted && !strcmp(wanted, "EAGER"))
+		*mode = CU_MODULE_EAGER_LOADING;
+	else if (wanted && !strcmp(wanted, "LAZY"))
+		*mode = CU_MODULE_LAZY_LOADING;
+	else
+		*mode = (CUmoduleLoadingMode)fe_session.info.loading_mode;
 	return CUDA_SUCCESS;
 }

@@ -105,14 +105,15 @@ CUresult rpc_vgFuncLayout(uint64_t func, unsigned int room, unsigned int name_ro
 			  unsigned int *count, uint32_t *offsets, uint32_t *sizes, void *name)
 {
 	unsigned int n = fake.param_count < room ? fake.param_count : room;
-	size_t length = strlen(fake.name) + 1;
+	size_t length = strlen(fake.name);
 
 	(void)func;
 	fake.layouts++;
 	*count = fake.param_count;
 	memcpy(offsets, fake.offsets, n * sizeof(*offsets));
 	memcpy(sizes, fake.sizes, n * sizeof(*sizes));
-	memcpy(name, fake.name, length < name_room ? length : name_room);
+	/* Cut, with a NUL, as the executor does it. */
+	memcpy(name, fake.name, length < name_room ? length : name_room - 1);
 	return CUDA_SUCCESS;
 }
 
@@ -217,4 +218,19 @@ CUresult rpc_vgModuleLoad(CUmodule *module, const void *image, size_t size, unsi
 	text_put(error, error_room, fake.error_text);
 	*module = fake.load_result ? NULL : (CUmodule)executor_handle(VG_HANDLE_CUmodule);
 	return fake.load_result;
+}
+
+CUresult rpc_cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus *captureStatus)
+{
+	(void)hStream;
+	*captureStatus = fake.capturing ? CU_STREAM_CAPTURE_STATUS_ACTIVE
+					: CU_STREAM_CAPTURE_STATUS_NONE;
+	return CUDA_SUCCESS;
+}
+
+CUresult rpc_cuStreamSynchronize(CUstream hStream)
+{
+	(void)hStream;
+	fake.stream_waits++;
+	return CUDA_ERROR_ILLEGAL_ADDRESS; /* as after a kernel that failed */
 }

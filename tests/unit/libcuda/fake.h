@@ -17,7 +17,8 @@
 struct fake {
 	/* What was asked. */
 	unsigned int device_infos, set_currents, retains, releases, resets, creates, destroys,
-		synchronizes, layouts, attribute_gets, attribute_sets, functions_got, launches;
+		synchronizes, layouts, attribute_gets, attribute_sets, functions_got, launches,
+		stream_waits;
 	uint64_t current; /* of the last vgCtxSetCurrent */
 	int current_primary;
 
@@ -28,6 +29,7 @@ struct fake {
 	uint32_t offsets[FAKE_PARAMS_MAX], sizes[FAKE_PARAMS_MAX];
 	const char *name;
 	int attributes[CU_FUNC_ATTRIBUTE_MAX];
+	bool capturing;
 	int blocks; /* active blocks a multiprocessor */
 
 	/* The last launch. */

@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -401,8 +403,23 @@ static void kernels_function_is_asked_once(void **state)
 	assert_int_equal(fake.functions_got, 3);
 }
 
-int main(void)
+static void blocking_launches(void **state)
 {
+	CUfunction f = new_function();
+
+	(void)state;
+	assert_int_equal(launch_shape(f, 1, 1, 1, 1, 1, 1, 0), CUDA_ERROR_ILLEGAL_ADDRESS);
+	assert_int_equal(fake.stream_waits, 1);
+	fake.capturing = true;
+	assert_int_equal(launch_shape(f, 1, 1, 1, 1, 1, 1, 0), CUDA_SUCCESS);
+	assert_int_equal(fake.stream_waits, 1);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest blocking[] = {
+		cmocka_unit_test_setup(blocking_launches, setup),
+	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(packs_by_layout, setup),
 		cmocka_unit_test_setup(packed_buffer, setup),
@@ -419,5 +436,12 @@ int main(void)
 		cmocka_unit_test_setup(kernels_function_is_asked_once, setup),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* The variable is read once in a process: so another process for it. */
+	if (argc > 1)
+		return cmocka_run_group_tests(blocking, NULL, NULL);
+	if (cmocka_run_group_tests(tests, NULL, NULL))
+		return 1;
+	setenv("CUDA_LAUNCH_BLOCKING", "1", 1);
+	execl("/proc/self/exe", argv[0], "blocking", (char *)NULL);
+	return 1;
 }
