@@ -13,3 +13,9 @@ endif
 # They share one booted system; the last one shuts it down and is a test of that.
 XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest gntalloc_used)
 $(eval $(call xen_test,$(D)/test_selftest.py,$(XEN_SELFTEST)))
+$(foreach t,programs faults hotplug input,$(eval $(call xen_test,$(D)/test_$t.py,\
+	$(XEN_SELFTEST) $(B)/programs/steady)))
+$(eval $(call xen_test,$(D)/test_shutdown.py))
+
+$(eval $(call objects,programs/steady,$(D)/programs/steady.c,$(PROGRAM_CFLAGS)))
+$(eval $(call link,$(B)/programs/steady,programs/steady,$(D)/programs/steady.c,$(B)/lib/libcheck.a $(PROGRAM_STUB),-pie))

@@ -125,7 +125,8 @@ static bool agent_output(struct agent *agent, struct job *job, int *fd, uint8_t 
  */
 static void agent_exit(struct agent *agent, struct job *job, int status)
 {
-	uint8_t raw[2] = {WIFSIGNALED(status), WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)};
+	uint8_t raw[2] = {WIFSIGNALED(status),
+			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)};
 
 	job->credit += FRAME_WINDOW;
 	while (agent_output(agent, job, &job->out, FRAME_OUT))
@@ -189,7 +190,8 @@ static int agent_serve(struct agent *agent)
 			rc = frame_fill(&agent->reader, agent->link);
 			if (rc < 0)
 				return rc;
-			if (rc == 0) /* a port whose host end is closed reads as ended: wait for it */
+			if (rc ==
+			    0) /* a port whose host end is closed reads as ended: wait for it */
 				usleep(100000);
 			while (frame_next(&agent->reader, &frame))
 				agent_handle(agent, &frame);

@@ -20,18 +20,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_MAGIC0 0xf5
-#define FRAME_MAGIC1 0x9a
-#define FRAME_ESCAPE 0xf6
-#define FRAME_HEAD 12
+#define FRAME_MAGIC0      0xf5
+#define FRAME_MAGIC1      0x9a
+#define FRAME_ESCAPE      0xf6
+#define FRAME_HEAD        12
 #define FRAME_PAYLOAD_MAX 60000
-#define FRAME_OUT_MAX 4096	 /* what the agent puts in one frame */
-#define FRAME_WINDOW (256 * 1024) /* bytes of one stream under way before they are acknowledged */
+#define FRAME_OUT_MAX     4096         /* what the agent puts in one frame */
+#define FRAME_WINDOW      (256 * 1024) /* bytes of one stream under way before they are acknowledged */
 
 enum frame_type {
 	/* host to agent */
-	FRAME_RUN = 1,	  /* user NUL cwd NUL (name=value NUL)* NUL (argument NUL)+ */
-	FRAME_IN = 2,	  /* standard input; empty: end of file */
+	FRAME_RUN = 1,    /* user NUL cwd NUL (name=value NUL)* NUL (argument NUL)+ */
+	FRAME_IN = 2,     /* standard input; empty: end of file */
 	FRAME_SIGNAL = 3, /* u8: sent to the job's process group */
 	FRAME_CREDIT = 4, /* u32: bytes of output that the host has consumed */
 	FRAME_HELLO = 5,  /* answered with FRAME_READY */
@@ -41,7 +41,7 @@ enum frame_type {
 	FRAME_EXIT = 19,  /* u8: 0 exited, 1 killed by a signal; u8: the status or the signal */
 	FRAME_TAKEN = 20, /* u32: bytes of input that the job has consumed */
 	FRAME_READY = 21,
-	FRAME_FAIL = 22,  /* text: the job could not be started */
+	FRAME_FAIL = 22, /* text: the job could not be started */
 };
 
 struct frame {

@@ -13,12 +13,12 @@
 struct job {
 	bool used;
 	uint16_t channel;
-	pid_t pid;	     /* 0 once reaped */
-	int in, out, err;    /* our ends of the pipes, -1 when closed */
-	bool in_eof;	     /* the host has ended the input */
-	uint8_t *input;	     /* owned: input that the job has not taken yet, FRAME_WINDOW bytes */
+	pid_t pid;        /* 0 once reaped */
+	int in, out, err; /* our ends of the pipes, -1 when closed */
+	bool in_eof;      /* the host has ended the input */
+	uint8_t *input;   /* owned: input that the job has not taken yet, FRAME_WINDOW bytes */
 	size_t input_have;
-	long credit;	     /* bytes of output that may still be sent */
+	long credit; /* bytes of output that may still be sent */
 };
 
 /* Starts what a FRAME_RUN's payload asks for; negative errno, *why names the step that failed. */

@@ -26,13 +26,13 @@ typedef uint16_t domid_t; /* the next headers want it */
 
 #include "selftest.h"
 
-#define COUNT (1 + SELFTEST_PAGES)
+#define COUNT         (1 + SELFTEST_PAGES)
 #define ORDINARY_USER 1000
 
 struct shared {
 	int gntalloc, evtchn;
 	int port;
-	uint32_t ref; /* grant of the first page */
+	uint32_t ref;   /* grant of the first page */
 	uint64_t index; /* of the first page, in gntalloc's descriptor */
 	struct selftest_page *page;
 };

@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-#define SELFTEST_PAGES 64 /* beside the first: dom0 maps and checks them */
+#define SELFTEST_PAGES  64 /* beside the first: dom0 maps and checks them */
 #define SELFTEST_ROUNDS 500
-#define SELFTEST_PAGE 4096
+#define SELFTEST_PAGE   4096
 
 struct selftest_page {
 	uint32_t ping; /* written by the guest, ends with SELFTEST_ROUNDS */

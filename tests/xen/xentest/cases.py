@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 
-from . import client, system
+from . import system
 from .paths import XenTestError
 
 
@@ -41,7 +41,6 @@ class Cases:
     def _one(self, name, function):
         try:
             function()
-            check(client.running(), 'the system has ended')
             self.passed += 1
             print(f'PASS {name}', flush=True)
         except Skip as reason:

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program to be disturbed: copies to the device, from page-locked and from ordinary memory, and back
+ * again, for ever, and says so once a round. It ends only by a signal or by an error of the
+ * driver, which it prints: "ended: CALL: NAME". An ordinary CUDA program; one thread.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/programs/check.h"
+
+#define SIZE ((size_t)4 << 20)
+
+static void must(CUresult result, const char *call)
+{
+	if (result == CUDA_SUCCESS)
+		return;
+	printf("ended: %s: %s\n", call, result_name(result));
+	exit(3);
+}
+
+static void round_trip(CUdeviceptr device, unsigned char *buffer, uint64_t seed)
+{
+	fill_random(buffer, SIZE, seed);
+	must(cuMemcpyHtoDAsync(device, buffer, SIZE, NULL), "cuMemcpyHtoDAsync");
+	must(cuMemcpyDtoDAsync(device + SIZE, device, SIZE, NULL), "cuMemcpyDtoDAsync");
+	must(cuStreamSynchronize(NULL), "cuStreamSynchronize");
+	must(cuMemcpyDtoH(buffer, device + SIZE, SIZE), "cuMemcpyDtoH");
+	if (count_not_random(buffer, SIZE, seed)) {
+		printf("ended: wrong bytes\n");
+		exit(4);
+	}
+}
+
+int main(void)
+{
+	unsigned char *ordinary = malloc(SIZE);
+	void *locked = NULL;
+	CUdeviceptr buffer;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	device_open();
+	if (!ordinary)
+		return 1;
+	must(cuMemAlloc(&buffer, 2 * SIZE), "cuMemAlloc");
+	must(cuMemAllocHost(&locked, SIZE), "cuMemAllocHost");
+	for (uint64_t i = 1;; i++) {
+		round_trip(buffer, locked, i);
+		round_trip(buffer, ordinary, ~i);
+		printf("round %llu\n", (unsigned long long)i);
+	}
+}

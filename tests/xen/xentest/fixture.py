@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""Guests with a vGPU for test scripts: all test programs in /opt/programs, services running."""
+
+import signal
+import time
+
+from . import client, counts, guest, service, stage
+from .cases import Skip, check
+from .paths import BUILD, XenTestError
+
+PROGRAMS = BUILD / 'programs'
+READY = 60
+
+
+def program_names():
+    """All programs that a complete build has, and those of them that are not built here."""
+    listed = (PROGRAMS / 'list').read_text().split()
+    return listed, [name for name in listed if not (PROGRAMS / name).exists()]
+
+
+def contents(programs):
+    result = guest.Contents()
+    guest.add_frontend(result)
+    result.add_program(BUILD / 'bin' / 'gntalloc_used', '/opt/test/gntalloc_used')
+    for name in programs:
+        result.add_program(PROGRAMS / name, f'/opt/programs/{name}', (BUILD / 'lib',),
+                           ('libcuda.so.1',))
+    return result
+
+
+class Guest:
+    """A guest of a test script. Programs run as `user`, who is in the group that may use the device."""
+
+    def __init__(self, name, kind='pv', programs=('saxpy', 'steady'), memory=512, vcpus=1):
+        self.name = name
+        self.programs = [program for program in programs if (PROGRAMS / program).exists()]
+        self.kind, self.memory, self.vcpus = kind, memory, vcpus
+        self.domid = None
+
+    def start(self):
+        """Boots it, with vgpu-frontd running; no device yet."""
+        if guest.exists(self.name):
+            guest.destroy(self.name)
+        self.domid = guest.create(self.name, self.kind, self.memory, self.vcpus,
+                                  contents(self.programs))
+        self.start_frontend()
+        return self
+
+    def start_frontend(self):
+        service.start_frontend(self.name)
+
+    def attach(self, spec='gpu=soft'):
+        service.attach(self.name, spec)
+
+    def detach(self, devid=0):
+        client.check('dom0', ['vgpu', 'detach', self.name, str(devid)], timeout=service.START_TIMEOUT)
+
+    def destroy(self):
+        if guest.exists(self.name):
+            guest.destroy(self.name)
+
+    def run(self, program, *args, user='user', timeout=600, env=None):
+        """(status, what it said)"""
+        status, out, err = client.output(self.name, [f'/opt/programs/{program}', *args], user,
+                                         timeout, env=env)
+        return status, out + err
+
+    def must_run(self, program='saxpy', what='a program'):
+        """A program that must pass: the device works."""
+        status, text = self.run(program)
+        check(status == 0 and 'PASS' in text, f'{what}: {program} gave {status}:\n{text}\n{logs(self)}')
+
+    def background(self, program='steady', user='user'):
+        """A program under way, already past its first round."""
+        job = client.Background(self.name, [f'/opt/programs/{program}'], user)
+        try:
+            job.wait_for('round 2\n', READY * 2)
+        except XenTestError as error:
+            raise XenTestError(f'{error}\n{logs(self)}') from error
+        return job
+
+    def kill(self, name, number=signal.SIGKILL):
+        """Kills all processes of that name in the guest."""
+        kill(self.name, name, number)
+
+
+def kill(target, name, number=signal.SIGKILL):
+    pids = service.pids(target, name)
+    check(pids, f'{target}: no {name} to kill')
+    client.check(target, ['kill', f'-{int(number)}', *(str(pid) for pid in pids)])
+    until(f'{name} has died', lambda: not set(pids) & set(service.pids(target, name)))
+
+
+def until(what, condition, seconds=READY):
+    """Waits for something that must come true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise XenTestError(f'not within {seconds} s: {what}')
+        time.sleep(0.2)
+
+
+def logs(box=None, lines=15):
+    """The ends of our services' logs, for a failure's message."""
+    text = ''
+    places = [('dom0', service.BACKEND_LOG)]
+    if box and guest.exists(box.name):
+        places.append((box.name, service.FRONTEND_LOG))
+    for target, path in places:
+        end = client.output(target, ['tail', '-n', str(lines), path])[1]
+        text += ''.join(f'  {target} {path}: {line}\n' for line in end.splitlines())
+    return text
+
+
+def need_software():
+    """Everything that a vGPU needs, staged; a case that cannot have it fails with what is missing."""
+    stage.sync()
+    service.start_backend()
+
+
+def need_program(name):
+    if not (PROGRAMS / name).exists():
+        raise Skip(f'{name} is not built: no CUDA toolkit')
+
+
+def no_leak(before, box=None, what='leaks'):
+    """The counts of counts.py are as before."""
+    lines = counts.settle(before, box.name if box else None)
+    check(not lines, f'{what}: ' + '; '.join(lines))
