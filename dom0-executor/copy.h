@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What copies of one and of three dimensions share. */
+#ifndef EX_COPY_H
+#define EX_COPY_H
+
+#include "dom0-executor/call.h"
+
+/*
+ * Checks the mode, and that a copy of pageable memory (through the ring) is not captured; NULL becomes
+ * the per-thread stream in that variant of a call.
+ */
+CUresult ex_copy_mode_check(struct ex_call *call, unsigned int mode, CUstream *stream,
+			    bool pageable);
+/* Waits until an asynchronous copy is done with host memory: always, or where it may not be. */
+CUresult ex_copy_settle(struct ex_call *call, unsigned int mode, CUstream stream, bool always);
+
+#endif

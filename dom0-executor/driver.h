@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The CUDA driver library, opened by dlopen once privileges are gone. The table of its functions,
+ * ex_driver, is declared in the generated calls.h.
+ */
+#ifndef EX_DRIVER_H
+#define EX_DRIVER_H
+
+#include <limits.h>
+
+#include "protocol/cuda_types.h"
+#include "protocol/log.h"
+
+#define EX_DRIVER_PLACES 4
+
+/* Where to look for the library that a name stands for; made before /proc/self is out of reach. */
+struct ex_driver_places {
+	char path[EX_DRIVER_PLACES][PATH_MAX];
+	char own_folder[PATH_MAX]; /* where our own guest library may lie, "" unknown */
+	int count;
+};
+
+/* name: soft, default or a path. */
+void ex_driver_locate(struct ex_driver_places *places, const char *name);
+/* Opens it and fills ex_driver. 0, or -ENOENT with what went wrong in text (VG_TEXT_MAX bytes). */
+int ex_driver_open(const struct ex_driver_places *places, const struct vg_log_who *who, char *text);
+/* cuInit's result. */
+CUresult ex_driver_init(void);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* What a guest must know to lay out a kernel's parameters. Runs in lanes' threads. */
+#include <string.h>
+
+#include "protocol/bounds.h"
+
+#include "dom0-executor/calls.h"
+#include "dom0-executor/lane.h"
+
+static CUresult parameter_info(void *real, bool kernel, size_t index, size_t *offset, size_t *size)
+{
+	if (kernel)
+		return ex_driver.cuKernelGetParamInfo
+			       ? ex_driver.cuKernelGetParamInfo(real, index, offset, size)
+			       : CUDA_ERROR_NOT_SUPPORTED;
+	return ex_driver.cuFuncGetParamInfo
+		       ? ex_driver.cuFuncGetParamInfo(real, index, offset, size)
+		       : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+/* Counts all parameters, up to what a kernel can have, and keeps as many as there is room for. */
+static CUresult layout_read(void *real, bool kernel, unsigned int room, unsigned int *count,
+			    uint32_t *offsets, uint32_t *sizes)
+{
+	const unsigned int most = 32 * 1024; /* bytes of parameters, so no more of them */
+
+	for (*count = 0; *count < most; ++*count) {
+		size_t offset = 0, size = 0;
+		CUresult result = parameter_info(real, kernel, *count, &offset, &size);
+
+		if (result == CUDA_ERROR_INVALID_VALUE)
+			return CUDA_SUCCESS; /* the one behind the last */
+		if (result)
+			return result;
+		if (*count < room && offsets && sizes) {
+			offsets[*count] = (uint32_t)offset;
+			sizes[*count] = (uint32_t)size;
+		}
+	}
+	return CUDA_SUCCESS;
+}
+
+static CUresult name_read(void *real, bool kernel, char *name, size_t room)
+{
+	const char *text = NULL;
+	CUresult result = CUDA_ERROR_NOT_SUPPORTED;
+
+	if (!name || !room)
+		return CUDA_SUCCESS;
+	if (kernel && ex_driver.cuKernelGetName)
+		result = ex_driver.cuKernelGetName(&text, real);
+	else if (!kernel && ex_driver.cuFuncGetName)
+		result = ex_driver.cuFuncGetName(&text, real);
+	if (!result && text)
+		memcpy(name, text, vg_min(strlen(text), room - 1)); /* the rest is zero */
+	/* Drivers before 12.3 have no names; the layout is what counts. */
+	return result == CUDA_ERROR_NOT_SUPPORTED ? CUDA_SUCCESS : result;
+}
+
+CUresult ex_vgFuncLayout(struct ex_call *call, uint64_t func, unsigned int room,
+			 unsigned int name_room, unsigned int *count, uint32_t *offsets,
+			 uint32_t *sizes, void *name)
+{
+	bool kernel = vg_handle_type(func) == VG_HANDLE_CUkernel;
+	CUresult result;
+	void *real;
+
+	result = ex_handle_get(call, VG_HANDLE_CUfunction, func, 0, &real);
+	if (!result)
+		result = layout_read(real, kernel, room, count, offsets, sizes);
+	if (!result)
+		result = name_read(real, kernel, name, name_room);
+	return result;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Functions of the guest's in a stream's order. Threads: lanes' (HostFunc, Wait, Done), the driver's (run).
+ *
+ * What the driver holds a pointer to is kept until it has been called or, in a graph, until the
+ * session ends: nobody tells when a graph's copies have gone. Waits look again ten times a second.
+ */
+#include "dom0-executor/host_func.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "dom0-executor/calls.h"
+#include "dom0-executor/lane.h"
+
+struct ex_host_func {
+	struct ex_host_func *next, **here; /* in ex_host_funcs.funcs */
+	struct ex_host_funcs *all;
+	uint64_t id;
+	bool once;
+};
+
+/* One call of a function: on the driver's thread's stack, for as long as that waits. */
+struct ex_host_turn {
+	struct ex_host_turn *next;
+	uint64_t id, ticket;
+	int status;
+	bool last;
+	bool taken; /* by a Wait */
+	bool done;
+};
+
+void ex_host_funcs_init(struct ex_host_funcs *funcs)
+{
+	pthread_condattr_t attr;
+
+	*funcs = (struct ex_host_funcs){0};
+	funcs->turns_end = &funcs->turns;
+	pthread_mutex_init(&funcs->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&funcs->moved, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void ex_host_funcs_end(struct ex_host_funcs *funcs)
+{
+	pthread_mutex_lock(&funcs->lock);
+	funcs->ending = true;
+	pthread_cond_broadcast(&funcs->moved);
+	pthread_mutex_unlock(&funcs->lock);
+}
+
+/* The lock, the condition and what is in graphs stay: the driver's threads may still come by. */
+void ex_host_funcs_dispose(struct ex_host_funcs *funcs)
+{
+	ex_host_funcs_end(funcs);
+}
+
+static void wait_once(struct ex_host_funcs *funcs)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += 100000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_cond_timedwait(&funcs->moved, &funcs->lock, &until);
+}
+
+/* --- what the driver holds ---------------------------------------------------------------------- */
+
+struct ex_host_func *ex_host_func_new(struct ex_host_funcs *funcs, uint64_t id, bool once)
+{
+	struct ex_host_func *func = calloc(1, sizeof(*func));
+
+	if (!func)
+		return NULL;
+	*func = (struct ex_host_func){.all = funcs, .id = id, .once = once};
+	pthread_mutex_lock(&funcs->lock);
+	if (funcs->count >= EX_HOST_FUNCS_MAX) {
+		pthread_mutex_unlock(&funcs->lock);
+		free(func);
+		return NULL;
+	}
+	funcs->count++;
+	func->next = funcs->funcs;
+	func->here = &funcs->funcs;
+	if (func->next)
+		func->next->here = &func->next;
+	funcs->funcs = func;
+	pthread_mutex_unlock(&funcs->lock);
+	return func;
+}
+
+static void func_free_locked(struct ex_host_func *func)
+{
+	*func->here = func->next;
+	if (func->next)
+		func->next->here = func->here;
+	func->all->count--;
+	free(func);
+}
+
+void ex_host_func_cancel(struct ex_host_func *func)
+{
+	struct ex_host_funcs *funcs = func->all;
+
+	pthread_mutex_lock(&funcs->lock);
+	func_free_locked(func);
+	pthread_mutex_unlock(&funcs->lock);
+}
+
+static void turn_remove(struct ex_host_funcs *funcs, struct ex_host_turn *turn)
+{
+	struct ex_host_turn **at = &funcs->turns;
+
+	while (*at != turn)
+		at = &(*at)->next;
+	*at = turn->next;
+	if (funcs->turns_end == &turn->next)
+		funcs->turns_end = at;
+}
+
+static void func_turn(struct ex_host_func *func, CUresult status)
+{
+	struct ex_host_funcs *funcs = func->all;
+	struct ex_host_turn turn = {.id = func->id, .status = (int)status, .last = func->once};
+
+	pthread_mutex_lock(&funcs->lock);
+	turn.ticket = ++funcs->tickets;
+	*funcs->turns_end = &turn;
+	funcs->turns_end = &turn.next;
+	pthread_cond_broadcast(&funcs->moved);
+	while (!turn.done && !funcs->ending)
+		wait_once(funcs);
+	turn_remove(funcs, &turn);
+	if (func->once)
+		func_free_locked(func);
+	pthread_mutex_unlock(&funcs->lock);
+}
+
+void ex_host_func_run(void *func)
+{
+	func_turn(func, CUDA_SUCCESS);
+}
+
+static void stream_callback(CUstream stream, CUresult status, void *func)
+{
+	(void)stream;
+	func_turn(func, status);
+}
+
+/* --- the calls ---------------------------------------------------------------------------------- */
+
+static bool is_capturing(CUstream stream)
+{
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+
+	return ex_driver.cuStreamIsCapturing && !ex_driver.cuStreamIsCapturing(stream, &status) &&
+	       status != CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
+CUresult ex_vgHostFunc(struct ex_call *call, CUstream stream, uint64_t id, unsigned int kind)
+{
+	struct ex_host_func *func;
+	CUresult result;
+
+	if (!stream && call->ptds)
+		stream = CU_STREAM_PER_THREAD;
+	if (kind != VG_HOST_FUNC && kind != VG_STREAM_CALLBACK)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (kind == VG_HOST_FUNC ? !ex_driver.cuLaunchHostFunc : !ex_driver.cuStreamAddCallback)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	func = ex_host_func_new(&call->session->host_funcs, id, !is_capturing(stream));
+	if (!func)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	if (kind == VG_HOST_FUNC)
+		result = ex_driver.cuLaunchHostFunc(stream, ex_host_func_run, func);
+	else
+		result = ex_driver.cuStreamAddCallback(stream, stream_callback, func, 0);
+	if (result)
+		ex_host_func_cancel(func);
+	return result;
+}
+
+static struct ex_host_turn *turn_next(struct ex_host_funcs *funcs)
+{
+	struct ex_host_turn *turn = funcs->turns;
+
+	while (turn && turn->taken)
+		turn = turn->next;
+	return turn;
+}
+
+CUresult ex_vgHostFuncWait(struct ex_call *call, uint64_t *id, uint64_t *ticket, int *status,
+			   int *last)
+{
+	struct ex_host_funcs *funcs = &call->session->host_funcs;
+	struct ex_host_turn *turn;
+
+	pthread_mutex_lock(&funcs->lock);
+	while (!(turn = turn_next(funcs)) && !funcs->ending && !atomic_load(&call->lane->stop))
+		wait_once(funcs);
+	if (turn) {
+		turn->taken = true;
+		*id = turn->id;
+		*ticket = turn->ticket;
+		*status = turn->status;
+		*last = turn->last;
+	}
+	pthread_mutex_unlock(&funcs->lock);
+	return turn ? CUDA_SUCCESS : CUDA_ERROR_DEINITIALIZED;
+}
+
+CUresult ex_vgHostFuncDone(struct ex_call *call, uint64_t ticket)
+{
+	struct ex_host_funcs *funcs = &call->session->host_funcs;
+	CUresult result = CUDA_ERROR_INVALID_VALUE;
+
+	pthread_mutex_lock(&funcs->lock);
+	for (struct ex_host_turn *turn = funcs->turns; turn; turn = turn->next) {
+		if (turn->ticket != ticket || !turn->taken || turn->done)
+			continue;
+		turn->done = true;
+		result = CUDA_SUCCESS;
+		pthread_cond_broadcast(&funcs->moved);
+		break;
+	}
+	pthread_mutex_unlock(&funcs->lock);
+	return result;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Functions of the guest's in a stream's order (cuLaunchHostFunc, cuStreamAddCallback, host nodes).
+ *
+ * The driver calls us back in a thread of its own; that thread enters a turn, which a lane of the
+ * guest's callback thread takes with vgHostFuncWait, and waits for vgHostFuncDone or the session's end.
+ */
+#ifndef EX_HOST_FUNC_H
+#define EX_HOST_FUNC_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Functions that may be outstanding at a time, those in graphs included. */
+#define EX_HOST_FUNCS_MAX 65536u
+
+struct ex_host_turn;
+struct ex_host_func;
+struct ex_host_funcs;
+
+struct ex_host_funcs {
+	pthread_mutex_t lock;
+	pthread_cond_t moved; /* a turn has come, one is done, or the session ends */
+	struct ex_host_turn
+		*turns; /* in the order of their coming; on the drivers' threads' stacks */
+	struct ex_host_turn **turns_end;
+	struct ex_host_func *funcs; /* all that live: owned */
+	unsigned int count;
+	uint64_t tickets;
+	bool ending;
+};
+
+void ex_host_funcs_init(struct ex_host_funcs *funcs);
+/*
+ * What the driver is given for the guest's function `id`: pass it to ex_host_func_run (a CUhostFn)
+ * as its data. once: it will be called once and is freed then. NULL: too many, or no memory.
+ */
+struct ex_host_func *ex_host_func_new(struct ex_host_funcs *funcs, uint64_t id, bool once);
+/* The driver has refused it. */
+void ex_host_func_cancel(struct ex_host_func *func);
+void ex_host_func_run(void *func);
+
+/* Lets everybody go who waits. */
+void ex_host_funcs_end(struct ex_host_funcs *funcs);
+/* No thread of the driver's may call back any more, or the memory of what may is kept. */
+void ex_host_funcs_dispose(struct ex_host_funcs *funcs);
+
+#endif

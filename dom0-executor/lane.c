@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lane's thread: takes commands out of the ring, runs them, answers.
+ *
+ * Trusts nothing in the shared pages: indices are checked by ring.c, a head is copied once and
+ * checked before use, arguments are copied before they are looked at. A breach ends the
+ * session. Waits end when the lane is stopped, when the session ends, when the guest's side has
+ * gone; each has a time limit and looks again.
+ */
+#include "dom0-executor/lane.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "protocol/errors.h"
+#include "protocol/op_names.h"
+
+/* Looking for work before sleeping: adapts between these. */
+#define SPIN_MIN_NS   2000u
+#define SPIN_MAX_NS   100000u
+#define SPIN_START_NS 20000u
+#define SLEEP_MS      1000
+
+/* --- made and ended by the main thread ------------------------------------------------------ */
+
+struct ex_lane *ex_lane_new(struct ex_session *session, uint32_t id, struct ex_share *share,
+			    uint32_t cmd_bytes, uint32_t reply_bytes, int *rc)
+{
+	struct ex_lane *lane = calloc(1, sizeof(*lane));
+	uint8_t *base = share->base;
+
+	*rc = -ENOMEM;
+	if (!lane)
+		return NULL;
+	lane->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (lane->stop_fd < 0) {
+		*rc = -errno;
+		free(lane);
+		return NULL;
+	}
+	lane->session = session;
+	lane->id = id;
+	lane->share = *share;
+	memset(share, 0, sizeof(*share));
+	lane->shared = (struct vg_lane_shared *)base;
+	lane->number = atomic_load(&session->order.executed[id]);
+	lane->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_START_NS : 0;
+	vg_consumer_init(&lane->in, base + VG_PAGE_SIZE, cmd_bytes, &lane->shared->cmd_prod,
+			 &lane->shared->cmd_cons);
+	vg_producer_init(&lane->out, base + VG_PAGE_SIZE + cmd_bytes, reply_bytes,
+			 &lane->shared->reply_prod, &lane->shared->reply_cons);
+	__atomic_store_n(&lane->shared->cmd_cons, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&lane->shared->reply_prod, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&lane->shared->exec_alive, 1, __ATOMIC_RELEASE);
+	*rc = 0;
+	return lane;
+}
+
+static void *lane_thread(void *arg)
+{
+	struct ex_lane *lane = arg;
+
+	ex_lane_run(lane);
+	atomic_store(&lane->done, true);
+	ex_session_wake(lane->session);
+	return NULL;
+}
+
+int ex_lane_start(struct ex_lane *lane)
+{
+	return -pthread_create(&lane->thread, NULL, lane_thread, lane);
+}
+
+void ex_lane_stop(struct ex_lane *lane)
+{
+	atomic_store(&lane->stop, true);
+	if (write(lane->stop_fd, &(uint64_t){1}, sizeof(uint64_t)) < 0)
+		return; /* full: it is readable already */
+}
+
+void ex_lane_hang_up(struct ex_lane *lane)
+{
+	if (!lane->shared)
+		return;
+	__atomic_store_n(&lane->shared->exec_alive, 0, __ATOMIC_RELEASE);
+	if (lane->share.bell.ring_fd >= 0)
+		vg_bell_ring(&lane->share.bell);
+}
+
+void ex_lane_free(struct ex_lane *lane)
+{
+	if (!lane)
+		return;
+	ex_scratch_end(lane);
+	if (lane->session->channel)
+		lane->session->channel->ops->share_unmap(lane->session->channel, &lane->share);
+	close(lane->stop_fd);
+	free(lane->args);
+	free(lane->reply);
+	free(lane->stage);
+	free(lane);
+}
+
+/* --- waiting --------------------------------------------------------------------------------- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static bool in_ready(struct ex_lane *lane, uint64_t want)
+{
+	return vg_consumer_avail(&lane->in, want) >= want;
+}
+
+static bool out_ready(struct ex_lane *lane, uint64_t want)
+{
+	return vg_producer_room(&lane->out, want) >= want;
+}
+
+typedef bool (*ready_fn)(struct ex_lane *lane, uint64_t want);
+
+static bool lane_spin(struct ex_lane *lane, ready_fn ready, uint64_t want)
+{
+	uint64_t begin;
+
+	if (!lane->spin_ns)
+		return ready(lane, want);
+	begin = now_ns();
+	do {
+		for (int i = 0; i < 32; i++) {
+			if (ready(lane, want))
+				return true;
+			ex_relax();
+		}
+	} while (now_ns() - begin < lane->spin_ns && !lane->in.broken && !lane->out.broken);
+	return false;
+}
+
+/* A short sleep would have been better spent looking, a long look better slept. */
+static void spin_adapt(struct ex_lane *lane, uint64_t slept_ns)
+{
+	if (!lane->spin_ns)
+		return;
+	if (slept_ns < SPIN_MAX_NS)
+		lane->spin_ns *= 2;
+	else
+		lane->spin_ns /= 2;
+	if (lane->spin_ns > SPIN_MAX_NS)
+		lane->spin_ns = SPIN_MAX_NS;
+	if (lane->spin_ns < SPIN_MIN_NS)
+		lane->spin_ns = SPIN_MIN_NS;
+}
+
+/* False: the lane is to end. What is in the ring of a lane that stops is still executed. */
+static bool lane_goes_on(struct ex_lane *lane)
+{
+	if (lane->in.broken || lane->out.broken) {
+		ex_session_breach(lane->session, -EPROTO, "an index of a lane makes no sense");
+		return false;
+	}
+	if (atomic_load(&lane->stop) || atomic_load(&lane->session->ending))
+		return false;
+	return __atomic_load_n(&lane->shared->guest_alive, __ATOMIC_ACQUIRE) != 0;
+}
+
+static bool lane_sleep(struct ex_lane *lane, ready_fn ready, uint64_t want)
+{
+	uint64_t begin = now_ns();
+	int mask;
+
+	vg_sleep_begin(&lane->shared->exec_sleeps);
+	if (ready(lane, want)) {
+		vg_sleep_end(&lane->shared->exec_sleeps);
+		return true;
+	}
+	mask = vg_bell_wait(&lane->share.bell, lane->stop_fd, SLEEP_MS);
+	vg_sleep_end(&lane->shared->exec_sleeps);
+	if (mask < 0) {
+		ex_session_breach(lane->session, mask, "a lane's bell is broken");
+		return false;
+	}
+	if (mask & VG_BELL_RUNG)
+		ex_stats_add(&lane->session->stats.page->wakes, 1);
+	spin_adapt(lane, now_ns() - begin);
+	return true;
+}
+
+static bool lane_wait(struct ex_lane *lane, ready_fn ready, uint64_t want)
+{
+	for (;;) {
+		if (ready(lane, want) || lane_spin(lane, ready, want))
+			return true;
+		if (!lane_goes_on(lane))
+			/* It may have come just before we were told to stop. */
+			return !lane->in.broken && !lane->out.broken && ready(lane, want);
+		if (!lane_sleep(lane, ready, want))
+			return false;
+	}
+}
+
+bool ex_lane_wait_in(struct ex_lane *lane, uint64_t want)
+{
+	return lane_wait(lane, in_ready, want);
+}
+
+bool ex_lane_wait_out(struct ex_lane *lane, uint64_t want)
+{
+	return lane_wait(lane, out_ready, want);
+}
+
+static void lane_wake_guest(struct ex_lane *lane)
+{
+	if (!vg_sleep_wake(&lane->shared->guest_sleeps))
+		return;
+	if (lane->share.bell.ring_fd >= 0)
+		vg_bell_ring(&lane->share.bell);
+	ex_stats_add(&lane->session->stats.page->rings, 1);
+}
+
+void ex_lane_release(struct ex_lane *lane)
+{
+	vg_consumer_release(&lane->in);
+	lane_wake_guest(lane);
+}
+
+void ex_lane_publish(struct ex_lane *lane)
+{
+	lane->reply_hidden = false;
+	vg_producer_publish(&lane->out);
+	lane_wake_guest(lane);
+}
+
+/* --- errors ------------------------------------------------------------------------------------ */
+
+void ex_lane_error(struct ex_lane *lane, uint16_t op, CUresult result)
+{
+	struct vg_lane_shared *shared = lane->shared;
+
+	__atomic_store_n(&shared->error_result, (uint32_t)result, __ATOMIC_RELAXED);
+	__atomic_store_n(&shared->error_op, op, __ATOMIC_RELAXED);
+	/* Release: whoever sees the count sees the result. */
+	__atomic_add_fetch(&shared->error_count, 1, __ATOMIC_RELEASE);
+}
+
+static bool lane_breach(struct ex_lane *lane, const struct vg_cmd *cmd, const char *why)
+{
+	char text[VG_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "%s (call %s, number %llu of lane %u)", why,
+		 vg_op_name(cmd->op), (unsigned long long)lane->number, lane->id);
+	ex_session_breach(lane->session, -EPROTO, text);
+	return false;
+}
+
+/* --- commands ----------------------------------------------------------------------------------- */
+
+/* What a head must be like for its op; NULL: it is. */
+static const char *head_check(const struct vg_cmd *cmd, const struct ex_op *op)
+{
+	if (!op)
+		return "there is no such call";
+	if (cmd->flags & ~(VG_CMD_ASYNC | VG_CMD_PTDS))
+		return "unknown flags";
+	if (!(op->flags & ((cmd->flags & VG_CMD_ASYNC) ? EX_OP_ASYNC_OK : EX_OP_SYNC_OK)))
+		return "the call cannot be made that way";
+	if (cmd->args_size > VG_ARGS_MAX || cmd->args_size < op->min_args)
+		return "size of the arguments";
+	if (cmd->bulk_size && !(op->flags & EX_OP_BULK))
+		return "the call has no bulk part";
+	if (cmd->bulk_size > UINT64_MAX / 2)
+		return "size of the bulk part";
+	return NULL;
+}
+
+static void command_log(struct ex_lane *lane, const struct ex_call *call, CUresult result)
+{
+	const char *error = result ? vg_error_name(result) : NULL;
+
+	vg_log_write(&lane->session->who, VG_LOG_CALL,
+		     "op=%s lane=%u seq=%llu len=%llu async=%d result=%d%s%s", vg_op_name(call->op),
+		     lane->id, (unsigned long long)lane->number,
+		     (unsigned long long)call->bulk_size, call->async, (int)result,
+		     error ? " error=" : "", error ? error : "");
+}
+
+static CUresult command_run(struct ex_lane *lane, struct ex_call *call, const struct ex_op *op)
+{
+	CUresult result = op->run(call);
+
+	if (vg_log_on(&lane->session->who, VG_LOG_CALL))
+		command_log(lane, call, result);
+	ex_stats_command(&lane->session->stats, call->op, call->async, (int32_t)result);
+	if (call->breach)
+		return result;
+	if (!call->async)
+		ex_reply_finish(call, result);
+	else if (result)
+		ex_lane_error(lane, call->op, result);
+	return result;
+}
+
+static bool command_execute(struct ex_lane *lane, const struct vg_cmd *cmd, const struct ex_op *op)
+{
+	struct ex_call call = {
+		.lane = lane,
+		.session = lane->session,
+		.op = cmd->op,
+		.async = cmd->flags & VG_CMD_ASYNC,
+		.ptds = cmd->flags & VG_CMD_PTDS,
+		.args_size = cmd->args_size,
+		.bulk_size = cmd->bulk_size,
+	};
+	bool whole;
+
+	if (!ex_args_read(lane, cmd->args_size))
+		return false;
+	call.args = lane->args;
+	/* Even in a lane that is to stop: what is in its ring still has its place in the order. */
+	if (cmd->after && !ex_order_wait(&lane->session->order, cmd->after, &lane->session->ending))
+		return atomic_load(&lane->session->ending) ? false
+							   : lane_breach(lane, cmd, "order");
+	command_run(lane, &call, op);
+	whole = !call.breach && ex_bulk_finish(&call);
+	ex_scratch_end(lane);
+	ex_order_done(&lane->session->order, lane->id, lane->number);
+	return whole;
+}
+
+static bool lane_command(struct ex_lane *lane)
+{
+	struct vg_cmd cmd;
+	const struct ex_op *op;
+	const char *wrong;
+
+	if (!ex_lane_wait_in(lane, sizeof(cmd)))
+		return false;
+	vg_consumer_get(&lane->in, &cmd, sizeof(cmd));
+	lane->number++;
+	op = ex_op_find(cmd.op);
+	wrong = head_check(&cmd, op);
+	if (wrong)
+		return lane_breach(lane, &cmd, wrong);
+	return command_execute(lane, &cmd, op);
+}
+
+void ex_lane_run(struct ex_lane *lane)
+{
+	while (!atomic_load(&lane->session->ending) && lane_command(lane))
+		;
+	/* A lane that was cut short must hold up nobody. */
+	ex_order_done(&lane->session->order, lane->id, lane->number);
+	ex_lane_hang_up(lane);
+}

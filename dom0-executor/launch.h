@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Launch attributes from the guest, and kernels' parameters as one block of bytes. */
+#ifndef EX_LAUNCH_H
+#define EX_LAUNCH_H
+
+#include "dom0-executor/call.h"
+
+/*
+ * A copy in scratch memory with the driver's events in place of the guest's.
+ * CUDA_ERROR_NOT_SUPPORTED for an attribute with a pointer that cannot be translated, or an unknown one.
+ */
+CUresult ex_attributes_read(struct ex_call *call, unsigned int count,
+			    const CUlaunchAttribute *attrs, CUlaunchAttribute **own);
+
+/* The `extra` form of a kernel's parameters. */
+struct ex_params {
+	size_t size;
+	void *extra[5];
+};
+
+/* NULL for a kernel without parameters. */
+void **ex_params_extra(struct ex_params *params, const void *bytes, size_t size);
+
+#endif

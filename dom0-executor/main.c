@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vgpu-executor: replays one guest process's CUDA calls on the host's driver.
+ *
+ * One process per guest process, started by xen-vgpud (Xen) or vgpu-run (local). It opens what needs
+ * privileges (/dev/xen/gntdev), gives them up for good, opens the driver library, and only then reads
+ * the first message. It ends with its control socket; the kernel and the driver then free
+ * whatever the guest process had.
+ *
+ * Threads: this one serves the control socket; one per lane replays calls; the driver's own ones may
+ * call back (host_func.c). Trusts whoever started it and the driver library, and nothing that
+ * comes over the control socket or lies in shared pages.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dom0-executor/channel.h"
+#include "dom0-executor/driver.h"
+#include "dom0-executor/jail.h"
+#include "dom0-executor/session.h"
+#include "dom0-executor/settings.h"
+
+static struct ex_session session;
+static struct ex_driver_places places;
+
+static struct ex_channel *channel_open(const struct ex_settings *settings)
+{
+	if (settings->channel == VG_CHANNEL_XEN)
+		return ex_channel_xen_new((uint32_t)settings->domid);
+	return ex_channel_local_new();
+}
+
+/* What needs privileges, in this order. */
+static int privileged_part(const struct ex_settings *settings)
+{
+	struct ex_channel *channel = channel_open(settings);
+	int rc;
+
+	if (!channel) {
+		fprintf(stderr, "vgpu-executor: the channel cannot be opened: %s\n",
+			strerror(errno));
+		return -EIO;
+	}
+	rc = ex_session_init(&session, settings, channel);
+	if (rc)
+		fprintf(stderr, "vgpu-executor: no session: %s\n", strerror(-rc));
+	ex_driver_locate(&places, settings->driver);
+	return rc;
+}
+
+static int unprivileged(const struct ex_settings *settings)
+{
+	int rc = ex_jail_environment(settings->gpu);
+
+	if (!rc)
+		rc = ex_jail_enter(settings->user, &session.who);
+	if (rc)
+		fprintf(stderr, "vgpu-executor: privileges cannot be dropped: %s\n", strerror(-rc));
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	char driver_error[VG_TEXT_MAX] = "";
+	struct ex_settings settings;
+	int status;
+
+	if (ex_settings_parse(&settings, argc, argv))
+		return 2;
+	if (settings.help) {
+		ex_settings_help();
+		return 0;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (privileged_part(&settings) || unprivileged(&settings))
+		return 2;
+	/* Without a driver the guest still hears why. */
+	ex_driver_open(&places, &session.who, driver_error);
+	status = ex_session_serve(&session, *driver_error ? driver_error : NULL);
+	if (!ex_session_end(&session))
+		_exit(status);
+	ex_session_dispose(&session);
+	return status;
+}

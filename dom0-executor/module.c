@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Modules and libraries. An image is copied as a whole and must say its own size, within what came:
+ * the driver is given a pointer only and would read on. Runs in lanes' threads.
+ */
+#include <string.h>
+
+#include "protocol/image.h"
+
+#include "dom0-executor/calls.h"
+#include "dom0-executor/jit.h"
+#include "dom0-executor/lane.h"
+
+static CUresult image_take(struct ex_call *call, size_t size, const void **image)
+{
+	size_t found;
+
+	*image = ex_bulk_whole(call);
+	if (!*image)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	/* There is one NUL byte behind it, for a text that came without its own. */
+	if (vg_image_size(*image, size + 1, &found, NULL))
+		return CUDA_ERROR_INVALID_IMAGE;
+	return CUDA_SUCCESS;
+}
+
+CUresult ex_vgModuleLoad(struct ex_call *call, CUmodule *module, size_t size, unsigned int count,
+			 const CUjit_option *options, const uint64_t *values, size_t info_room,
+			 size_t error_room, void *info, void *error, uint64_t *results)
+{
+	const struct ex_jit_logs logs = {info, error, info_room, error_room};
+	const void *image;
+	struct ex_jit jit;
+	CUresult result;
+
+	if (!ex_driver.cuModuleLoadDataEx)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_jit_read(call, count, options, values, &logs, &jit);
+	if (!result)
+		result = image_take(call, size, &image);
+	if (result)
+		return result;
+	result = ex_driver.cuModuleLoadDataEx(module, image, jit.count, jit.options, jit.values);
+	ex_jit_results(&jit, values, count, results);
+	if (result)
+		*module = NULL;
+	return result;
+}
+
+/*
+ * Of the two library options one is a table of the program's own functions, which cannot be called from
+ * here, and one promises that the image stays where it is, which ours does not.
+ */
+static CUresult library_options_check(unsigned int count, const CUlibraryOption *options)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (options[i] != CU_LIBRARY_BINARY_IS_PRESERVED)
+			return CUDA_ERROR_NOT_SUPPORTED;
+	return CUDA_SUCCESS;
+}
+
+CUresult ex_vgLibraryLoad(struct ex_call *call, CUlibrary *library, size_t size, unsigned int count,
+			  const CUjit_option *options, const uint64_t *values, size_t info_room,
+			  size_t error_room, unsigned int lib_count,
+			  const CUlibraryOption *lib_options, const uint64_t *lib_values,
+			  void *info, void *error, uint64_t *results)
+{
+	const struct ex_jit_logs logs = {info, error, info_room, error_room};
+	const void *image;
+	struct ex_jit jit;
+	CUresult result;
+
+	(void)lib_values;
+	if (!ex_driver.cuLibraryLoadData)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = library_options_check(lib_count, lib_options);
+	if (!result)
+		result = ex_jit_read(call, count, options, values, &logs, &jit);
+	if (!result)
+		result = image_take(call, size, &image);
+	if (result)
+		return result;
+	result = ex_driver.cuLibraryLoadData(library, image, jit.options, jit.values, jit.count,
+					     NULL, NULL, 0);
+	ex_jit_results(&jit, values, count, results);
+	if (result)
+		*library = NULL;
+	return result;
+}
+
+/* A variable of a module or library becomes memory that the guest may name, until that goes. */
+static CUresult global_add(struct ex_call *call, CUdeviceptr address, size_t bytes, uint64_t owner)
+{
+	struct ex_span span = {
+		.start = address, .size = bytes, .owner = owner, .kind = EX_RANGE_GLOBAL};
+
+	if (!bytes)
+		return CUDA_SUCCESS;
+	return ex_ranges_add(&call->session->ranges, &span) ? CUDA_ERROR_OUT_OF_MEMORY
+							    : CUDA_SUCCESS;
+}
+
+CUresult ex_cuModuleGetGlobal_v2(struct ex_call *call, CUdeviceptr *dptr, size_t *bytes,
+				 CUmodule hmod, const char *name)
+{
+	CUdeviceptr address = 0;
+	size_t size = 0;
+	CUresult result;
+
+	if (!ex_driver.cuModuleGetGlobal_v2)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_driver.cuModuleGetGlobal_v2(&address, &size, hmod, name);
+	if (result)
+		return result;
+	if (dptr)
+		*dptr = address;
+	if (bytes)
+		*bytes = size;
+	return global_add(call, address, size,
+			  ex_handles_find(&call->session->handles, VG_HANDLE_CUmodule, hmod));
+}
+
+CUresult ex_cuLibraryGetGlobal(struct ex_call *call, CUdeviceptr *dptr, size_t *bytes,
+			       CUlibrary library, const char *name)
+{
+	CUdeviceptr address = 0;
+	size_t size = 0;
+	CUresult result;
+
+	if (!ex_driver.cuLibraryGetGlobal)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_driver.cuLibraryGetGlobal(&address, &size, library, name);
+	if (result)
+		return result;
+	if (dptr)
+		*dptr = address;
+	if (bytes)
+		*bytes = size;
+	return global_add(call, address, size,
+			  ex_handles_find(&call->session->handles, VG_HANDLE_CUlibrary, library));
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Order between lanes. Threads: all lanes'. `after` comes from the guest: a command that will never
+ * be makes its own lane wait until the session ends, and nothing else.
+ */
+#include "dom0-executor/order.h"
+
+#include <time.h>
+
+#define SPINS   2000
+#define LOOK_NS 100000000L
+
+void ex_order_init(struct ex_order *order)
+{
+	pthread_condattr_t attr;
+
+	for (unsigned int i = 0; i < VG_LANES_MAX; i++)
+		atomic_init(&order->executed[i], 0);
+	atomic_init(&order->waiters, 0);
+	pthread_mutex_init(&order->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&order->moved, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void ex_order_dispose(struct ex_order *order)
+{
+	pthread_cond_destroy(&order->moved);
+	pthread_mutex_destroy(&order->lock);
+}
+
+void ex_order_done(struct ex_order *order, uint32_t slot, uint64_t number)
+{
+	/* Sequentially consistent, as is the waiter's side: either it sees the number or we see it. */
+	atomic_store(&order->executed[slot], number);
+	if (!atomic_load(&order->waiters))
+		return;
+	pthread_mutex_lock(&order->lock);
+	pthread_cond_broadcast(&order->moved);
+	pthread_mutex_unlock(&order->lock);
+}
+
+static bool is_done(struct ex_order *order, unsigned int slot, uint64_t number)
+{
+	uint64_t done = atomic_load(&order->executed[slot]);
+
+	return (done & ((1ull << VG_AFTER_NUMBER_BITS) - 1)) >= number;
+}
+
+static void wait_once(struct ex_order *order)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += LOOK_NS;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	pthread_cond_timedwait(&order->moved, &order->lock, &until);
+}
+
+bool ex_order_wait(struct ex_order *order, uint64_t after, const atomic_bool *stop)
+{
+	uint64_t number = vg_after_number(after);
+	int slot = vg_after_lane(after);
+	bool done;
+
+	if (slot < 0 || slot >= (int)VG_LANES_MAX)
+		return false;
+	for (int i = 0; i < SPINS; i++) {
+		if (is_done(order, (unsigned int)slot, number))
+			return true;
+		ex_relax();
+	}
+	pthread_mutex_lock(&order->lock);
+	atomic_fetch_add(&order->waiters, 1);
+	while (!(done = is_done(order, (unsigned int)slot, number)) && !atomic_load(stop))
+		wait_once(order);
+	atomic_fetch_sub(&order->waiters, 1);
+	pthread_mutex_unlock(&order->lock);
+	return done;
+}

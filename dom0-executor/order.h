@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order of asynchronous commands over all lanes (wire.h, `after`): how far each lane has come,
+ * by slot. A slot's count goes on over the lanes that use it one after another.
+ */
+#ifndef EX_ORDER_H
+#define EX_ORDER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/wire.h"
+
+struct ex_order {
+	atomic_ullong executed[VG_LANES_MAX];
+	atomic_uint waiters;
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+};
+
+/* Tells the core that we spin. */
+static inline void ex_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#else
+	__asm__ volatile("" ::: "memory");
+#endif
+}
+
+void ex_order_init(struct ex_order *order);
+void ex_order_dispose(struct ex_order *order);
+/* A lane's command of that number is done. */
+void ex_order_done(struct ex_order *order, uint32_t slot, uint64_t number);
+/*
+ * Waits until the command that `after` names is done, or *stop is set, looking at it at
+ * least ten times a second. False: it stopped, or `after` names no slot.
+ */
+bool ex_order_wait(struct ex_order *order, uint64_t after, const atomic_bool *stop);
+
+#endif

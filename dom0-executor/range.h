@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Address ranges that a session may name: sorted, without overlaps, behind a read-write lock. The
+ * driver's word is newer than ours: a range that it hands out replaces what we still had there.
+ */
+#ifndef EX_RANGE_H
+#define EX_RANGE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EX_RANGES_MAX (1u << 20)
+
+/* One range; `kind` is enum ex_range_kind. owner: handle whose end is its end too, 0: none. */
+struct ex_span {
+	uint64_t start, size;
+	uint64_t owner;
+	void *object; /* the caller's */
+	int kind;
+};
+
+struct ex_ranges {
+	pthread_rwlock_t lock;
+	struct ex_span *spans; /* sorted by start */
+	size_t count, room;
+	/* Told each range that goes, with the lock held; may be NULL. */
+	void (*gone)(void *context, const struct ex_span *span);
+	void *gone_context;
+};
+
+void ex_ranges_init(struct ex_ranges *ranges);
+void ex_ranges_dispose(struct ex_ranges *ranges);
+/* True: every byte lies in some range (none for size 0). kind, may be NULL: of the first of them. */
+bool ex_ranges_cover(struct ex_ranges *ranges, uint64_t address, uint64_t size, int *kind);
+/* Within a range of another kind nothing is added. 0, -EINVAL (empty or wrapping), -ENOMEM. */
+int ex_ranges_add(struct ex_ranges *ranges, const struct ex_span *span);
+/* The range that begins there. False: none does. */
+bool ex_ranges_remove(struct ex_ranges *ranges, uint64_t address, struct ex_span *removed);
+bool ex_ranges_find(struct ex_ranges *ranges, uint64_t address, struct ex_span *found);
+/* Whole ranges within [address, address + size). */
+void ex_ranges_remove_within(struct ex_ranges *ranges, uint64_t address, uint64_t size);
+void ex_ranges_remove_owned(struct ex_ranges *ranges, uint64_t owner);
+
+#endif

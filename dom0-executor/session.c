@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The session: the control socket's messages, lanes and regions, and an end that frees everything.
+ *
+ * On the local channel the peer is the guest itself: ids, kinds, counts, sizes and addresses are
+ * checked here before a channel sees them. Runs in the main thread, but for the functions at the
+ * end.
+ */
+#include "dom0-executor/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "protocol/calls.h"
+#include "protocol/ring.h"
+#include "protocol/socket.h"
+
+#include "dom0-executor/lane.h"
+#include "dom0-executor/link.h"
+#include "dom0-executor/vmm.h"
+
+#define ARENA_BYTES  (64ull << 30)
+#define END_WAIT_MS  2000
+#define SEND_TEXT(p) ((p)->msg.text)
+
+/* --- made and ended ----------------------------------------------------------------------------- */
+
+/*
+ * Where both sides are likely to have nothing: between the heap and the libraries. The second one
+ * suits ThreadSanitizer, whose shadow lies at the others.
+ */
+/* 0x2000_0000_0000 and the terabytes behind it are the soft device's. */
+static const uint64_t arena_places[] = {0x100000000000, 0x300000000000, 0x500000000000,
+					0x4000000000};
+
+static void arena_reserve(struct ex_session *session)
+{
+	for (size_t i = 0; i < sizeof(arena_places) / sizeof(arena_places[0]); i++) {
+		void *want = (void *)(uintptr_t)arena_places[i]; /* NOLINT */
+		void *got = mmap(want, ARENA_BYTES, PROT_NONE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+				 -1, 0);
+
+		if (got == want) {
+			session->arena_base = arena_places[i];
+			session->arena_size = ARENA_BYTES;
+			return;
+		}
+		if (got != MAP_FAILED)
+			munmap(got, ARENA_BYTES);
+	}
+	vg_warn(&session->who, "event=no-arena error=\"%s\" effect=\"pinned memory is staged\"",
+		strerror(errno));
+}
+
+/* A handle has gone: so has what hangs on it. */
+static void handle_dropped(void *context, enum vg_handle_type type, uint64_t handle, void *real,
+			   void *cookie)
+{
+	struct ex_session *session = context;
+
+	switch (type) {
+	case VG_HANDLE_CUcontext:
+	case VG_HANDLE_CUmodule:
+	case VG_HANDLE_CUlibrary: ex_ranges_remove_owned(&session->ranges, handle); break;
+	case VG_HANDLE_CUmemGenericAllocationHandle: ex_physical_drop(session, cookie); break;
+	case VG_HANDLE_CUlinkState: ex_link_forget(session, real); break;
+	default: break;
+	}
+}
+
+static void range_gone(void *context, const struct ex_span *span)
+{
+	struct ex_session *session = context;
+
+	if (span->kind == EX_RANGE_DEVICE)
+		ex_stats_memory_give(&session->stats, span->size);
+	else if (span->kind == EX_RANGE_VMM)
+		ex_physical_drop(session, span->object);
+}
+
+static void session_init_locks(struct ex_session *session)
+{
+	pthread_mutex_init(&session->breach_lock, NULL);
+	pthread_mutex_init(&session->region_lock, NULL);
+	pthread_mutex_init(&session->link_lock, NULL);
+	pthread_mutex_init(&session->probe_lock, NULL);
+}
+
+int ex_session_init(struct ex_session *session, const struct ex_settings *settings,
+		    struct ex_channel *channel)
+{
+	int rc;
+
+	memset(session, 0, sizeof(*session));
+	session->who = (struct vg_log_who){.dom = settings->domid,
+					   .dev = settings->devid,
+					   .pid = VG_LOG_NOBODY,
+					   .level = settings->log_level};
+	session->settings = settings;
+	session->channel = channel;
+	session->control_fd = settings->control_fd;
+	session->regions_pinned = -1;
+	session_init_locks(session);
+	ex_order_init(&session->order);
+	ex_ranges_init(&session->ranges);
+	ex_ranges_init(&session->reserved);
+	session->ranges.gone = range_gone;
+	session->ranges.gone_context = session;
+	ex_primary_init(&session->primary);
+	ex_host_funcs_init(&session->host_funcs);
+	session->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (session->wake_fd < 0)
+		return -errno;
+	rc = ex_handles_init(&session->handles);
+	if (rc)
+		return rc;
+	session->handles.dropped = handle_dropped;
+	session->handles.dropped_context = session;
+	rc = ex_stats_init(&session->stats, settings->stats_fd, settings->memory);
+	if (rc)
+		return rc;
+	arena_reserve(session);
+	return 0;
+}
+
+void ex_session_dispose(struct ex_session *session)
+{
+	if (session->channel)
+		session->channel->ops->destroy(session->channel);
+	session->channel = NULL;
+	ex_host_funcs_dispose(&session->host_funcs);
+	session->handles.dropped = NULL;
+	ex_handles_dispose(&session->handles);
+	session->ranges.gone = NULL;
+	ex_ranges_dispose(&session->ranges);
+	ex_ranges_dispose(&session->reserved);
+	ex_primary_dispose(&session->primary);
+	ex_order_dispose(&session->order);
+	while (session->links)
+		ex_link_forget(session, session->links);
+	if (session->stats.page)
+		ex_stats_dispose(&session->stats);
+	if (session->arena_size)
+		munmap((void *)(uintptr_t)session->arena_base, session->arena_size); /* NOLINT */
+	if (session->wake_fd >= 0)
+		close(session->wake_fd);
+	session->wake_fd = -1;
+	session->arena_size = 0;
+}
+
+/* --- answers ------------------------------------------------------------------------------------ */
+
+static void answer_send(struct ex_session *session, const struct vg_packet *packet)
+{
+	int rc = vg_packet_send(session->control_fd, packet);
+
+	if (rc && rc != -EPIPE)
+		vg_warn(&session->who, "event=answer-lost error=\"%s\"", strerror(-rc));
+}
+
+static void answer(struct ex_session *session, uint32_t tag, int status, const char *text)
+{
+	struct vg_packet packet;
+
+	vg_packet_init(&packet, VG_CTL_ANSWER, tag);
+	packet.msg.status = status;
+	if (text)
+		snprintf(packet.msg.text, sizeof(packet.msg.text), "%s", text);
+	if (status)
+		vg_warn(&session->who, "event=refused error=\"%s\" why=\"%s\"", strerror(-status),
+			text ? text : "");
+	answer_send(session, &packet);
+}
+
+static void gone_send(struct ex_session *session)
+{
+	struct vg_packet packet;
+
+	vg_packet_init(&packet, VG_CTL_GONE, 0);
+	pthread_mutex_lock(&session->breach_lock);
+	packet.msg.status = session->breach_status;
+	memcpy(packet.msg.text, session->breach_text, sizeof(packet.msg.text));
+	pthread_mutex_unlock(&session->breach_lock);
+	answer_send(session, &packet);
+}
+
+/* --- OPEN --------------------------------------------------------------------------------------- */
+
+static int open_check(struct ex_session *session, const struct vg_control_open *open,
+		      const char *driver_error, char *text)
+{
+	if (session->opened) {
+		snprintf(text, VG_TEXT_MAX, "the session is open already");
+		return -EALREADY;
+	}
+	if (open->protocol != VG_PROTOCOL_VERSION) {
+		snprintf(text, VG_TEXT_MAX,
+			 "the guest speaks protocol %u, this host %u: install the same release "
+			 "of vgpu in the guest and on the host",
+			 open->protocol, VG_PROTOCOL_VERSION);
+		return -EPROTO;
+	}
+	if (open->spec_hash != VG_SPEC_HASH) {
+		snprintf(
+			text, VG_TEXT_MAX,
+			"the guest's libcuda is of spec %016llx, this host of %016llx: install the "
+			"same release of vgpu in the guest and on the host",
+			(unsigned long long)open->spec_hash, (unsigned long long)VG_SPEC_HASH);
+		return -EPROTO;
+	}
+	if (driver_error) {
+		snprintf(text, VG_TEXT_MAX, "%s", driver_error);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+static void session_open(struct ex_session *session, struct vg_packet *packet,
+			 const char *driver_error)
+{
+	struct vg_control_open *open = &packet->msg.u.open;
+	struct vg_packet reply;
+
+	vg_packet_init(&reply, VG_CTL_ANSWER, packet->msg.tag);
+	session->who.pid = open->pid;
+	reply.msg.status = open_check(session, open, driver_error, SEND_TEXT(&reply));
+	if (reply.msg.status) {
+		vg_warn(&session->who, "event=open-refused why=\"%s\"", reply.msg.text);
+		answer_send(session, &reply);
+		session->closing = !session->opened;
+		return;
+	}
+	vg_log_clean(open->comm);
+	session->opened = true;
+	session->stats.page->pid = open->pid;
+	reply.msg.u.answer.limits = session->settings->limits;
+	vg_info(&session->who, "event=open comm=\"%s\" uid=%u", open->comm, open->uid);
+	answer_send(session, &reply);
+}
+
+/* --- SHARE -------------------------------------------------------------------------------------- */
+
+static int refuse(char *text, int status, const char *why)
+{
+	snprintf(text, VG_TEXT_MAX, "%s", why);
+	return status;
+}
+
+static int lane_check(const struct ex_session *session, const struct vg_control_share *want,
+		      char *text)
+{
+	const struct vg_limits *limits = &session->settings->limits;
+	uint64_t bytes = (uint64_t)VG_PAGE_SIZE + want->cmd_bytes + want->reply_bytes;
+
+	if (want->id >= VG_LANES_MAX)
+		return refuse(text, -EINVAL, "a lane's number is too large");
+	if (session->lanes[want->id])
+		return refuse(text, -EBUSY, "a lane of that number is open");
+	if (session->lanes_open >= limits->lanes)
+		return refuse(text, -EDQUOT, "too many lanes (threads) are open: --max-lanes");
+	if (want->pages > limits->lane_pages)
+		return refuse(text, -EDQUOT, "a lane has too many pages: --max-lane-pages");
+	if (!vg_ring_size_valid(want->cmd_bytes) || !vg_ring_size_valid(want->reply_bytes))
+		return refuse(text, -EINVAL, "a ring's size is not a power of two within bounds");
+	if (bytes > (uint64_t)want->pages * VG_PAGE_SIZE)
+		return refuse(text, -EINVAL, "a lane's rings do not fit into its pages");
+	return 0;
+}
+
+static int region_check(struct ex_session *session, const struct vg_control_share *want, char *text)
+{
+	uint64_t bytes = (uint64_t)want->pages * VG_PAGE_SIZE;
+
+	if (want->id >= VG_REGIONS_MAX)
+		return refuse(text, -EINVAL, "a region's number is too large");
+	if (session->regions[want->id].used)
+		return refuse(text, -EBUSY, "a region of that number is shared");
+	if (!want->pages ||
+	    session->region_pages + want->pages > session->settings->limits.region_pages)
+		return refuse(text, -EDQUOT, "too much pinned memory: --max-region-pages");
+	if (want->address % VG_PAGE_SIZE || want->address < session->arena_base ||
+	    bytes > session->arena_size ||
+	    want->address - session->arena_base > session->arena_size - bytes)
+		return refuse(text, -EINVAL, "a region does not lie in the arena");
+	return 0;
+}
+
+static int lane_open(struct ex_session *session, const struct vg_control_share *want,
+		     struct ex_share *share, char *text)
+{
+	const struct vg_lane_shared *shared = share->base;
+	struct ex_lane *lane;
+	int rc;
+
+	if (__atomic_load_n(&shared->magic, __ATOMIC_ACQUIRE) != VG_LANE_MAGIC ||
+	    __atomic_load_n(&shared->version, __ATOMIC_RELAXED) != VG_PROTOCOL_VERSION)
+		return refuse(text, -EPROTO, "a lane's first page is not one");
+	lane = ex_lane_new(session, want->id, share, want->cmd_bytes, want->reply_bytes, &rc);
+	if (!lane)
+		return refuse(text, rc, "no memory for a lane");
+	rc = ex_lane_start(lane);
+	if (rc) {
+		ex_lane_free(lane);
+		return refuse(text, rc, "no thread for a lane");
+	}
+	session->lanes[want->id] = lane;
+	session->lanes_open++;
+	ex_stats_set(&session->stats.page->lanes, session->lanes_open);
+	return 0;
+}
+
+static int region_open(struct ex_session *session, const struct vg_control_share *want,
+		       struct ex_share *share, char *text)
+{
+	struct ex_region *region = &session->regions[want->id];
+	struct ex_span span = {
+		.start = want->address, .size = share->bytes, .kind = EX_RANGE_REGION};
+
+	if (ex_ranges_add(&session->ranges, &span))
+		return refuse(text, -ENOMEM, "no memory for a region");
+	pthread_mutex_lock(&session->region_lock);
+	*region = (struct ex_region){.used = true, .share = *share};
+	pthread_mutex_unlock(&session->region_lock);
+	memset(share, 0, sizeof(*share));
+	session->region_pages += want->pages;
+	ex_stats_add(&session->stats.page->regions, 1);
+	ex_stats_add(&session->stats.page->region_bytes, region->share.bytes);
+	return 0;
+}
+
+static int share_open(struct ex_session *session, struct vg_packet *packet, char *text)
+{
+	const struct vg_control_share *want = &packet->msg.u.share;
+	struct ex_share share = {0};
+	int rc;
+
+	if (want->kind == VG_SHARE_LANE)
+		rc = lane_check(session, want, text);
+	else if (want->kind == VG_SHARE_REGION)
+		rc = region_check(session, want, text);
+	else
+		rc = refuse(text, -EINVAL, "an unknown kind of share");
+	if (rc)
+		return rc;
+	rc = session->channel->ops->share_map(session->channel, packet, &share, text);
+	if (rc)
+		return rc;
+	rc = want->kind == VG_SHARE_LANE ? lane_open(session, want, &share, text)
+					 : region_open(session, want, &share, text);
+	session->channel->ops->share_unmap(session->channel, &share); /* taken: nothing */
+	return rc;
+}
+
+static void session_share(struct ex_session *session, struct vg_packet *packet)
+{
+	char text[VG_TEXT_MAX] = "";
+	int rc = share_open(session, packet, text);
+
+	vg_data(&session->who, "event=share kind=%u id=%u pages=%u status=%d",
+		packet->msg.u.share.kind, packet->msg.u.share.id, packet->msg.u.share.pages, rc);
+	answer(session, packet->msg.tag, rc, text);
+}
+
+/* --- UNSHARE ------------------------------------------------------------------------------------ */
+
+static void lane_reap(struct ex_session *session, struct ex_lane *lane)
+{
+	pthread_join(lane->thread, NULL);
+	session->lanes[lane->id] = NULL;
+	session->lanes_open--;
+	ex_stats_set(&session->stats.page->lanes, session->lanes_open);
+	ex_lane_free(lane);
+}
+
+/* A lane that has ended by itself stays until the guest unshares it: its number is in use. */
+static void lanes_reap(struct ex_session *session)
+{
+	for (unsigned int i = 0; i < VG_LANES_MAX; i++) {
+		struct ex_lane *lane = session->lanes[i];
+		uint32_t tag;
+
+		if (!lane || !lane->stopping || !atomic_load(&lane->done))
+			continue;
+		tag = lane->unshare_tag;
+		lane_reap(session, lane);
+		answer(session, tag, 0, NULL);
+	}
+}
+
+static void lane_unshare(struct ex_session *session, uint32_t id, uint32_t tag)
+{
+	struct ex_lane *lane = id < VG_LANES_MAX ? session->lanes[id] : NULL;
+
+	if (!lane || lane->stopping) {
+		answer(session, tag, -ENOENT, "no lane of that number is open");
+		return;
+	}
+	lane->stopping = true;
+	lane->unshare_tag = tag;
+	ex_lane_stop(lane);
+	lanes_reap(session);
+}
+
+static void region_close(struct ex_session *session, struct ex_region *region)
+{
+	struct ex_share share;
+
+	pthread_mutex_lock(&session->region_lock);
+	ex_region_unpin(region);
+	share = region->share;
+	memset(region, 0, sizeof(*region));
+	pthread_mutex_unlock(&session->region_lock);
+	ex_ranges_remove(&session->ranges, (uintptr_t)share.base, NULL);
+	session->region_pages -= share.bytes / VG_PAGE_SIZE;
+	ex_stats_sub(&session->stats.page->regions, 1);
+	ex_stats_sub(&session->stats.page->region_bytes, share.bytes);
+	session->channel->ops->share_unmap(session->channel, &share);
+}
+
+static void session_unshare(struct ex_session *session, const struct vg_packet *packet)
+{
+	uint32_t id = packet->msg.u.unshare.id, tag = packet->msg.tag;
+
+	if (packet->msg.u.unshare.kind == VG_SHARE_LANE) {
+		lane_unshare(session, id, tag);
+	} else if (packet->msg.u.unshare.kind == VG_SHARE_REGION && id < VG_REGIONS_MAX &&
+		   session->regions[id].used) {
+		region_close(session, &session->regions[id]);
+		answer(session, tag, 0, NULL);
+	} else {
+		answer(session, tag, -ENOENT, "no such share");
+	}
+}
+
+/* --- serving ------------------------------------------------------------------------------------ */
+
+static void session_message(struct ex_session *session, struct vg_packet *packet,
+			    const char *driver_error)
+{
+	if (packet->msg.type == VG_CTL_OPEN) {
+		session_open(session, packet, driver_error);
+		return;
+	}
+	if (!session->opened) {
+		answer(session, packet->msg.tag, -EPROTO, "the first message must be OPEN");
+		session->closing = true;
+		return;
+	}
+	switch (packet->msg.type) {
+	case VG_CTL_SHARE: session_share(session, packet); break;
+	case VG_CTL_UNSHARE: session_unshare(session, packet); break;
+	case VG_CTL_CLOSE:
+		answer(session, packet->msg.tag, 0, NULL);
+		session->closing = true;
+		break;
+	default:
+		answer(session, packet->msg.tag, -EPROTO, "an unknown message");
+		session->closing = true;
+	}
+}
+
+static int session_receive(struct ex_session *session, const char *driver_error)
+{
+	struct vg_packet packet;
+	int rc = vg_packet_recv(session->control_fd, &packet, 0);
+
+	if (rc == -ETIMEDOUT)
+		return 0;
+	if (rc == -EPIPE) {
+		vg_info(&session->who, "event=peer-gone");
+		session->closing = true;
+		return 0;
+	}
+	if (rc) {
+		ex_session_breach(session, rc, "the control socket carried no message");
+		return rc;
+	}
+	session_message(session, &packet, driver_error);
+	vg_packet_close_fds(&packet);
+	return 0;
+}
+
+static int breach_status(struct ex_session *session)
+{
+	int status;
+
+	pthread_mutex_lock(&session->breach_lock);
+	status = session->breach_status;
+	pthread_mutex_unlock(&session->breach_lock);
+	return status;
+}
+
+int ex_session_serve(struct ex_session *session, const char *driver_error)
+{
+	uint64_t count;
+
+	while (!session->closing && !breach_status(session)) {
+		struct pollfd fds[2] = {{.fd = session->control_fd, .events = POLLIN},
+					{.fd = session->wake_fd, .events = POLLIN}};
+
+		if (poll(fds, 2, -1) < 0 && errno != EINTR) {
+			ex_session_breach(session, -errno, "poll");
+			break;
+		}
+		if ((fds[1].revents & POLLIN) &&
+		    read(session->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+			ex_session_breach(session, -errno, "eventfd");
+		lanes_reap(session);
+		if (fds[0].revents)
+			session_receive(session, driver_error);
+	}
+	if (breach_status(session)) {
+		gone_send(session);
+		return 1;
+	}
+	return driver_error ? 1 : 0;
+}
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
+static bool lane_join(struct ex_lane *lane, const struct timespec *until)
+{
+	return pthread_timedjoin_np(lane->thread, NULL, until) == 0;
+}
+
+static bool lanes_end(struct ex_session *session)
+{
+	struct timespec until;
+	bool all = true;
+
+	for (unsigned int i = 0; i < VG_LANES_MAX; i++) {
+		if (session->lanes[i]) {
+			ex_lane_stop(session->lanes[i]);
+			ex_lane_hang_up(session->lanes[i]);
+		}
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += END_WAIT_MS / 1000;
+	for (unsigned int i = 0; i < VG_LANES_MAX; i++) {
+		if (!session->lanes[i])
+			continue;
+		if (!lane_join(session->lanes[i], &until)) {
+			all = false;
+			continue;
+		}
+		ex_lane_free(session->lanes[i]);
+		session->lanes[i] = NULL;
+		session->lanes_open--;
+	}
+	ex_stats_set(&session->stats.page->lanes, session->lanes_open);
+	return all;
+}
+
+bool ex_session_end(struct ex_session *session)
+{
+	struct vg_stats *stats = session->stats.page;
+	bool all;
+
+	atomic_store(&session->ending, true);
+	ex_host_funcs_end(&session->host_funcs);
+	all = lanes_end(session);
+	ex_stats_set(&stats->freed_bytes, ex_stats_memory_held(&session->stats));
+	ex_stats_set(&stats->freed_handles, ex_handles_live(&session->handles));
+	vg_info(&session->who,
+		"event=end commands=%llu errors=%llu freed-bytes=%llu freed-handles=%llu stuck=%d",
+		(unsigned long long)stats->commands, (unsigned long long)stats->errors,
+		(unsigned long long)stats->freed_bytes, (unsigned long long)stats->freed_handles,
+		!all);
+	if (!all)
+		return false; /* a lane may still use regions: the process's end unmaps them */
+	for (unsigned int i = 0; i < VG_REGIONS_MAX; i++)
+		if (session->regions[i].used)
+			region_close(session, &session->regions[i]);
+	return true;
+}
+
+/* --- from any thread ---------------------------------------------------------------------------- */
+
+void ex_session_wake(struct ex_session *session)
+{
+	if (write(session->wake_fd, &(uint64_t){1}, sizeof(uint64_t)) < 0)
+		return; /* full: it is readable already */
+}
+
+void ex_session_breach(struct ex_session *session, int status, const char *why)
+{
+	pthread_mutex_lock(&session->breach_lock);
+	if (!session->breach_status) {
+		session->breach_status = status ? status : -EPROTO;
+		snprintf(session->breach_text, sizeof(session->breach_text), "%s", why);
+		vg_error(&session->who, "event=breach error=\"%s\" why=\"%s\"",
+			 strerror(-session->breach_status), why);
+	}
+	pthread_mutex_unlock(&session->breach_lock);
+	ex_session_wake(session);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one session of an executor: what a guest process has over here.
+ *
+ * The main thread serves the control socket (session.c) and is the only one that adds and removes
+ * lanes and regions; each lane has a thread of its own (lane.c). A lane that finds a breach
+ * says so with ex_session_breach and stops; the main thread ends the session.
+ */
+#ifndef EX_SESSION_H
+#define EX_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/control.h"
+#include "protocol/log.h"
+
+#include "dom0-executor/channel.h"
+#include "dom0-executor/handle.h"
+#include "dom0-executor/host_func.h"
+#include "dom0-executor/order.h"
+#include "dom0-executor/primary.h"
+#include "dom0-executor/range.h"
+#include "dom0-executor/settings.h"
+#include "dom0-executor/stats.h"
+
+struct ex_lane;
+struct ex_link;
+
+/* A region of pinned memory shared with the guest. Guarded by ex_session.region_lock. */
+struct ex_region {
+	bool used;
+	struct ex_share share;
+	uint64_t pinned; /* address registered with the driver, 0: none */
+	void *context;   /* CUcontext that was current then */
+};
+
+struct ex_session {
+	struct vg_log_who who;
+	const struct ex_settings *settings;
+	struct ex_channel *channel; /* the session's */
+	struct ex_stats stats;
+	int control_fd;
+	int wake_fd; /* eventfd: a lane has ended, or there was a breach */
+	bool opened;
+	bool closing; /* CLOSE or the end of the socket was seen */
+
+	atomic_bool ending; /* waits of every kind end when they see it */
+	pthread_mutex_t breach_lock;
+	int breach_status; /* negative errno, 0: none */
+	char breach_text[VG_TEXT_MAX];
+
+	uint64_t arena_base;
+	uint64_t arena_size;
+
+	struct ex_lane *lanes[VG_LANES_MAX]; /* owned; the main thread's */
+	unsigned int lanes_open;
+	struct ex_order order;
+
+	pthread_mutex_t region_lock;
+	struct ex_region regions[VG_REGIONS_MAX];
+	uint64_t region_pages;
+
+	struct ex_handles handles;
+	struct ex_ranges ranges;   /* what the guest may name as device memory */
+	struct ex_ranges reserved; /* reserved addresses (cuMemAddressReserve) */
+	struct ex_primary primary;
+	struct ex_host_funcs host_funcs;
+	atomic_ullong bulk_bytes; /* private memory that holds bulk parts now */
+
+	pthread_mutex_t link_lock;
+	struct ex_link *links;
+	unsigned int links_count;
+
+	pthread_mutex_t probe_lock;
+	int regions_pinned; /* -1: not probed yet */
+	/* The driver may read pageable memory by DMA after an asynchronous copy has returned. */
+	bool pageable_is_async;
+};
+
+/* Reserves the arena; without one (logged) no region can be shared. 0 or a negative errno. */
+int ex_session_init(struct ex_session *session, const struct ex_settings *settings,
+		    struct ex_channel *channel);
+/*
+ * Serves the control socket until the session ends. driver_error: NULL, or why there is no driver;
+ * it is what the guest's OPEN is answered with. Returns the process's exit status.
+ */
+int ex_session_serve(struct ex_session *session, const char *driver_error);
+/* False: a lane's thread is stuck in the driver and still uses the session; leave with _exit. */
+bool ex_session_end(struct ex_session *session);
+void ex_session_dispose(struct ex_session *session);
+
+/* From any thread: the first caller's reason is what the log and the guest hear. */
+void ex_session_breach(struct ex_session *session, int status, const char *why);
+/* From a lane's thread as it ends. */
+void ex_session_wake(struct ex_session *session);
+
+/* Regions, for lanes (host_memory.c). */
+void ex_region_unpin(struct ex_region *region);
+
+#endif

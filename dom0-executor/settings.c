@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line. Trusts whoever starts the executor (xen-vgpud, vgpu-run). */
+#include "dom0-executor/settings.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LANE_PAGES_DEFAULT   1024u          /* 4 MiB */
+#define REGION_PAGES_DEFAULT (1024u * 1024) /* 4 GiB */
+
+enum option_id {
+	OPT_CHANNEL = 1,
+	OPT_CONTROL_FD,
+	OPT_STATS_FD,
+	OPT_DOMID,
+	OPT_DEVID,
+	OPT_SESSION,
+	OPT_DRIVER,
+	OPT_GPU,
+	OPT_MEM,
+	OPT_MAX_LANES,
+	OPT_MAX_LANE_PAGES,
+	OPT_MAX_REGION_PAGES,
+	OPT_USER,
+	OPT_LOG_LEVEL,
+	OPT_HELP,
+};
+
+static const struct option options[] = {
+	{"channel", required_argument, NULL, OPT_CHANNEL},
+	{"control-fd", required_argument, NULL, OPT_CONTROL_FD},
+	{"stats-fd", required_argument, NULL, OPT_STATS_FD},
+	{"domid", required_argument, NULL, OPT_DOMID},
+	{"devid", required_argument, NULL, OPT_DEVID},
+	{"session", required_argument, NULL, OPT_SESSION},
+	{"driver", required_argument, NULL, OPT_DRIVER},
+	{"gpu", required_argument, NULL, OPT_GPU},
+	{"mem", required_argument, NULL, OPT_MEM},
+	{"max-lanes", required_argument, NULL, OPT_MAX_LANES},
+	{"max-lane-pages", required_argument, NULL, OPT_MAX_LANE_PAGES},
+	{"max-region-pages", required_argument, NULL, OPT_MAX_REGION_PAGES},
+	{"user", required_argument, NULL, OPT_USER},
+	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+	{"help", no_argument, NULL, OPT_HELP},
+	{NULL, 0, NULL, 0},
+};
+
+void ex_settings_help(void)
+{
+	puts("usage: vgpu-executor --channel=local|xen --control-fd=N [OPTIONS]\n"
+	     "\n"
+	     "Replays one guest process's CUDA calls. Started by xen-vgpud and vgpu-run.\n"
+	     "\n"
+	     "  --channel=local|xen    where shared pages come from\n"
+	     "  --control-fd=N         socket of the control messages\n"
+	     "  --stats-fd=N           memfd for counters\n"
+	     "  --domid=N --devid=N --session=N   whom it serves (domid is needed for xen)\n"
+	     "  --driver=soft|default|PATH        libcuda-soft, the system's libcuda, another\n"
+	     "  --gpu=INDEX|UUID       the only GPU to be seen\n"
+	     "  --mem=BYTES            device memory that the session may hold\n"
+	     "  --max-lanes=N --max-lane-pages=N --max-region-pages=N\n"
+	     "  --user=NAME            user to become when started by root (vgpu)\n"
+	     "  --log-level=error|warn|info|call|data");
+}
+
+static int number(const char *text, uint64_t max, uint64_t *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(text, &end, 0);
+	if (errno || end == text || *end || *text == '-' || *value > max)
+		return -EINVAL;
+	return 0;
+}
+
+static int number32(const char *text, uint32_t max, uint32_t *value)
+{
+	uint64_t wide = 0;
+	int rc = number(text, max, &wide);
+
+	*value = (uint32_t)wide;
+	return rc;
+}
+
+static int descriptor(const char *text, int *fd)
+{
+	uint64_t wide = 0;
+	int rc = number(text, 1 << 20, &wide);
+
+	*fd = (int)wide;
+	return rc;
+}
+
+static int identity(const char *text, int64_t *value)
+{
+	uint64_t wide = 0;
+	int rc = number(text, UINT32_MAX, &wide);
+
+	*value = (int64_t)wide;
+	return rc;
+}
+
+static int channel_kind(const char *text, enum vg_channel_kind *kind)
+{
+	if (!strcmp(text, "local"))
+		*kind = VG_CHANNEL_LOCAL;
+	else if (!strcmp(text, "xen"))
+		*kind = VG_CHANNEL_XEN;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int option_set(struct ex_settings *s, int id, const char *text)
+{
+	switch ((enum option_id)id) {
+	case OPT_CHANNEL: return channel_kind(text, &s->channel);
+	case OPT_CONTROL_FD: return descriptor(text, &s->control_fd);
+	case OPT_STATS_FD: return descriptor(text, &s->stats_fd);
+	case OPT_DOMID: return identity(text, &s->domid);
+	case OPT_DEVID: return identity(text, &s->devid);
+	case OPT_SESSION: return identity(text, &s->session);
+	case OPT_DRIVER: s->driver = text; return 0;
+	case OPT_GPU: s->gpu = *text ? text : NULL; return 0;
+	case OPT_MEM: return number(text, UINT64_MAX, &s->memory);
+	case OPT_MAX_LANES: return number32(text, VG_LANES_MAX, &s->limits.lanes);
+	case OPT_MAX_LANE_PAGES: return number32(text, UINT32_MAX, &s->limits.lane_pages);
+	case OPT_MAX_REGION_PAGES: return number32(text, UINT32_MAX, &s->limits.region_pages);
+	case OPT_USER: s->user = text; return 0;
+	case OPT_LOG_LEVEL: return vg_log_level_parse(text, &s->log_level);
+	case OPT_HELP: s->help = true; return 0;
+	}
+	return -EINVAL;
+}
+
+static int settings_check(const struct ex_settings *s)
+{
+	const char *wrong = NULL;
+
+	if (!s->channel)
+		wrong = "--channel=local or --channel=xen is needed";
+	else if (s->control_fd < 0)
+		wrong = "--control-fd is needed";
+	else if (s->channel == VG_CHANNEL_XEN && s->domid < 0)
+		wrong = "--channel=xen needs --domid";
+	else if (!s->limits.lanes)
+		wrong = "--max-lanes must be at least 1";
+	if (!wrong)
+		return 0;
+	fprintf(stderr, "vgpu-executor: %s (--help lists the options)\n", wrong);
+	return -EINVAL;
+}
+
+int ex_settings_parse(struct ex_settings *settings, int argc, char **argv)
+{
+	int id;
+
+	*settings = (struct ex_settings){
+		.control_fd = -1,
+		.stats_fd = -1,
+		.domid = VG_LOG_NOBODY,
+		.devid = VG_LOG_NOBODY,
+		.session = VG_LOG_NOBODY,
+		.driver = "default",
+		.user = "vgpu",
+		.limits = {.lanes = VG_LANES_MAX,
+			   .lane_pages = LANE_PAGES_DEFAULT,
+			   .region_pages = REGION_PAGES_DEFAULT},
+		.log_level = VG_LOG_WARN,
+	};
+	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (id == '?')
+			return -EINVAL;
+		if (option_set(settings, id, optarg)) {
+			fprintf(stderr, "vgpu-executor: --%s cannot be '%s'\n",
+				options[id - 1].name, optarg ? optarg : "");
+			return -EINVAL;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "vgpu-executor: '%s' is not an option\n", argv[optind]);
+		return -EINVAL;
+	}
+	settings->limits.channel = settings->channel;
+	return settings->help ? 0 : settings_check(settings);
+}

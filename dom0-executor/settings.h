@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What the command line says. */
+#ifndef EX_SETTINGS_H
+#define EX_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/control.h"
+#include "protocol/log.h"
+
+struct ex_settings {
+	enum vg_channel_kind channel;
+	int control_fd;
+	int stats_fd; /* -1: none */
+	int64_t domid;
+	int64_t devid;
+	int64_t session;
+	const char *driver;
+	const char *gpu; /* NULL: as the environment has it */
+	const char *user;
+	uint64_t memory; /* quota of device memory in bytes, 0: none */
+	struct vg_limits limits;
+	enum vg_log_level log_level;
+	bool help;
+};
+
+/* Strings point into argv. 0, or -EINVAL after a line on standard error. */
+int ex_settings_parse(struct ex_settings *settings, int argc, char **argv);
+void ex_settings_help(void);
+
+#endif

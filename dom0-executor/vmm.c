@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual addresses, and physical memory mapped to them. The guest may map only into what this
+ * session has reserved, and name only what is mapped. Runs in lanes' threads.
+ */
+#include "dom0-executor/vmm.h"
+
+#include <stdlib.h>
+
+#include "dom0-executor/calls.h"
+#include "dom0-executor/lane.h"
+
+#define PHYSICAL VG_HANDLE_CUmemGenericAllocationHandle
+
+struct ex_physical {
+	atomic_uint uses; /* its handle, and each mapping */
+	uint64_t size;
+};
+
+static void *real_of(CUmemGenericAllocationHandle handle)
+{
+	return (void *)(uintptr_t)handle; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+void ex_physical_drop(struct ex_session *session, struct ex_physical *physical)
+{
+	if (!physical || atomic_fetch_sub(&physical->uses, 1) > 1)
+		return;
+	ex_stats_memory_give(&session->stats, physical->size);
+	free(physical);
+}
+
+static void physical_use(struct ex_physical *physical)
+{
+	if (physical)
+		atomic_fetch_add(&physical->uses, 1);
+}
+
+/* --- reservations ------------------------------------------------------------------------------- */
+
+CUresult ex_cuMemAddressReserve(struct ex_call *call, CUdeviceptr *ptr, size_t size,
+				size_t alignment, CUdeviceptr addr, unsigned long long flags)
+{
+	struct ex_span span = {.size = size, .kind = EX_RANGE_VMM};
+	CUresult result;
+
+	if (!ex_driver.cuMemAddressReserve || !ex_driver.cuMemAddressFree)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_driver.cuMemAddressReserve(ptr, size, alignment, addr, flags);
+	if (result)
+		return result;
+	span.start = *ptr;
+	if (ex_ranges_add(&call->session->reserved, &span)) {
+		ex_driver.cuMemAddressFree(*ptr, size);
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	return CUDA_SUCCESS;
+}
+
+CUresult ex_cuMemAddressFree(struct ex_call *call, CUdeviceptr ptr, size_t size)
+{
+	struct ex_ranges *reserved = &call->session->reserved;
+	struct ex_span span;
+	CUresult result;
+
+	if (!ex_driver.cuMemAddressFree)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (!ex_ranges_find(reserved, ptr, &span) || span.start != ptr || span.size != size)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = ex_driver.cuMemAddressFree(ptr, size);
+	if (!result)
+		ex_ranges_remove(reserved, ptr, NULL);
+	return result;
+}
+
+/* --- physical memory ---------------------------------------------------------------------------- */
+
+static CUresult physical_enter(struct ex_call *call, CUmemGenericAllocationHandle handle,
+			       struct ex_physical *physical)
+{
+	uint64_t guest = ex_handle_put(call, PHYSICAL, real_of(handle), 0);
+
+	if (!guest)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	ex_handles_set_cookie(&call->session->handles, PHYSICAL, guest, physical);
+	return CUDA_SUCCESS;
+}
+
+/*
+ * The one pointer in the properties is a Windows security descriptor; memory that could be exported to
+ * another process would leave the session. The handle is entered here, to keep what it counts with
+ * it; the generated code finds it again.
+ */
+CUresult ex_cuMemCreate(struct ex_call *call, CUmemGenericAllocationHandle *handle, size_t size,
+			const CUmemAllocationProp *prop, unsigned long long flags)
+{
+	struct ex_session *session = call->session;
+	CUmemAllocationProp own = *prop;
+	struct ex_physical *physical;
+	CUresult result;
+
+	if (!ex_driver.cuMemCreate || !ex_driver.cuMemRelease || own.requestedHandleTypes)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	own.win32HandleMetaData = NULL;
+	if (!ex_stats_memory_take(&session->stats, size))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	physical = calloc(1, sizeof(*physical));
+	if (!physical) {
+		ex_stats_memory_give(&session->stats, size);
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	atomic_init(&physical->uses, 1);
+	physical->size = size;
+	result = ex_driver.cuMemCreate(handle, size, &own, flags);
+	if (!result) {
+		result = physical_enter(call, *handle, physical);
+		if (result)
+			ex_driver.cuMemRelease(*handle);
+	}
+	if (result)
+		ex_physical_drop(session, physical);
+	return result;
+}
+
+CUresult ex_cuMemRelease(struct ex_call *call, CUmemGenericAllocationHandle handle)
+{
+	(void)call;
+	return ex_driver.cuMemRelease ? ex_driver.cuMemRelease(handle) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+/* --- mappings ----------------------------------------------------------------------------------- */
+
+static CUresult map_enter(struct ex_call *call, CUdeviceptr ptr, size_t size, uint64_t guest)
+{
+	struct ex_session *session = call->session;
+	struct ex_physical *physical = ex_handles_cookie(&session->handles, PHYSICAL, guest);
+	struct ex_span span = {
+		.start = ptr, .size = size, .kind = EX_RANGE_VMM, .object = physical};
+
+	physical_use(physical);
+	if (!ex_ranges_add(&session->ranges, &span))
+		return CUDA_SUCCESS;
+	ex_physical_drop(session, physical);
+	ex_driver.cuMemUnmap(ptr, size);
+	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult ex_cuMemMap(struct ex_call *call, CUdeviceptr ptr, size_t size, size_t offset,
+		     CUmemGenericAllocationHandle handle, unsigned long long flags)
+{
+	struct ex_handles *handles = &call->session->handles;
+	uint64_t guest = ex_handles_find(handles, PHYSICAL, real_of(handle));
+	CUresult result;
+
+	if (!ex_driver.cuMemMap || !ex_driver.cuMemUnmap)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (!size || !ex_ranges_cover(&call->session->reserved, ptr, size, NULL))
+		return CUDA_ERROR_INVALID_VALUE;
+	/* Held, so that what it counts stays while another lane may release it. */
+	if (!guest || !ex_handles_hold(handles, PHYSICAL, guest))
+		return CUDA_ERROR_INVALID_VALUE;
+	result = ex_driver.cuMemMap(ptr, size, offset, handle, flags);
+	if (!result)
+		result = map_enter(call, ptr, size, guest);
+	ex_handle_drop(call, PHYSICAL, guest);
+	return result;
+}
+
+CUresult ex_cuMemUnmap(struct ex_call *call, CUdeviceptr ptr, size_t size)
+{
+	CUresult result;
+
+	if (!ex_driver.cuMemUnmap)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (!size || !ex_ranges_cover(&call->session->reserved, ptr, size, NULL))
+		return CUDA_ERROR_INVALID_VALUE;
+	result = ex_driver.cuMemUnmap(ptr, size);
+	if (!result)
+		ex_ranges_remove_within(&call->session->ranges, ptr, size);
+	return result;
+}
+
+/* The driver counts, and so does the handle; one that had gone comes back as a new one. */
+CUresult ex_vgMemRetainHandle(struct ex_call *call, CUmemGenericAllocationHandle *handle,
+			      CUdeviceptr addr)
+{
+	struct ex_session *session = call->session;
+	struct ex_span span;
+	uint64_t guest;
+	CUresult result;
+
+	if (!ex_driver.cuMemRetainAllocationHandle)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (!ex_ranges_find(&session->ranges, addr, &span) || span.kind != EX_RANGE_VMM)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = ex_driver.cuMemRetainAllocationHandle(handle, real_of(addr));
+	if (result)
+		return result;
+	guest = ex_handles_find(&session->handles, PHYSICAL, real_of(*handle));
+	if (guest && ex_handles_hold(&session->handles, PHYSICAL, guest))
+		return CUDA_SUCCESS;
+	physical_use(span.object);
+	result = physical_enter(call, *handle, span.object);
+	if (result)
+		ex_physical_drop(session, span.object);
+	return result;
+}
