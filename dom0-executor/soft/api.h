@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The calls of the CUDA driver API that the software driver has, with the names that they are exported
- * by. Each also has the variants that variants.h lists.
+ * by. Variants and first versions of them are in variants.h and old.h.
  */
 #ifndef SOFT_API_H
 #define SOFT_API_H
@@ -468,6 +468,12 @@ CUresult cuGraphDestroyNode(CUgraphNode hNode);
 #define VARIANT(call, suffix, parameters, arguments) CUresult call##suffix parameters;
 #include "dom0-executor/soft/variants.h"
 #undef VARIANT
+
+#define SAME(call, later, parameters, arguments) CUresult call parameters;
+#define NARROW(call, parameters)                 CUresult call parameters;
+#include "dom0-executor/soft/old.h"
+#undef SAME
+#undef NARROW
 
 #pragma GCC visibility pop
 

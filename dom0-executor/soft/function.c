@@ -28,9 +28,7 @@ CUresult function_load(struct soft_function *function)
 	if (rc < 0) {
 		soft_log_error("op=compile kernel=%s errno=%d %s", function->info.name, -rc,
 			       log.text);
-		return rc == -ENOMEM	? CUDA_ERROR_OUT_OF_MEMORY
-		       : rc == -ENOTSUP ? CUDA_ERROR_UNSUPPORTED_PTX_VERSION
-					: CUDA_ERROR_INVALID_PTX;
+		return rc == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_PTX;
 	}
 	atomic_store(&function->loaded, true);
 	return CUDA_SUCCESS;
@@ -57,7 +55,7 @@ CUresult settings_get(const struct ptx_kernel_info *info,
 	case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
 		*value = atomic_load(&settings->carveout);
 		break;
-	case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:
+	case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES: *value = settings->constant_bytes; break;
 	case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA:
 	case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET:
 	case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:

@@ -82,7 +82,6 @@ static CUresult load_result(int rc)
 	case 0: return CUDA_SUCCESS;
 	case -ENOMEM: return CUDA_ERROR_OUT_OF_MEMORY;
 	case -ENOENT: return CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND;
-	case -ENOTSUP: return CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
 	default: return CUDA_ERROR_INVALID_PTX;
 	}
 }

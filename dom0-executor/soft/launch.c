@@ -37,8 +37,7 @@ CUresult fault_result(int rc, const struct ptx_fault *fault)
 		return CUDA_SUCCESS;
 	switch (fault->kind) {
 	case PTX_FAULT_CONFIG: return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
-	case PTX_FAULT_COMPILE:
-		return rc == -ENOTSUP ? CUDA_ERROR_UNSUPPORTED_PTX_VERSION : CUDA_ERROR_INVALID_PTX;
+	case PTX_FAULT_COMPILE: return CUDA_ERROR_INVALID_PTX;
 	case PTX_FAULT_MEMORY_OUT: return CUDA_ERROR_OUT_OF_MEMORY;
 	case PTX_FAULT_ADDRESS: return CUDA_ERROR_ILLEGAL_ADDRESS;
 	case PTX_FAULT_MISALIGNED: return CUDA_ERROR_MISALIGNED_ADDRESS;
@@ -145,7 +144,7 @@ static CUresult shape_check(const struct soft_context *ctx, const struct soft_fu
 	if (!is_required_block(&function->info, shape->block))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (threads > function->info.max_threads)
-		return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
+		return CUDA_ERROR_INVALID_VALUE;
 	settings_get(&function->info, &function->settings,
 		     CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, &dynamic);
 	if (shape->dynamic_shared > (unsigned int)dynamic)

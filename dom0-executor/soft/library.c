@@ -59,6 +59,7 @@ static CUresult kernel_create(struct soft_library *library, uint32_t index)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	kernel->library = object_ref(library);
 	kernel->index = index;
+	kernel->settings.constant_bytes = constant_bytes_of(library->first);
 	atomic_init(&kernel->settings.carveout, CU_SHAREDMEM_CARVEOUT_DEFAULT);
 	ptx_kernel_info(ptx_module_kernel_at(library->first, index), &info);
 	if (!kernel_describe(kernel, &info)) {

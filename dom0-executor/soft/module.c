@@ -68,6 +68,17 @@ static void module_destroy(struct soft_object *object)
 	free(module);
 }
 
+int constant_bytes_of(const struct ptx_module *ptx)
+{
+	struct ptx_global_info info;
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < ptx_module_global_count(ptx); i++)
+		if (ptx_module_global_at(ptx, i, &info) == 0 && info.is_const)
+			bytes += info.size;
+	return (int)bytes; /* of 64 KiB at most */
+}
+
 static CUresult function_create(struct soft_module *module, uint32_t index)
 {
 	struct soft_function *function;
@@ -80,6 +91,7 @@ static CUresult function_create(struct soft_module *module, uint32_t index)
 	function->module = object_ref(module);
 	function->kernel = ptx_module_kernel_at(module->ptx, index);
 	ptx_kernel_info(function->kernel, &function->info);
+	function->settings.constant_bytes = constant_bytes_of(module->ptx);
 	atomic_init(&function->settings.carveout, CU_SHAREDMEM_CARVEOUT_DEFAULT);
 	result = object_publish(function);
 	if (result == CUDA_SUCCESS)

@@ -13,6 +13,7 @@ struct soft_function_settings {
 	atomic_int max_dynamic_shared;
 	atomic_int carveout;
 	atomic_int cache_config;
+	int constant_bytes; /* of the module; not to be set */
 };
 
 struct soft_module {
@@ -64,6 +65,9 @@ struct soft_jit {
 CUresult jit_read(unsigned int count, CUjit_option *options, void **values, struct soft_jit *jit);
 void jit_tell(struct soft_jit *jit, const struct ptx_log *log);
 void jit_done(struct soft_jit *jit, double milliseconds); /* writes what it tells back */
+
+/* Bytes of the module's constant variables. */
+int constant_bytes_of(const struct ptx_module *ptx);
 
 /* Load the texts as one engine module whose variables are the device's memory. */
 CUresult texts_load(struct soft_device *device, const struct soft_texts *texts,

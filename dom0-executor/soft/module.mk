@@ -3,14 +3,15 @@
 
 SOFT_DIR := $(D)
 SOFT_GEN := $(GEN)/$(D)
+SOFT_CALLS := $(addprefix $(D)/, api.h variants.h old.h)
 
 $(eval $(call generated,$(SOFT_GEN)/errors.inc,$(D)/tables.py protocol/errors.tsv,\
 	$(PYTHON) $(D)/tables.py errors protocol/errors.tsv > $(SOFT_GEN)/errors.inc))
-$(eval $(call generated,$(SOFT_GEN)/entries.inc,$(D)/tables.py protocol/procaddress.tsv $(D)/api.h $(D)/variants.h,\
-	$(PYTHON) $(D)/tables.py entries protocol/procaddress.tsv $(D)/api.h $(D)/variants.h \
+$(eval $(call generated,$(SOFT_GEN)/entries.inc,$(D)/tables.py protocol/procaddress.tsv $(SOFT_CALLS),\
+	$(PYTHON) $(D)/tables.py entries protocol/procaddress.tsv $(SOFT_CALLS) \
 	> $(SOFT_GEN)/entries.inc))
-$(eval $(call generated,$(SOFT_GEN)/soft.map,$(D)/tables.py $(D)/api.h $(D)/variants.h,\
-	$(PYTHON) $(D)/tables.py map $(D)/api.h $(D)/variants.h > $(SOFT_GEN)/soft.map))
+$(eval $(call generated,$(SOFT_GEN)/soft.map,$(D)/tables.py $(SOFT_CALLS),\
+	$(PYTHON) $(D)/tables.py map $(SOFT_CALLS) > $(SOFT_GEN)/soft.map))
 
 SOFT_SRCS := $(sort $(wildcard $(D)/*.c))
 

@@ -3,11 +3,11 @@
 """The tables that the software driver includes.
 
     tables.py errors  ERRORS.TSV                     entries of { code, name, text }
-    tables.py entries PROCADDRESS.TSV API.H VARIANTS.H  entries of { name, since, legacy, per_thread }
-    tables.py map     API.H VARIANTS.H               the version script
+    tables.py entries PROCADDRESS.TSV HEADER...      entries of { name, since, legacy, per_thread }
+    tables.py map     HEADER...                      the version script
 
-API.H names the calls that this driver has, VARIANTS.H those that also exist for per-thread default
-streams. Entries are those of the real driver's table whose symbols we have.
+The headers (api.h, variants.h, old.h) name the calls that this driver has. Entries are those of the
+real driver's table whose symbols we have.
 """
 import re
 import sys
@@ -20,11 +20,14 @@ def rows(path):
                 yield line.rstrip("\n").split("\t")
 
 
-def symbols(api, variants):
-    with open(api, encoding="utf-8") as f:
-        names = set(re.findall(r"^CUresult (cu\w+)\(", f.read(), re.M))
-    with open(variants, encoding="utf-8") as f:
-        names |= {n + s for n, s in re.findall(r"^VARIANT\((\w+), (\w+),", f.read(), re.M)}
+def symbols(headers):
+    names = set()
+    for header in headers:
+        with open(header, encoding="utf-8") as f:
+            text = f.read()
+        names |= set(re.findall(r"^CUresult (cu\w+)\(", text, re.M))
+        names |= {n + s for n, s in re.findall(r"^VARIANT\((\w+), (\w+),", text, re.M)}
+        names |= set(re.findall(r"^(?:SAME|NARROW)\((\w+),", text, re.M))
     return names
 
 
@@ -33,8 +36,8 @@ def errors(path):
         print(f'{{ (CUresult){code}, "{name}", "{text}" }},')
 
 
-def entries(path, api, variants):
-    have = symbols(api, variants)
+def entries(path, *headers):
+    have = symbols(headers)
     answers = {}
     for name, flag, since, symbol in rows(path):
         if not symbol.startswith("-"):
@@ -50,9 +53,9 @@ def entries(path, api, variants):
                 print(f'{{ "{name}", {since}, {casts} }},')
 
 
-def version_script(api, variants):
+def version_script(*headers):
     print("{\n\tglobal:")
-    for name in sorted(symbols(api, variants)):
+    for name in sorted(symbols(headers)):
         print(f"\t\t{name};")
     print("\tlocal: *;\n};")
 
