@@ -180,7 +180,7 @@ LLVMValueRef gen_minmax_value(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b,
 void gen_float_minmax(struct ptx_gen *g, unsigned int type)
 {
 	struct float_mods m = {.ftz = gen_take(g, MOD_FTZ)};
-	bool nan = gen_take(g, MOD_NAN), xorsign = gen_take(g, MOD_XORSIGN), abs = gen_take(g, MOD_ABS);
+	bool nan = gen_take(g, MOD_NAN_RESULT), xorsign = gen_take(g, MOD_XORSIGN), abs = gen_take(g, MOD_ABS);
 	LLVMValueRef a = source(g, 1, type, m), b = source(g, 2, type, m), sign, value;
 
 	if (type == PTX_F64 && (m.ftz || nan || xorsign || abs))

@@ -209,7 +209,7 @@ static LLVMValueRef half_minmax(struct ptx_gen *g, unsigned int type, struct hal
 
 void gen_half_minmax(struct ptx_gen *g, unsigned int type)
 {
-	struct half_mods m = {.ftz = gen_take(g, MOD_FTZ), .nan = gen_take(g, MOD_NAN),
+	struct half_mods m = {.ftz = gen_take(g, MOD_FTZ), .nan = gen_take(g, MOD_NAN_RESULT),
 			      .xorsign = gen_take(g, MOD_XORSIGN)};
 
 	if (gen_take(g, MOD_ABS) != m.xorsign)

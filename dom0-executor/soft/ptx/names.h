@@ -31,7 +31,7 @@
 	M(FULL, "full") M(LO, "lo") M(HI, "hi") M(WIDE, "wide") M(CC, "cc") \
 	M(EQ, "eq") M(NE, "ne") M(LT, "lt") M(LE, "le") M(GT, "gt") M(GE, "ge") M(LS, "ls") M(HS, "hs") \
 	M(EQU, "equ") M(NEU, "neu") M(LTU, "ltu") M(LEU, "leu") M(GTU, "gtu") M(GEU, "geu") \
-	M(NUM, "num") M(NAN, "nan") M(AND, "and") M(OR, "or") M(XOR, "xor") M(POPC, "popc") \
+	M(NUM, "num") M(NAN, "nan") M(NAN_RESULT, "NaN") M(AND, "and") M(OR, "or") M(XOR, "xor") M(POPC, "popc") \
 	M(ADD, "add") M(INC, "inc") M(DEC, "dec") M(MIN, "min") M(MAX, "max") M(EXCH, "exch") \
 	M(CAS, "cas") M(NOFTZ, "noftz") M(XORSIGN, "xorsign") M(ABS, "abs") \
 	M(FINITE, "finite") M(INFINITE, "infinite") M(NUMBER, "number") M(NOTANUMBER, "notanumber") \
