@@ -23,6 +23,11 @@ TYPE is one of
     bulk[EXPR]   EXPR bytes, streamed through the ring, one a call and direction
 EXPR is C over the call's other arguments.
 
+Attributes: opt (may be NULL), null (handle: may be 0), destroy (the handle ends here), mut (the
+prototype has no const), covers EXPR (so many bytes from this address must be the session's),
+align N (the address is a multiple of N), mint (the guest makes the handle), of ARG (the handle ends
+when ARG's does; otherwise with the current context).
+
 Numbers are never used again for another call.
 """
 
@@ -41,7 +46,7 @@ PROPERTIES = {
     "anyerror": "outputs are sent with errors too (exec only)",
 }
 ATTRIBUTES = {
-    "in": {"null", "opt", "destroy", "mut", "covers"},
+    "in": {"null", "opt", "destroy", "mut", "covers", "align"},
     "out": {"opt", "mint", "of"},
     "inout": {"opt"},
 }
@@ -268,7 +273,7 @@ class Spec:
             attrs, rest = {}, words[3:]
             while rest:
                 key = rest.pop(0)
-                attrs[key] = rest.pop(0) if key in ("of", "covers") and rest else True
+                attrs[key] = rest.pop(0) if key in ("of", "covers", "align") and rest else True
             call.args.append(Arg(where, words[0], words[1], words[2], attrs, self))
         elif words[0] == "raw":
             if len(words) < 3:

@@ -35,6 +35,9 @@ def _checks(call):
             flags = "FE_NULL_OK" if "null" in arg.attrs else "0"
             out += [f"\tresult = fe_handle_check(VG_HANDLE_{arg.base}, (uint64_t){arg.name}, {flags});",
                     "\tif (result)", "\t\treturn result;"]
+        if "align" in arg.attrs:
+            out += [f"\tif ({arg.name} % {arg.attrs['align']})",
+                    "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
         if "covers" in arg.attrs:
             out += [f"\tif (!fe_range_known({arg.name}, {arg.attrs['covers']}))",
                     "\t\treturn CUDA_ERROR_INVALID_VALUE;"]

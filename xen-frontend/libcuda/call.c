@@ -165,6 +165,57 @@ static CUresult lost(void)
 	return result ? (CUresult)result : CUDA_ERROR_DEVICE_UNAVAILABLE;
 }
 
+/* Errors after which a context does no more work. */
+static bool is_sticky(CUresult result)
+{
+	switch ((unsigned int)result) {
+	case CUDA_ERROR_ECC_UNCORRECTABLE:
+	case CUDA_ERROR_NVLINK_UNCORRECTABLE:
+	case CUDA_ERROR_ILLEGAL_ADDRESS:
+	case CUDA_ERROR_LAUNCH_TIMEOUT:
+	case CUDA_ERROR_ASSERT:
+	case CUDA_ERROR_HARDWARE_STACK_ERROR:
+	case CUDA_ERROR_ILLEGAL_INSTRUCTION:
+	case CUDA_ERROR_MISALIGNED_ADDRESS:
+	case CUDA_ERROR_INVALID_ADDRESS_SPACE:
+	case CUDA_ERROR_INVALID_PC:
+	case CUDA_ERROR_LAUNCH_FAILED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * The last context that was seen to have such an error, so that calls which do not wait for an
+ * answer return it as well.
+ */
+static _Atomic(CUcontext) sticky_context;
+static _Atomic int sticky_error;
+
+static void sticky_note(CUresult result)
+{
+	if (!is_sticky(result))
+		return;
+	atomic_store(&sticky_error, (int)result);
+	atomic_store(&sticky_context, fe_context_current());
+}
+
+static bool sticky_find(CUresult *error)
+{
+	CUcontext context = atomic_load_explicit(&sticky_context, memory_order_acquire);
+
+	if (!context || context != fe_context_current())
+		return false;
+	*error = (CUresult)atomic_load(&sticky_error);
+	return true;
+}
+
+void fe_call_forgive(CUcontext context)
+{
+	atomic_compare_exchange_strong(&sticky_context, &context, NULL);
+}
+
 CUresult fe_call_run(struct fe_call *call)
 {
 	CUresult result, error;
@@ -179,14 +230,18 @@ CUresult fe_call_run(struct fe_call *call)
 	}
 	if (call_args_size(call) > VG_ARGS_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (call->async && call->reports && fe_lane_error(lane, &error))
+	if (call->async && call->reports &&
+	    (sticky_find(&error) || fe_lane_error(lane, &error))) {
+		sticky_note(error);
 		return error;
+	}
 	if (!call_send(lane, call))
 		return lost();
 	if (call->async)
 		return CUDA_SUCCESS;
 	if (!call_receive(lane, call, &result))
 		return lost();
+	sticky_note(result);
 	if (!result && call->reports && fe_lane_error(lane, &error))
 		return error;
 	return result;

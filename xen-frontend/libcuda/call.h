@@ -61,6 +61,9 @@ static inline void fe_call_out(struct fe_call *call, void *data, size_t size)
  */
 CUresult fe_call_run(struct fe_call *call);
 
+/* The context begins anew: an error that stuck to it is over. */
+void fe_call_forgive(CUcontext context);
+
 /*
  * Handles: a registry of what this process has, by which bad handles are answered without asking.
  * mint: a new one for an object that the executor is about to make. note: one that the executor has given. drop: it is no

@@ -6,6 +6,7 @@
  */
 #include <pthread.h>
 
+#include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
 
 #include "xen-frontend/libcuda/context.h"
@@ -39,6 +40,7 @@ static CUresult primary_deactivate(struct fe_context *context, int reset)
 	atomic_store(&context->usable, false);
 	atomic_fetch_add(&context->epoch, 1);
 	atomic_store(&context->id, fe_context_new_id());
+	fe_call_forgive((CUcontext)atomic_load(&context->handle));
 	return rpc_vgPrimaryRelease(context->device, reset);
 }
 

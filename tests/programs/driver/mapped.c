@@ -70,15 +70,20 @@ static void check_registered(CUfunction step, CUstream stream)
 		exit(2);
 	fill_random(in, COUNT * sizeof(*in), 4);
 	CU(cuMemHostRegister(in, size, CU_MEMHOSTREGISTER_DEVICEMAP));
-	CU(cuMemHostGetDevicePointer(&din, in, 0));
+	/* A vGPU cannot share pages that the program has already: their copies are staged. */
+	if (cuMemHostGetDevicePointer(&din, in, 0) == CUDA_ERROR_NOT_SUPPORTED) {
+		check_skip("kernel-on-registered", "registered memory is not mapped here");
+		goto out;
+	}
 	CU(cuMemAlloc(&dout, COUNT * sizeof(*out)));
 	run_step(step, din, dout, stream);
 	CU(cuStreamSynchronize(stream));
 	CU(cuMemcpyDtoH(out, dout, COUNT * sizeof(*out)));
 	wrong = count_wrong(out, 4);
 	check_that(wrong == 0, "kernel-on-registered", "%u of %u values wrong", wrong, COUNT);
-	CU(cuMemHostUnregister(in));
 	CU(cuMemFree(dout));
+out:
+	CU(cuMemHostUnregister(in));
 	free(in);
 	free(out);
 }
