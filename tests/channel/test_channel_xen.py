@@ -15,10 +15,8 @@ from xentest.cases import check, check_equal, check_in, main               # noq
 from xentest.paths import BUILD, LIBDIR                                     # noqa: E402
 
 BIN = BUILD / 'bin'
-KIND = 'pvh' if '--pvh' in sys.argv else 'pv'
-sys.argv = [word for word in sys.argv if word != '--pvh']
-NAME = f'channel-{KIND}'
 DOM0_PROGRAMS = ('xen-vgpud', 'vgpu', 'channel-executor')
+NAME = 'channel'
 CLIENT = '/opt/test/channel-client'
 SOCKET = '/run/vgpu/xen-vgpud.sock'
 
@@ -109,8 +107,8 @@ def works():
 
 # --- the cases ---
 
-def boot():
-    """boot: a guest, both services, a vGPU"""
+def stage():
+    """both services, a stand-in for the executor, in dom0"""
     for name in DOM0_PROGRAMS:
         guest.push('dom0', BIN / name, f'/opt/test/{name}')
     for name, file in elf.closure([BIN / name for name in DOM0_PROGRAMS]).items():
@@ -118,14 +116,27 @@ def boot():
             guest.push('dom0', file, f'/{LIBDIR}/{name}')
     stop('dom0', 'xen-vgpud')
     start_backend()
+
+
+def boot(kind):
     if guest.exists(NAME):
         guest.destroy(NAME)
     contents = guest.Contents()
     for name in ('vgpu-frontd', 'channel-client', 'gntalloc_used'):
         contents.add_program(BIN / name, f'/opt/test/{name}')
-    guest.create(NAME, KIND, contents=contents)
+    guest.create(NAME, kind, contents=contents)
     start_frontend()
     wait_until("vgpu-frontd's socket", lambda: service.exists(NAME, '/run/vgpu/frontd.sock'))
+
+
+def boot_pv():
+    """a PV guest with vgpu-frontd"""
+    boot('pv')
+
+
+def boot_pvh():
+    """a PVH guest with vgpu-frontd"""
+    boot('pvh')
 
 
 def no_device():
@@ -306,10 +317,24 @@ def destroyed():
     no_executor_left()
     wait_until('no zombie', lambda: not any('zombie' in name for name in counts.domains()))
     wait_until('no node is left', lambda: not counts.xenstore(f'/{domid}/'))
-    check_equal('ports of dom0', counts.ports(0) < before['ports of dom0'], True)
+    check(counts.ports(0) < before['ports of dom0'], 'dom0 still has the ports of the guest')
+
+
+def finish():
+    """everything has ended"""
     stop('dom0', 'xen-vgpud')
+    check_equal('xenstore', counts.xenstore(), {})
 
 
-main(boot, no_device, first_session, wrong_user, client_killed, executor_killed, exhausted,
+def again(function):
+    """The same case for the guest that is there now."""
+    def case():
+        function()
+    case.__doc__ = f'{function.__doc__}, PVH'
+    return case
+
+
+main(stage, boot_pv, no_device, first_session, wrong_user, client_killed, executor_killed, exhausted,
      frontend_killed, frontend_stopped, backend_killed, backend_gone, detached, two_devices,
-     frontend_limits, destroyed)
+     frontend_limits, destroyed, boot_pvh, *map(again, (first_session, client_killed,
+     executor_killed, frontend_killed, backend_killed, destroyed)), finish)
