@@ -18,3 +18,11 @@ SOFT_SRCS := $(sort $(wildcard $(D)/*.c))
 $(eval $(call library,libcuda-soft.so.1,$(SOFT_SRCS),$(LZ4_CFLAGS) $(ZSTD_CFLAGS),\
 	$(SOFT_GEN)/soft.map $(B)/lib/libsoftptx.a $(B)/lib/libvgproto.a $(LZ4_LIBS) $(ZSTD_LIBS) \
 	$(LLVM_LIBS) -lm))
+
+# soft_test NAME: tests/unit/soft/NAME_test.c against the library itself
+define soft_test
+$(eval $(call unit_test,soft-$(1),tests/unit/soft/$(1)_test.c tests/unit/soft/kernels.c,,\
+	$(B)/lib/libcuda-soft.so.1 -Wl$(comma)-rpath$(comma)$(abspath $(B)/lib)))
+endef
+$(foreach t,$(patsubst tests/unit/soft/%_test.c,%,$(sort $(wildcard tests/unit/soft/*_test.c))),\
+	$(call soft_test,$t))

@@ -288,7 +288,7 @@ static bool span_is_covered(uint64_t address, size_t size, bool write, size_t at
 
 		if (!allows(range, write))
 			return false;
-		if (range->base + range->size >= end)
+		if (range->base + range->asked >= end)
 			return true;
 		if (range->kind != RANGE_MAPPED || at + 1 >= table.count ||
 		    table.ranges[at + 1]->kind != RANGE_MAPPED ||
