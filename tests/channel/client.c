@@ -21,9 +21,7 @@
 #include "tests/channel/echo.h"
 #include "xen-frontend/channel.h"
 
-#define ARENA_START 0x200000000000ull
-#define ARENA_BYTES (1ull << 30)
-#define RING        65536u
+#define RING 65536u
 
 static struct fe_channel channel = {.sock = -1};
 static char text[VG_TEXT_MAX];

@@ -9,6 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where regions may lie: both programs, and the sanitizers' own maps, are free of anything there. */
+#ifdef VG_TSAN
+#define ARENA_START 0x4000000000ull
+#else
+#define ARENA_START 0x200000000000ull
+#endif
+#define ARENA_BYTES (1ull << 30)
+
 /* word = op in the top byte, operand below */
 #define ECHO_OP(word)      ((word) >> 56)
 #define ECHO_ARG(word)     ((word)&0xffffffffffffffull)

@@ -21,9 +21,6 @@
 
 #define LANES   8
 #define REGIONS 64
-/* Where regions may lie; both sides' programs are free of anything there. */
-#define ARENA_START 0x200000000000ull
-#define ARENA_BYTES (1ull << 30)
 
 struct lane {
 	struct ex_share share;
