@@ -16,3 +16,10 @@ $(eval $(call program,xen-vgpud,$(BACKEND_SRCS) $(D)/main.c $(D)/link_xen.c,$(BA
 	$(BACKEND_LIBS) $(XENGNTTAB_LIBS) $(XENEVTCHN_LIBS)))
 $(eval $(call install,$(B)/bin/xen-vgpud,$(SBINDIR),755))
 endif
+
+$(eval $(call unit_test,backend_state_test,tests/unit/backend/state_test.c $(D)/state.c))
+$(eval $(call unit_test,backend_ctlring_test,tests/unit/backend/ctlring_test.c $(D)/ctlring.c))
+ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
+$(eval $(call unit_test,backend_test,$(addprefix tests/unit/backend/,daemon_test.c fake_executor.c \
+	fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An executor for tests: this very program, started under the name vgpu-executor. $VGPU_FAKE says how it
+ * behaves.
+ */
+#include "tests/unit/backend/fake_executor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "protocol/socket.h"
+
+#define CONTROL_FD 3
+#define STATS_FD   4
+
+static int send_message(struct vg_control *msg)
+{
+	struct vg_packet packet;
+
+	vg_packet_init(&packet, msg->type, msg->tag);
+	packet.msg = *msg;
+	return vg_packet_send(CONTROL_FD, &packet);
+}
+
+static void answer(const struct vg_control *request, int status, const char *text)
+{
+	struct vg_control msg = {
+		.type = VG_CTL_ANSWER, .tag = request->tag, .status = status, .session = 999};
+
+	if (request->type == VG_CTL_OPEN)
+		msg.u.answer.limits = (struct vg_limits){1000, 1000000, 10000000, 77};
+	msg.u.answer.map_offset = 0x1234; /* not for the guest's eyes */
+	snprintf(msg.text, sizeof(msg.text), "%s", text);
+	send_message(&msg);
+}
+
+/* No descriptor beyond those that the contract names. */
+static int stray_fds(void)
+{
+	int count = 0;
+
+	for (int fd = STATS_FD + 1; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static void serve_share(const struct vg_packet *packet)
+{
+	const struct vg_control_share *share = &packet->msg.u.share;
+	char text[64];
+	bool good = share->kind == VG_SHARE_REGION ||
+		    (packet->fds[0] >= 0 && share->port == share->cmd_bytes + 1000);
+
+	snprintf(text, sizeof(text), "port %u", share->port);
+	answer(&packet->msg, good ? 0 : -EBADF, text);
+}
+
+static int serve(const char *mode, struct vg_stats *stats)
+{
+	struct vg_packet packet;
+
+	while (!vg_packet_recv(CONTROL_FD, &packet, -1)) {
+		stats->commands++;
+		if (!strcmp(mode, "deaf"))
+			continue;
+		if (!strcmp(mode, "refuse"))
+			answer(&packet.msg, -ENODEV, "no\nGPU \"here\"");
+		else if (!strcmp(mode, "crash"))
+			signal(SIGSEGV, SIG_DFL), raise(SIGSEGV);
+		else if (!strcmp(mode, "unasked"))
+			packet.msg.tag++, answer(&packet.msg, 0, "");
+		else if (packet.msg.type == VG_CTL_SHARE)
+			serve_share(&packet);
+		else if (packet.msg.type == VG_CTL_CLOSE)
+			return 0;
+		else
+			answer(&packet.msg, 0, "");
+		if (!strcmp(mode, "gone")) {
+			struct vg_control gone = {.type = VG_CTL_GONE, .status = -EPROTO};
+
+			snprintf(gone.text, sizeof(gone.text), "the guest broke the protocol");
+			send_message(&gone);
+			return 3;
+		}
+		vg_packet_close_fds(&packet);
+	}
+	return 0;
+}
+
+int fake_executor_main(int argc, char **argv)
+{
+	const char *mode = getenv("VGPU_FAKE");
+	struct vg_stats *stats =
+		mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE, MAP_SHARED, STATS_FD, 0);
+	int status;
+
+	if (stats == MAP_FAILED || stats->magic != VG_STATS_MAGIC || stray_fds() || argc < 14)
+		return 9;
+	/* The counters' file cannot be cut off under the daemon's feet. */
+	if (!ftruncate(STATS_FD, 0))
+		return 8;
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--driver=soft"))
+			stats->launches = 1;
+	if (!mode)
+		mode = "";
+	if (!strcmp(mode, "stubborn"))
+		signal(SIGTERM, SIG_IGN);
+	status = serve(!strcmp(mode, "stubborn") ? "" : mode, stats);
+	stats->freed_bytes = 4096;
+	while (!strcmp(mode, "stubborn"))
+		pause();
+	return status;
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* See fake_executor.c. $VGPU_FAKE: deaf, refuse, crash, unasked, gone, stubborn, or nothing. */
+#ifndef FAKE_EXECUTOR_H
+#define FAKE_EXECUTOR_H
+
+int fake_executor_main(int argc, char **argv);
+
+#endif

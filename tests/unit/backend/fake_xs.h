@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A xenstore in memory behind libxenstore's functions, as dom0 sees it: directories, watches that
+ * fire as xenstored's do, transactions that can be made to conflict, domains that come and go.
+ */
+#ifndef FAKE_XS_H
+#define FAKE_XS_H
+
+#include <stdbool.h>
+
+void fake_xs_reset(void);
+/* NULL when there is no such node; valid until the next change. */
+const char *fake_xs_get(const char *path);
+void fake_xs_set(const char *path, const char *value);
+/* The node and all below it. */
+void fake_xs_remove(const char *path);
+/* A domain comes, with its home directory, or goes, with it. Fires @introduceDomain, @releaseDomain. */
+void fake_xs_domain(unsigned int domid, bool alive);
+int fake_xs_watches(void);
+int fake_xs_nodes(void);
+/* The next `count` commits fail with EAGAIN. */
+void fake_xs_conflicts(int count);
+
+#endif
