@@ -80,9 +80,12 @@ CUresult ex_vgPrimaryRelease(struct ex_call *call, CUdevice dev, int reset)
 		ex_handle_drop(call, VG_HANDLE_CUcontext, primary->device[dev].handle);
 		if (reset)
 			result = ex_driver.cuDevicePrimaryCtxReset_v2(dev);
-		/* The driver's count is ours alone: with it the context goes. Held anew at next use. */
-		if (!result)
-			result = ex_driver.cuDevicePrimaryCtxRelease_v2(dev);
+		/*
+		 * The driver's count is ours alone: with it the context goes. Held anew at next use. A reset
+		 * may have taken the count along.
+		 */
+		if (!result && ex_driver.cuDevicePrimaryCtxRelease_v2(dev) && !reset)
+			result = CUDA_ERROR_INVALID_CONTEXT;
 		primary->device[dev].context = NULL;
 		primary->device[dev].handle = 0;
 	}
