@@ -186,6 +186,7 @@ static void primary_counts(void **state)
 	assert_int_equal(fake.set_currents, 2);
 	assert_int_equal(fe_cuDevicePrimaryCtxReset_v2(0), CUDA_SUCCESS);
 	assert_int_equal(fake.resets, 1);
+	assert_int_equal(fake.forgiven, 2); /* errors that stuck to it end with it */
 	assert_int_equal(fe_cuDevicePrimaryCtxGetState(0, &flags, &active), CUDA_SUCCESS);
 	assert_int_equal(active, 0);
 	assert_int_equal(fe_cuDevicePrimaryCtxRetain(&ctx, 2), CUDA_ERROR_INVALID_DEVICE);
