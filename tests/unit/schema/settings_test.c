@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The schema's checks of values, and the settings of a vGPU, on good and bad input.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "xenstore-schema/settings.h"
+
+static const struct vg_schema_device device = {12, 3};
+
+struct value {
+	enum vg_schema_tree_id tree;
+	const char *key, *value;
+	bool good;
+};
+
+static const struct value values[] = {
+	{VG_TREE_BACKEND, "gpu", "soft", true},
+	{VG_TREE_BACKEND, "gpu", "0", true},
+	{VG_TREE_BACKEND, "gpu", "255", true},
+	{VG_TREE_BACKEND, "gpu", "256", false},
+	{VG_TREE_BACKEND, "gpu", "", false},
+	{VG_TREE_BACKEND, "gpu", "softer", false},
+	{VG_TREE_BACKEND, "gpu", "GPU-01234567-89ab-cdef-0123-456789abcdef", true},
+	{VG_TREE_BACKEND, "gpu", "MIG-01234567-89AB-cdef-0123-456789abcdef", true},
+	{VG_TREE_BACKEND, "gpu", "GPU-01234567-89ab-cdef-0123-456789abcde", false},
+	{VG_TREE_BACKEND, "gpu", "GPU-01234567-89ab-cdef-0123-456789abcdefa", false},
+	{VG_TREE_BACKEND, "gpu", "GPU-0123456g-89ab-cdef-0123-456789abcdef", false},
+	{VG_TREE_BACKEND, "gpu", "3b:00.0", true},
+	{VG_TREE_BACKEND, "gpu", "0000:3b:00.0", true},
+	{VG_TREE_BACKEND, "gpu", "00000000:3b:00.0", true},
+	{VG_TREE_BACKEND, "gpu", "0000:3b:00.8", false},
+	{VG_TREE_BACKEND, "gpu", "0000:3b:00", false},
+	{VG_TREE_BACKEND, "driver", "soft", true},
+	{VG_TREE_BACKEND, "driver", "/opt/libcuda.so.1", true},
+	{VG_TREE_BACKEND, "driver", "libcuda.so.1", false},
+	{VG_TREE_BACKEND, "driver", "/opt/a\nb", false},
+	{VG_TREE_BACKEND, "mem", "1G", true},
+	{VG_TREE_BACKEND, "mem", "1g", true},
+	{VG_TREE_BACKEND, "mem", "16777216", true},
+	{VG_TREE_BACKEND, "mem", "16777215", false},
+	{VG_TREE_BACKEND, "mem", "2P", false},
+	{VG_TREE_BACKEND, "mem", "G", false},
+	{VG_TREE_BACKEND, "mem", "1GB", false},
+	{VG_TREE_BACKEND, "mem", "-1G", false},
+	{VG_TREE_BACKEND, "mem", "99999999999999999999", false},
+	{VG_TREE_BACKEND, "mem", "18446744073709551615K", false},
+	{VG_TREE_BACKEND, "max-lanes", "1", true},
+	{VG_TREE_BACKEND, "max-lanes", "0", false},
+	{VG_TREE_BACKEND, "max-lanes", "257", false},
+	{VG_TREE_BACKEND, "max-lanes", "+1", false},
+	{VG_TREE_BACKEND, "max-lanes", " 1", false},
+	{VG_TREE_BACKEND, "max-lanes", "1K", false},
+	{VG_TREE_BACKEND, "online", "1", true},
+	{VG_TREE_BACKEND, "online", "2", false},
+	{VG_TREE_BACKEND, "state", "6", true},
+	{VG_TREE_BACKEND, "state", "7", false},
+	{VG_TREE_BACKEND, "state", "0", false},
+	{VG_TREE_BACKEND, "protocol-versions", "1", true},
+	{VG_TREE_BACKEND, "protocol-versions", "1,2,10", true},
+	{VG_TREE_BACKEND, "protocol-versions", "2,1", false},
+	{VG_TREE_BACKEND, "protocol-versions", "1,", false},
+	{VG_TREE_BACKEND, "protocol-versions", "", false},
+	{VG_TREE_BACKEND, "frontend", "/local/domain/12/device/vgpu/3", true},
+	{VG_TREE_BACKEND, "frontend", "/local/domain/12/device/vgpu/30", false},
+	{VG_TREE_BACKEND, "frontend", "/local/domain/1/device/vgpu/3", false},
+	{VG_TREE_BACKEND, "frontend", "/local/domain/12/device/vgpu/", false},
+	{VG_TREE_BACKEND, "frontend-id", "12", true},
+	{VG_TREE_BACKEND, "frontend-id", "13", false},
+	{VG_TREE_FRONTEND, "ring-ref", "4294967295", true},
+	{VG_TREE_FRONTEND, "ring-ref", "0", false},
+	{VG_TREE_FRONTEND, "ring-ref", "4294967296", false},
+	{VG_TREE_FRONTEND, "backend-id", "0", true},
+	{VG_TREE_FRONTEND, "backend-id", "00", false},
+	{VG_TREE_LIBXL, "max-lanes", "64", true}, /* copied from the backend's tree */
+};
+
+static void test_values(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		const struct value *v = &values[i];
+		const struct vg_schema_key *key = vg_schema_find(v->tree, v->key);
+		char why[VG_SCHEMA_WHY] = "";
+		int rc;
+
+		assert_non_null(key);
+		rc = vg_schema_check(key, v->value, &device, why);
+		if ((rc == 0) != v->good)
+			print_error("%s=%s: %d\n", v->key, v->value, rc);
+		assert_int_equal(rc, v->good ? 0 : -EINVAL);
+		/* A message names the key, the value and what is allowed. */
+		if (!v->good) {
+			assert_non_null(strstr(why, v->key));
+			assert_non_null(strstr(why, v->value));
+			assert_non_null(strstr(why, key->allowed));
+		}
+	}
+}
+
+static void test_find(void **state)
+{
+	(void)state;
+	assert_null(vg_schema_find(VG_TREE_BACKEND, "colour"));
+	assert_null(vg_schema_find(VG_TREE_FRONTEND, "gpu"));
+	/* The toolstack's copy holds what the toolstack wrote, not what the backend publishes. */
+	assert_null(vg_schema_find(VG_TREE_LIBXL, "protocol-versions"));
+	assert_non_null(vg_schema_find(VG_TREE_LIBXL, "gpu"));
+}
+
+static void test_long_value(void **state)
+{
+	char value[2048], why[VG_SCHEMA_WHY];
+
+	(void)state;
+	memset(value, '9', sizeof(value));
+	value[sizeof(value) - 1] = '\0';
+	assert_int_equal(vg_schema_check(vg_schema_find(VG_TREE_BACKEND, "mem"), value, &device, why),
+			 -EINVAL);
+	assert_true(strlen(why) < sizeof(why));
+}
+
+static void test_parse(void **state)
+{
+	struct vg_settings_text text;
+	struct vg_settings settings;
+	char why[VG_SCHEMA_WHY];
+	int devid = -1;
+
+	(void)state;
+	assert_int_equal(vg_settings_parse("gpu=soft,mem=1G,devid=4,max-lanes=2", &text, &devid, why),
+			 0);
+	assert_int_equal(devid, 4);
+	assert_string_equal(vg_settings_text_get(&text, "mem"), "1073741824");
+	assert_int_equal(vg_settings_resolve(&text, &settings, why), 0);
+	assert_string_equal(settings.gpu, "soft");
+	assert_string_equal(settings.driver, "soft");
+	assert_true(settings.mem == 1ull << 30);
+	assert_int_equal(settings.max_lanes, 2);
+	assert_int_equal(settings.max_sessions, 16);
+	assert_true(settings.max_region_pages > 0 && settings.max_lane_pages > 0);
+}
+
+static void test_parse_nothing(void **state)
+{
+	struct vg_settings_text text;
+	struct vg_settings settings;
+	char why[VG_SCHEMA_WHY];
+	int devid = -1;
+
+	(void)state;
+	assert_int_equal(vg_settings_parse("", &text, &devid, why), 0);
+	assert_int_equal(vg_settings_resolve(&text, &settings, why), 0);
+	assert_int_equal(devid, -1);
+	assert_string_equal(settings.gpu, "0");
+	assert_string_equal(settings.driver, "default");
+	assert_true(settings.mem == 0);
+}
+
+static void test_parse_bad(void **state)
+{
+	static const struct {
+		const char *spec, *says;
+	} bad[] = {
+		{"colour=red", "unknown setting `colour`; known are devid, gpu, driver, mem"},
+		{"gpu", "`gpu` is not KEY=VALUE"},
+		{"gpu=", "`gpu=` is not KEY=VALUE"},
+		{"=soft", "`=soft` is not KEY=VALUE"},
+		{"gpu=soft,", "`` is not KEY=VALUE"},
+		{",gpu=soft", "`` is not KEY=VALUE"},
+		{"gpu=soft,gpu=0", "gpu is given twice"},
+		{"devid=1,devid=1", "devid is given twice"},
+		{"devid=256", "devid=256 is not valid: devid is a number from 0 to 255"},
+		{"devid=-1", "devid=-1 is not valid"},
+		{"mem=lots", "mem=lots is not valid: mem is bytes from 16M to 1P"},
+		{"state=4", "unknown setting `state`"}, /* a key, but nobody's to set */
+		{"online=1", "unknown setting `online`"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct vg_settings_text text;
+		char why[VG_SCHEMA_WHY] = "";
+		int devid = -1;
+
+		assert_int_equal(vg_settings_parse(bad[i].spec, &text, &devid, why), -EINVAL);
+		if (!strstr(why, bad[i].says))
+			print_error("%s: %s\n", bad[i].spec, why);
+		assert_non_null(strstr(why, bad[i].says));
+	}
+}
+
+static void test_parse_too_long(void **state)
+{
+	char spec[4096], why[VG_SCHEMA_WHY];
+	struct vg_settings_text text;
+	int devid = -1;
+
+	(void)state;
+	memset(spec, 'a', sizeof(spec));
+	spec[sizeof(spec) - 1] = '\0';
+	assert_int_equal(vg_settings_parse(spec, &text, &devid, why), -EINVAL);
+	memcpy(spec, "driver=/", 8);
+	spec[600] = '\0';
+	assert_int_equal(vg_settings_parse(spec, &text, &devid, why), -EINVAL);
+}
+
+static void test_contradictions(void **state)
+{
+	static const char *const bad[] = {"gpu=soft,driver=default", "gpu=0,driver=soft"};
+	static const char *const good[] = {"gpu=soft,driver=soft", "gpu=soft,driver=/x.so",
+					   "gpu=0,driver=/x.so", "gpu=1,driver=default"};
+	struct vg_settings_text text;
+	struct vg_settings settings;
+	char why[VG_SCHEMA_WHY];
+	int devid = -1;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(vg_settings_parse(bad[i], &text, &devid, why), 0);
+		assert_int_equal(vg_settings_resolve(&text, &settings, why), -EINVAL);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(vg_settings_parse(good[i], &text, &devid, why), 0);
+		assert_int_equal(vg_settings_resolve(&text, &settings, why), 0);
+	}
+}
+
+/* Each setting of the schema is one that the backend uses: a new one must get a field. */
+static void test_all_settings_are_known(void **state)
+{
+	static const char *const used[] = {"gpu",	"driver",	  "mem",	    "max-sessions",
+					   "max-lanes", "max-lane-pages", "max-region-pages"};
+	struct vg_settings_text text;
+
+	(void)state;
+	vg_settings_text_init(&text);
+	assert_int_equal(text.count, sizeof(used) / sizeof(used[0]));
+	for (size_t i = 0; i < text.count; i++) {
+		bool found = false;
+
+		for (size_t j = 0; j < sizeof(used) / sizeof(used[0]); j++)
+			found |= !strcmp(text.key[i]->name, used[j]);
+		assert_true(found);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_values),	      cmocka_unit_test(test_find),
+		cmocka_unit_test(test_long_value),    cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_parse_nothing), cmocka_unit_test(test_parse_bad),
+		cmocka_unit_test(test_parse_too_long), cmocka_unit_test(test_contradictions),
+		cmocka_unit_test(test_all_settings_are_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
