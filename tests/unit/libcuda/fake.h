@@ -18,7 +18,7 @@ struct fake {
 	/* What was asked. */
 	unsigned int device_infos, set_currents, retains, releases, resets, creates, destroys,
 		synchronizes, layouts, attribute_gets, attribute_sets, functions_got, launches,
-		stream_waits;
+		stream_waits, forgiven;
 	uint64_t current; /* of the last vgCtxSetCurrent */
 	int current_primary;
 
