@@ -8,4 +8,5 @@ ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
 $(eval $(call program,vgpu,$(VGPU_SRCS),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
 	$(B)/lib/libvgproto.a $(XENSTORE_LIBS) $(JSONC_LIBS)))
 $(eval $(call install,$(B)/bin/vgpu,$(SBINDIR),755))
+$(eval $(call install,docs/man/vgpu.8,$(MANDIR)/man8,644))
 endif
