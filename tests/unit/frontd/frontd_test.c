@@ -1062,6 +1062,154 @@ static void test_dead_on_arrival(void **state)
 	assert_int_equal(requests(), 0);
 }
 
+/* --- anything, in any order --- */
+
+static uint64_t random_state;
+
+static uint32_t random_below(uint32_t limit)
+{
+	random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(random_state >> 33) % limit;
+}
+
+static void random_program(int socks[], int count)
+{
+	static const uint8_t types[] = {VG_CTL_OPEN,
+					VG_CTL_OPEN,
+					VG_CTL_OPEN,
+					VG_CTL_SHARE,
+					VG_CTL_SHARE,
+					VG_CTL_SHARE,
+					VG_CTL_SHARE,
+					VG_CTL_UNSHARE,
+					VG_CTL_UNSHARE,
+					VG_CTL_CLOSE,
+					VG_CTL_GONE,
+					0,
+					99};
+	int *sock = &socks[random_below((uint32_t)count)];
+	struct vg_packet packet;
+
+	if (*sock < 0) {
+		*sock = program_connect();
+		return;
+	}
+	switch (random_below(20)) {
+	case 0:
+		close(*sock);
+		*sock = -1;
+		return;
+	case 1: /* reads its answers late */ return;
+	default: break;
+	}
+	vg_packet_init(&packet, types[random_below(sizeof(types) / sizeof(types[0]))],
+		       random_below(4));
+	if (packet.msg.type == VG_CTL_OPEN) {
+		packet.msg.u.open.protocol = VG_PROTOCOL_VERSION;
+		packet.msg.u.open.devid = random_below(4) ? VG_DEVID_ANY : random_below(2);
+	} else {
+		packet.msg.u.share.id = random_below(5);
+		packet.msg.u.share.kind = 1 + random_below(12) % 3;
+		packet.msg.u.share.pages = random_below(40);
+	}
+	fcntl(*sock, F_SETFL, O_NONBLOCK);
+	if (vg_packet_send(*sock, &packet) == -EPIPE) {
+		close(*sock);
+		*sock = -1;
+	}
+	while (random_below(3) && *sock >= 0 && vg_packet_recv(*sock, &packet, 0) == 0)
+		vg_packet_close_fds(&packet);
+}
+
+static void random_backend(void)
+{
+	struct fe_device *device = broker.devices;
+	struct vg_control *slot;
+
+	if (!device || !device->ring.shared)
+		return;
+	if (backend.ring != device->ring.shared || device->phase != FE_PHASE_CONNECTED) {
+		backend.ring = device->ring.shared;
+		backend.req_cons = backend.ring->req_cons;
+		backend.rsp_prod = backend.ring->rsp_prod;
+	}
+	backend.ring->backend_alive = random_below(200) != 0;
+	if (random_below(300) == 0)
+		backend.ring->rsp_prod += random_below(20);
+	if (backend.ring->req_prod - backend.req_cons > VG_CTLRING_SLOTS ||
+	    backend.rsp_prod - backend.ring->rsp_cons >= VG_CTLRING_SLOTS)
+		return;
+	slot = &backend.ring->rsp[backend.rsp_prod % VG_CTLRING_SLOTS];
+	if (backend.ring->req_prod != backend.req_cons && random_below(10)) {
+		*slot = backend.ring->req[backend.req_cons % VG_CTLRING_SLOTS];
+		slot->status = random_below(4) ? 0 : -(int)random_below(130);
+		if (slot->type == VG_CTL_OPEN)
+			slot->u.answer.limits =
+				(struct vg_limits){.lanes = random_below(5),
+						   .lane_pages = random_below(50),
+						   .region_pages = random_below(99)};
+		slot->type = VG_CTL_ANSWER;
+		backend.ring->req_cons = ++backend.req_cons;
+	} else {
+		slot->type = random_below(9);
+		slot->tag = device->last_tag - random_below(5);
+		slot->session = device->last_session - random_below(5);
+		slot->status = (int)random_below(9) - 4;
+	}
+	backend.ring->rsp_prod = ++backend.rsp_prod;
+}
+
+static void random_world(void)
+{
+	static const char *const states[] = {"0", "1", "2", "2", "2", "4", "4", "4", "5", "6", "6"};
+
+	switch (random_below(12)) {
+	case 0: fake_xs_remove(FE); break;
+	case 1: device_attach("1", "2"); break;
+	case 2: fake_grants_limit(random_below(3) ? 100000 : random_below(60)); break;
+	case 3: fake_xs_set(BE "/online", random_below(4) ? "1" : "0"); break;
+	case 4: clock_ms += random_below(30000); break;
+	default: fake_xs_set(BE "/state", states[random_below(11)]); break;
+	}
+}
+
+/* Nothing crashes, and teardown() finds that nothing was leaked. */
+static void test_random(void **state)
+{
+	int socks[6] = {-1, -1, -1, -1, -1, -1};
+	unsigned int opened = 0;
+
+	for (uint64_t seed = 0; seed < 40; seed++) {
+		random_state = seed;
+		setup(state);
+		device_attach("1", "2");
+		for (int i = 0; i < 1500; i++) {
+			/* Mostly in order, or little would ever be reached. */
+			if (broker.devices && !fe_device_usable(broker.devices) && random_below(3))
+				fake_xs_set(BE "/state",
+					    broker.devices->phase == FE_PHASE_INITIALISED ? "4"
+					    : broker.devices->phase == FE_PHASE_INIT      ? "2"
+											  : "6");
+			random_program(socks, 6);
+			if (random_below(3))
+				random_backend();
+			if (random_below(15) == 0)
+				random_world();
+			turn();
+			for (struct fe_client *c = broker.clients; c; c = c->next)
+				opened += c->state == FE_CLIENT_OPEN && c->holds;
+		}
+		for (int i = 0; i < 6; i++) {
+			if (socks[i] >= 0)
+				close(socks[i]);
+			socks[i] = -1;
+		}
+		if (seed + 1 < 40)
+			teardown(state);
+	}
+	assert_true(opened > 1000); /* it did get somewhere */
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -1100,6 +1248,7 @@ int main(void)
 		T(test_ring_noise),
 		T(test_hostile_client),
 		T(test_dead_on_arrival),
+		T(test_random),
 	};
 
 	alarm(120);
