@@ -63,8 +63,11 @@ class Command:
         self._send(frame.REQUEST, json.dumps(request).encode())
 
     def _send(self, kind, payload=b''):
-        for start in range(0, max(1, len(payload)), 32768):
-            self.sock.sendall(frame.encode(kind, 0, payload[start:start + 32768]))
+        try:
+            for start in range(0, max(1, len(payload)), 32768):
+                self.sock.sendall(frame.encode(kind, 0, payload[start:start + 32768]))
+        except (BrokenPipeError, ConnectionResetError):
+            pass        # the command has ended already; how, is still to be read
 
     def signal(self, number):
         self._send(frame.SIGNAL, bytes([number]))
