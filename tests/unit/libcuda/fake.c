@@ -165,9 +165,8 @@ CUresult rpc_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *numBlocks, CUfunct
 							 int blockSize, size_t dynamicSMemSize)
 {
 	(void)func;
-	(void)blockSize;
-	(void)dynamicSMemSize;
-	*numBlocks = fake.blocks;
+	fake.occupancies++;
+	*numBlocks = fake.blocks_of ? fake.blocks_of(blockSize, dynamicSMemSize) : fake.blocks;
 	return CUDA_SUCCESS;
 }
 

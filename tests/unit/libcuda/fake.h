@@ -18,7 +18,7 @@ struct fake {
 	/* What was asked. */
 	unsigned int device_infos, set_currents, retains, releases, resets, creates, destroys,
 		synchronizes, layouts, attribute_gets, attribute_sets, functions_got, launches,
-		stream_waits, forgiven;
+		stream_waits, forgiven, occupancies;
 	uint64_t current; /* of the last vgCtxSetCurrent */
 	int current_primary;
 
@@ -30,7 +30,8 @@ struct fake {
 	const char *name;
 	int attributes[CU_FUNC_ATTRIBUTE_MAX];
 	bool capturing;
-	int blocks; /* active blocks a multiprocessor */
+	int blocks; /* active blocks a multiprocessor, unless: */
+	int (*blocks_of)(int block, size_t shared);
 
 	/* The last launch. */
 	CUlaunchConfig launch;
