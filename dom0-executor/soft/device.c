@@ -25,14 +25,23 @@ struct soft_settings soft_settings;
 
 static struct soft_device devices[SOFT_DEVICES_MAX];
 
+/* Standard error belongs to the program whose kernels run; an executor says where logs go. */
+static int log_fd(void)
+{
+	const char *fd = getenv("VGPU_LOG_FD");
+
+	return fd ? (int)strtol(fd, NULL, 10) : STDERR_FILENO;
+}
+
 static void log_line(const char *level, const char *format, va_list args)
 {
 	char text[600], line[700];
 	int length;
 
 	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0'; /* one line; the engine's logs have more */
 	length = snprintf(line, sizeof(line), "[vgpu] soft level=%s %s\n", level, text);
-	if (write(STDERR_FILENO, line, (size_t)length) < 0)
+	if (write(log_fd(), line, (size_t)length) < 0)
 		return; /* nowhere to tell */
 }
 
