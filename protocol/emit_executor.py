@@ -258,6 +258,8 @@ def dispatch(spec, variants):
                 flags.append("EX_OP_ASYNC_OK")
             if call.bulk("in"):
                 flags.append("EX_OP_BULK")
+            if call.has("reports"):
+                flags.append("EX_OP_REPORTS")
             size = f"sizeof(struct vg_args_{call.name})" if c.args_fields(call) else "0"
             out.append(f'\t[VG_OP_{call.name}] = {{"{call.name}", run_{call.name}, {size}, '
                        f'{" | ".join(flags)}}},')

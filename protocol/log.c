@@ -51,12 +51,18 @@ static bool to_journal(void)
 
 static size_t add_number(char *line, size_t used, const char *key, int64_t number)
 {
-	int n = number == VG_LOG_NOBODY
-			? snprintf(line + used, LINE_MAX_BYTES - used, " %s=-", key)
-			: snprintf(line + used, LINE_MAX_BYTES - used, " %s=%lld", key,
-				   (long long)number);
+	int n = number == VG_LOG_NOBODY ? snprintf(line + used, LINE_MAX_BYTES - used, " %s=-", key)
+					: snprintf(line + used, LINE_MAX_BYTES - used, " %s=%lld",
+						   key, (long long)number);
 
 	return used + (size_t)n;
+}
+
+static int log_fd = STDERR_FILENO;
+
+void vg_log_set_fd(int fd)
+{
+	log_fd = fd;
 }
 
 static void write_all(const char *line, size_t length)
@@ -65,7 +71,7 @@ static void write_all(const char *line, size_t length)
 	ssize_t n;
 
 	do
-		n = write(STDERR_FILENO, line, length);
+		n = write(log_fd, line, length);
 	while (n < 0 && errno == EINTR);
 	errno = keep; /* a log line changes nothing, not even this */
 }

@@ -35,10 +35,10 @@ struct vg_log_who {
 	int level; /* enum vg_log_level; read and written with relaxed atomics */
 };
 
-#define VG_LOG_WHO_NONE                                                                            \
-	((struct vg_log_who){.dom = VG_LOG_NOBODY,                                                 \
-			     .dev = VG_LOG_NOBODY,                                                 \
-			     .pid = VG_LOG_NOBODY,                                                 \
+#define VG_LOG_WHO_NONE                            \
+	((struct vg_log_who){.dom = VG_LOG_NOBODY, \
+			     .dev = VG_LOG_NOBODY, \
+			     .pid = VG_LOG_NOBODY, \
 			     .level = VG_LOG_INFO})
 
 static inline bool vg_log_on(const struct vg_log_who *who, enum vg_log_level level)
@@ -56,13 +56,16 @@ static inline void vg_log_set_level(struct vg_log_who *who, enum vg_log_level le
 int vg_log_level_parse(const char *text, enum vg_log_level *level);
 const char *vg_log_level_name(enum vg_log_level level);
 
+/* Where lines go, standard error unless told. Before there are threads. */
+void vg_log_set_fd(int fd);
+
 void vg_log_write(const struct vg_log_who *who, enum vg_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-#define vg_log(who, level, ...)                                                                    \
-	do {                                                                                       \
-		if (__builtin_expect(vg_log_on(who, level), 0))                                    \
-			vg_log_write(who, level, __VA_ARGS__);                                     \
+#define vg_log(who, level, ...)                                 \
+	do {                                                    \
+		if (__builtin_expect(vg_log_on(who, level), 0)) \
+			vg_log_write(who, level, __VA_ARGS__);  \
 	} while (0)
 
 #define vg_error(who, ...) vg_log(who, VG_LOG_ERROR, __VA_ARGS__)

@@ -76,7 +76,8 @@ struct vg_lane_shared {
 	uint32_t error_count;
 	uint32_t error_result;
 	uint32_t error_op;
-	uint8_t pad2[32];
+	uint32_t output_count; /* moves when kernels have printed something; see vgOutput */
+	uint8_t pad2[28];
 
 	/* 1 while the side lives; cleared by its kernel when the last mapping goes (unmap
 	 * notification), or by the side itself when it leaves in order. */

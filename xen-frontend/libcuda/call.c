@@ -11,6 +11,7 @@
 #include "protocol/op_names.h"
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/lane.h"
+#include "xen-frontend/libcuda/output.h"
 #include "xen-frontend/libcuda/session.h"
 
 __thread bool fe_ptds __attribute__((tls_model("initial-exec")));
@@ -242,6 +243,8 @@ CUresult fe_call_run(struct fe_call *call)
 	if (!call_receive(lane, call, &result))
 		return lost();
 	sticky_note(result);
+	if (call->reports)
+		fe_output_fetch(lane);
 	if (!result && call->reports && fe_lane_error(lane, &error))
 		return error;
 	return result;

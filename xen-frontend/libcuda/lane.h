@@ -22,6 +22,7 @@ struct fe_lane {
 	uint64_t number;       /* of the last command sent */
 	uint64_t context_sent; /* handle that is current in the executor's thread (context.h) */
 	uint32_t errors_seen;
+	uint32_t output_seen; /* of what kernels print (output.c) */
 	uint32_t spin; /* adaptive: looks before sleeping */
 };
 
