@@ -38,9 +38,9 @@ void fake_reset(int devices)
 	fe_session.info.loading_mode = CU_MODULE_LAZY_LOADING;
 }
 
-void fe_call_forgive(CUcontext ctx)
+void fe_call_forgive(CUcontext context)
 {
-	(void)ctx;
+	(void)context;
 	fake.forgiven++;
 }
 
