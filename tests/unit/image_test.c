@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * protocol/image.c: hand-built images always, nvcc's where $VGPU_TEST_FATBIN names one. Every image
+ * protocol/image.c: hand-built images always, nvcc's where there is one. Every image
  * is placed at the end of a mapping whose next page is not accessible, so that a read beyond the
  * limit is a crash, and then is cut and damaged.
  */
@@ -294,20 +294,15 @@ static void damaged_images_stay_in_bounds(void **state)
 	damage(bytes, sizeof(ptx_text), 20000);
 }
 
-static void nvcc_fatbin_is_read(void **state)
+static void look_at_file(const char *path)
 {
-	const char *path = getenv("VGPU_TEST_FATBIN");
-	FILE *file = path ? fopen(path, "rb") : NULL;
 	static unsigned char bytes[1 << 20];
+	FILE *file = fopen(path, "rb");
 	size_t made, size = 0, cursor = 0;
 	unsigned int kinds[2] = {0, 0};
 	struct vg_fatbin_entry entry;
 
-	(void)state;
-	if (!file) {
-		print_message("no nvcc: its fatbins are not looked at\n");
-		skip();
-	}
+	assert_non_null(file);
 	made = fread(bytes, 1, sizeof(bytes), file);
 	fclose(file);
 	assert_int_equal(vg_image_size(bytes, sizeof(bytes), &size, NULL), 0);
@@ -315,8 +310,36 @@ static void nvcc_fatbin_is_read(void **state)
 	while (vg_fatbin_next(bytes, size, &cursor, &entry) == 1)
 		kinds[entry.kind == VG_FATBIN_ELF]++;
 	assert_int_equal(cursor, size);
-	assert_true(kinds[0] > 0);
+	assert_true(kinds[0] == 1 && kinds[1] == 1);
 	damage(bytes, made, 2000);
+}
+
+/* $NVCC, as the makefile finds it, packs a kernel in each of its ways. */
+static void nvcc_fatbins_are_read(void **state)
+{
+	static const char *const ways[] = {"-compress=false", "-compress-all",
+					   "-compress-all,-compress-mode=speed"};
+	const char *nvcc = getenv("NVCC");
+	char folder[] = "/tmp/vgpu-image-XXXXXX", command[1024], path[64];
+
+	(void)state;
+	if (!nvcc || !*nvcc) {
+		print_message("no nvcc: its fatbins are not looked at\n");
+		skip();
+	}
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/k.fatbin", folder);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		snprintf(command, sizeof(command),
+			 "cd %s && echo '__global__ void k(int *p) { *p = 1; }' >k.cu && '%s' "
+			 "-fatbin -Xfatbin %s -gencode arch=compute_75,code=compute_75 "
+			 "-gencode arch=compute_90,code=sm_90 -o k.fatbin k.cu",
+			 folder, nvcc, ways[i]);
+		assert_int_equal(system(command), 0);
+		look_at_file(path);
+	}
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	assert_int_equal(system(command), 0);
 }
 
 int main(void)
@@ -330,7 +353,7 @@ int main(void)
 		cmocka_unit_test(fatbin_that_contradicts_itself_is_refused),
 		cmocka_unit_test(wrapper_names_its_parts),
 		cmocka_unit_test(damaged_images_stay_in_bounds),
-		cmocka_unit_test(nvcc_fatbin_is_read),
+		cmocka_unit_test(nvcc_fatbins_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

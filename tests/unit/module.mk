@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+# Unit tests of protocol/ that belong to no other folder.
+
+$(eval $(call unit_test,image,tests/unit/image_test.c,,$(B)/lib/libvgproto.a))
+$(eval $(call unit_script,protocol/check_types.py,))
