@@ -15,12 +15,11 @@ static atomic_ullong last_launch;
 
 /* --- running --------------------------------------------------------------------------------- */
 
-/* What kernels print goes to the process's standard output, each message in one write. */
-static void print(void *opaque, const char *bytes, size_t length)
+/* Each message in one write. */
+static void write_all(int fd, const char *bytes, size_t length)
 {
-	(void)opaque;
 	while (length) {
-		ssize_t written = write(STDOUT_FILENO, bytes, length);
+		ssize_t written = write(fd, bytes, length);
 
 		if (written < 0 && errno == EINTR)
 			continue;
@@ -29,6 +28,19 @@ static void print(void *opaque, const char *bytes, size_t length)
 		bytes += written;
 		length -= (size_t)written;
 	}
+}
+
+/* What kernels print goes where the driver puts it. */
+static void print(void *opaque, const char *bytes, size_t length)
+{
+	(void)opaque;
+	write_all(STDOUT_FILENO, bytes, length);
+}
+
+static void print_assert(void *opaque, const char *bytes, size_t length)
+{
+	(void)opaque;
+	write_all(STDERR_FILENO, bytes, length);
 }
 
 CUresult fault_result(int rc, const struct ptx_fault *fault)
@@ -67,7 +79,7 @@ static CUresult launch_run(struct soft_work *work, struct soft_stream *stream)
 		.heap_bytes = atomic_load(&ctx->limits[CU_LIMIT_MALLOC_HEAP_SIZE]),
 		.workers = soft_settings.workers,
 		.grid_id = launch->id,
-		.callbacks = { .write = print },
+		.callbacks = { .write = print, .write_assert = print_assert },
 	};
 	int rc = ptx_launch(launch->function->kernel, &run, &fault);
 

@@ -130,7 +130,7 @@ enum ptx_fault_kind {
 	PTX_FAULT_MISALIGNED,	  /* reported by the CPU for some accesses only */
 	PTX_FAULT_INSTRUCTION,	  /* illegal instruction or another CPU exception */
 	PTX_FAULT_TRAP,		  /* trap or brkpt */
-	PTX_FAULT_ASSERT,	  /* __assertfail; its line went to write() */
+	PTX_FAULT_ASSERT,	  /* __assertfail; its line went to write_assert() */
 	PTX_FAULT_STACK_OVERFLOW, /* local memory and frames over the thread's stack */
 	PTX_FAULT_BAD_CALL,	  /* indirect call of something that is no device function */
 	PTX_FAULT_DEADLOCK,	  /* every thread of the block waits */
@@ -149,8 +149,10 @@ struct ptx_fault {
  * at once, on a thread's small stack (at least 32 KiB left), and must not call ptx_launch. */
 struct ptx_callbacks {
 	void *opaque;
-	/* printf, assert messages: bytes in order within one call, a call holds whole printf()s. */
+	/* printf: bytes in order within one call, a call holds whole printf()s. */
 	void (*write)(void *opaque, const char *bytes, size_t len);
+	/* The line of a failed assertion. NULL: it goes to write. */
+	void (*write_assert)(void *opaque, const char *bytes, size_t len);
 	/* malloc and free in a kernel. NULL: a heap of the engine's own, limited by heap_bytes. */
 	void *(*alloc)(void *opaque, uint64_t bytes);
 	void (*release)(void *opaque, void *address);

@@ -243,8 +243,11 @@ void ptx_rt_assert(struct ptx_thread *t, uint64_t message, uint64_t file, uint32
 			   text_or(file, "?"), line, text_or(function, "?"), ctaid[0], ctaid[1], ctaid[2],
 			    t->tid[0], t->tid[1], t->tid[2], text_or(message, "?"));
 
+	void (*write)(void *, const char *, size_t) =
+		callbacks->write_assert ? callbacks->write_assert : callbacks->write;
+
 	(void)char_size; /* always 1 */
-	if (callbacks->write && len > 0)
-		callbacks->write(callbacks->opaque, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+	if (write && len > 0)
+		write(callbacks->opaque, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
 	ptx_fault_raise(t, PTX_FAULT_ASSERT, 0, NULL);
 }
