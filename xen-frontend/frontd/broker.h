@@ -32,7 +32,8 @@ struct fe_broker {
 	struct fe_device *devices; /* by rising number */
 	struct fe_client *clients;
 	unsigned int client_count;
-	bool scan; /* our directory of devices may have changed */
+	uint64_t accept_at; /* ms; no connection is taken before */
+	bool scan;          /* our directory of devices may have changed */
 	struct vg_log_who log;
 };
 

@@ -13,8 +13,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "xen-frontend/frontd/clock.h"
+
 /* Connections beyond what sessions are allowed, so that the refused hear why. */
 #define SPARE_CLIENTS 16
+#define RETRY_MS      1000
 
 static int socket_bind(const char *path)
 {
@@ -108,15 +111,28 @@ int fe_listener_open(struct fe_broker *broker)
 	return sock;
 }
 
+bool fe_listener_ready(const struct fe_broker *broker)
+{
+	return broker->client_count < broker->options.sessions_max + SPARE_CLIENTS &&
+	       fe_clock_ms() >= broker->accept_at;
+}
+
 void fe_listener_accept(struct fe_broker *broker, int listener)
 {
-	while (broker->client_count < broker->options.sessions_max + SPARE_CLIENTS) {
+	while (fe_listener_ready(broker)) {
 		int sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (sock >= 0)
+		if (sock >= 0) {
 			fe_client_add(broker, sock);
-		else if (errno != EINTR && errno != ECONNABORTED)
+			continue;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno == EAGAIN)
 			return;
+		/* No descriptors or no memory: it stays readable, so look away for a while. */
+		vg_error(&broker->log, "op=accept error=\"%s\"", strerror(errno));
+		broker->accept_at = fe_clock_ms() + RETRY_MS;
 	}
 }
 

@@ -75,7 +75,7 @@ static int loop_collect(struct loop *loop)
 	if (rc == 0)
 		rc = loop_add(loop, xs_fileno(broker->xs), POLLIN);
 	if (rc == 0)
-		rc = loop_add(loop, loop->listener, POLLIN);
+		rc = loop_add(loop, loop->listener, fe_listener_ready(broker) ? POLLIN : 0);
 	for (struct fe_device *d = broker->devices; rc == 0 && d; d = d->next)
 		rc = loop_add(loop, d->bell.wait_fd, POLLIN);
 	for (struct fe_client *c = broker->clients; rc == 0 && c; c = c->next)
@@ -147,7 +147,7 @@ static bool loop_timed(const struct fe_broker *broker)
 	for (const struct fe_device *d = broker->devices; d; d = d->next)
 		if (fe_device_timed(d))
 			return true;
-	return fe_clients_timed(broker);
+	return fe_clients_timed(broker) || !fe_listener_ready(broker);
 }
 
 static void loop_run(struct loop *loop)
