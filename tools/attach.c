@@ -33,9 +33,10 @@ static int attach_check(struct vgpu *vgpu, const char *domain, const char *spec,
 		return vgpu_fail("domain 0 has the GPU itself: a program there needs no vGPU "
 				 "(vgpu-run runs one over the local channel)");
 	if (wait && !vgpu_daemon_runs(vgpu))
-		return vgpu_fail("xen-vgpud does not answer on %s (%s): start it (systemctl start "
-				 "xen-vgpud), or give --no-wait to have it pick the device up later",
-				 vgpu->socket, strerror(errno));
+		return vgpu_fail(
+			"xen-vgpud does not answer on %s (%s): start it (systemctl start "
+			"xen-vgpud), or give --no-wait to have it pick the device up later",
+			vgpu->socket, strerror(errno));
 	return VGPU_DONE;
 }
 
@@ -71,9 +72,10 @@ static int attach_wait(struct vgpu *vgpu, uint32_t domid, uint32_t devid)
 			return vgpu_fail("the device vanished: its domain has gone");
 		if (vgpu_now_ms() >= until) {
 			vgpu_tree_remove(vgpu, domid, devid);
-			return vgpu_fail("xen-vgpud did not pick the device up within %d s; nothing "
-					 "was changed. See its log (journalctl -u xen-vgpud)",
-					 VGPU_WAIT_MS / 1000);
+			return vgpu_fail(
+				"xen-vgpud did not pick the device up within %d s; nothing "
+				"was changed. See its log (journalctl -u xen-vgpud)",
+				VGPU_WAIT_MS / 1000);
 		}
 		vgpu_sleep_ms(POLL_MS);
 	}
@@ -85,7 +87,7 @@ int vgpu_attach(struct vgpu *vgpu, int argc, char **argv)
 	struct vg_settings_text text;
 	int devid = -1, c, rc;
 	bool wait = true;
-	uint32_t domid;
+	uint32_t domid = 0;
 
 	while ((c = getopt_long(argc, argv, "n", options, NULL)) >= 0) {
 		if (c != 'n')
@@ -94,8 +96,8 @@ int vgpu_attach(struct vgpu *vgpu, int argc, char **argv)
 	}
 	if (argc - optind < 1 || argc - optind > 2)
 		return attach_usage();
-	rc = attach_check(vgpu, argv[optind], argc - optind == 2 ? argv[optind + 1] : "", wait, &text,
-			  &domid, &devid);
+	rc = attach_check(vgpu, argv[optind], argc - optind == 2 ? argv[optind + 1] : "", wait,
+			  &text, &domid, &devid);
 	if (rc)
 		return rc;
 	rc = vgpu_tree_add(vgpu, domid, &devid, &text);
@@ -146,9 +148,10 @@ static int detach_device(struct vgpu *vgpu, const char *domain, uint32_t domid, 
 	closed = rc == -ENOENT || (force && !vgpu_daemon_runs(vgpu)) ||
 		 detach_wait(vgpu, domid, devid);
 	if (!closed && !force)
-		return vgpu_fail("vGPU %u of domain %s did not close within %d s; it stays, closing. "
-				 "See xen-vgpud's log, or give --force to remove it anyway",
-				 devid, domain, VGPU_WAIT_MS / 1000);
+		return vgpu_fail(
+			"vGPU %u of domain %s did not close within %d s; it stays, closing. "
+			"See xen-vgpud's log, or give --force to remove it anyway",
+			devid, domain, VGPU_WAIT_MS / 1000);
 	rc = vgpu_tree_remove(vgpu, domid, devid);
 	return rc ? vgpu_fail("cannot remove the device's nodes: %s", strerror(-rc)) : VGPU_DONE;
 }
@@ -158,7 +161,7 @@ int vgpu_detach(struct vgpu *vgpu, int argc, char **argv)
 	static const struct option options[] = {{"force", no_argument, NULL, 'f'}, {0}};
 	bool force = false;
 	uint64_t devid;
-	uint32_t domid;
+	uint32_t domid = 0;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "f", options, NULL)) >= 0) {
@@ -169,11 +172,12 @@ int vgpu_detach(struct vgpu *vgpu, int argc, char **argv)
 	if (argc - optind != 2)
 		return detach_usage();
 	if (!vg_parse_uint(argv[optind + 1], &devid) || devid > VGPU_DEVID_MAX)
-		return vgpu_fail("`%s` is no device number: `vgpu list` shows them", argv[optind + 1]);
+		return vgpu_fail("`%s` is no device number: `vgpu list` shows them",
+				 argv[optind + 1]);
 	if (!vgpu_xenstore(vgpu) || !vgpu_domain_find(vgpu, argv[optind], &domid))
 		return VGPU_FAILED;
 	if (!vgpu_tree_exists(vgpu, domid, (uint32_t)devid))
-		return vgpu_fail("domain %s has no vGPU number %u: `vgpu list` shows them", argv[optind],
-				 (unsigned int)devid);
+		return vgpu_fail("domain %s has no vGPU number %u: `vgpu list` shows them",
+				 argv[optind], (unsigned int)devid);
 	return detach_device(vgpu, argv[optind], domid, (uint32_t)devid, force);
 }

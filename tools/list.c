@@ -86,8 +86,8 @@ static struct json_object *daemon_device(const struct list *list, uint32_t domid
 
 static const char *state_name(int state)
 {
-	static const char *const names[] = {"unknown",	   "attaching", "waiting", "connecting",
-					    "connected", "closing",	"closed"};
+	static const char *const names[] = {"unknown",   "attaching", "waiting", "connecting",
+					    "connected", "closing",   "closed"};
 
 	return state >= 0 && state <= 6 ? names[state] : names[0];
 }
@@ -174,7 +174,8 @@ static void print_calls(struct json_object *session)
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *pair = json_object_array_get_idx(ops, i);
 
-		counts[i].op = (unsigned int)json_object_get_int(json_object_array_get_idx(pair, 0));
+		counts[i].op =
+			(unsigned int)json_object_get_int(json_object_array_get_idx(pair, 0));
 		counts[i].count = json_object_get_uint64(json_object_array_get_idx(pair, 1));
 	}
 	qsort(counts, count, sizeof(*counts), call_compare);
@@ -198,8 +199,8 @@ static void print_numbers(struct json_object *s)
 
 static void print_head(const char *last)
 {
-	printf("%8s %-15s %8s %9s %8s %8s %8s %8s %8s %6s%s\n", "PID", "PROGRAM", "EXECUTOR", "CALLS",
-	       "LAUNCHES", "TO-GPU", "FROM-GPU", "MEMORY", "PEAK", "ERRORS", last);
+	printf("%8s %-15s %8s %9s %8s %8s %8s %8s %8s %6s%s\n", "PID", "PROGRAM", "EXECUTOR",
+	       "CALLS", "LAUNCHES", "TO-GPU", "FROM-GPU", "MEMORY", "PEAK", "ERRORS", last);
 }
 
 static void print_sessions(const struct list *list, struct json_object *device)
@@ -320,7 +321,7 @@ int vgpu_list(struct vgpu *vgpu, int argc, char **argv)
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'}, {"calls", no_argument, NULL, 'c'}, {0}};
 	struct list list = {.vgpu = vgpu, .domid = -1};
-	uint32_t domid;
+	uint32_t domid = 0;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "jc", options, NULL)) >= 0) {
@@ -346,7 +347,7 @@ int vgpu_list(struct vgpu *vgpu, int argc, char **argv)
 int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv)
 {
 	struct json_object *request, *answer;
-	uint32_t domid;
+	uint32_t domid = 0;
 
 	if (argc < 2 || argc > 3) {
 		fprintf(stderr, "usage: vgpu log error|warn|info|call|data [DOMAIN]\n");

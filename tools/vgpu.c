@@ -59,7 +59,8 @@ static const struct command {
 	{"attach", vgpu_attach, "attach [--no-wait] DOMAIN KEY=VALUE,...   give a domain a vGPU"},
 	{"detach", vgpu_detach, "detach [--force] DOMAIN DEVID             take it away"},
 	{"list", vgpu_list, "list [--json] [--calls] [DOMAIN]          devices and what uses them"},
-	{"log", vgpu_log_command, "log LEVEL [DOMAIN]                        error, warn, info, call, data"},
+	{"log", vgpu_log_command,
+	 "log LEVEL [DOMAIN]                        error, warn, info, call, data"},
 };
 
 static int usage(FILE *file)
@@ -67,8 +68,9 @@ static int usage(FILE *file)
 	fprintf(file, "usage: vgpu COMMAND ...\n\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		fprintf(file, "  vgpu %s\n", commands[i].usage);
-	fprintf(file, "\nDOMAIN is a name or a number. VGPU_SOCKET names another socket of xen-vgpud. "
-		      "See vgpu(8).\n");
+	fprintf(file,
+		"\nDOMAIN is a name or a number. VGPU_SOCKET names another socket of xen-vgpud. "
+		"See vgpu(8).\n");
 	return file == stdout ? VGPU_DONE : VGPU_USAGE;
 }
 

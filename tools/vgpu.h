@@ -21,7 +21,11 @@
 #define VGPU_WAIT_MS   10000
 
 /* Exit statuses. */
-enum { VGPU_DONE = 0, VGPU_FAILED = 1, VGPU_USAGE = 2 };
+enum {
+	VGPU_DONE = 0,
+	VGPU_FAILED = 1,
+	VGPU_USAGE = 2
+};
 
 struct vgpu {
 	struct xs_handle *xs; /* owned; NULL until vgpu_xenstore() */

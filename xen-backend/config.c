@@ -17,7 +17,12 @@
 #define VG_SYSCONFDIR "/etc"
 #endif
 
-enum option_kind { OPTION_PATH, OPTION_NAME, OPTION_LEVEL, OPTION_NUMBER };
+enum option_kind {
+	OPTION_PATH,
+	OPTION_NAME,
+	OPTION_LEVEL,
+	OPTION_NUMBER
+};
 
 struct option {
 	const char *name;
@@ -72,8 +77,7 @@ static int option_store(struct be_config *config, const struct option *option, c
 		/* fall through */
 	case OPTION_NAME:
 		return snprintf(field, option->size, "%s", value) < (int)option->size ? 0 : -EINVAL;
-	case OPTION_LEVEL:
-		return vg_log_level_parse(value, (enum vg_log_level *)(void *)field);
+	case OPTION_LEVEL: return vg_log_level_parse(value, (enum vg_log_level *)(void *)field);
 	case OPTION_NUMBER:
 		if (!vg_parse_uint(value, &number) || number < option->min || number > option->max)
 			return -EINVAL;
@@ -109,8 +113,8 @@ static int config_set(struct be_config *config, const char *name, size_t length,
 	}
 	if (option_store(config, option, value)) {
 		option_allowed(option, allowed, sizeof(allowed));
-		snprintf(why, BE_CONFIG_WHY, "%s = %.100s is not valid: it must be %s", option->name,
-			 value, allowed);
+		snprintf(why, BE_CONFIG_WHY, "%s = %.100s is not valid: it must be %s",
+			 option->name, value, allowed);
 		return -EINVAL;
 	}
 	return 0;
@@ -203,7 +207,8 @@ int be_config_load(struct be_config *config, int argc, char **argv, char *why)
 	int rc;
 
 	be_config_init(config);
-	snprintf(config->config, sizeof(config->config), "%s", VG_SYSCONFDIR "/vgpu/xen-vgpud.conf");
+	snprintf(config->config, sizeof(config->config), "%s",
+		 VG_SYSCONFDIR "/vgpu/xen-vgpud.conf");
 	for (int i = 1; i < argc; i++) {
 		if (!strncmp(argv[i], "--config=", 9)) {
 			snprintf(config->config, sizeof(config->config), "%s", argv[i] + 9);
@@ -227,8 +232,9 @@ const char *be_config_help(void)
 	int used = 0;
 
 	for (size_t i = 0; i < OPTIONS && used < (int)sizeof(text) - 1; i++)
-		used += snprintf(text + used, sizeof(text) - (size_t)used, "  --%s=VALUE%s%s%s\n      %s\n",
-				 options[i].name, *options[i].value_default ? "  (default " : "",
+		used += snprintf(text + used, sizeof(text) - (size_t)used,
+				 "  --%s=VALUE%s%s%s\n      %s\n", options[i].name,
+				 *options[i].value_default ? "  (default " : "",
 				 options[i].value_default, *options[i].value_default ? ")" : "",
 				 options[i].help);
 	return text;

@@ -13,15 +13,16 @@ static uint32_t load(const uint32_t *word)
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE); /* pairs with the frontend's release */
 }
 
+typedef uint64_t __attribute__((may_alias)) any_word;
+
 /* One read of each word, which memcpy does not promise. */
 static void copy_once(struct vg_control *to, const struct vg_control *from)
 {
-	const volatile uint64_t *source = (const volatile uint64_t *)from;
-	uint64_t words[sizeof(*to) / sizeof(uint64_t)];
+	const volatile any_word *source = (const volatile any_word *)from;
+	any_word *words = (any_word *)to;
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (size_t i = 0; i < sizeof(*to) / sizeof(*words); i++)
 		words[i] = source[i];
-	memcpy(to, words, sizeof(*to));
 }
 
 int be_ctlring_init(struct be_ctlring *ring, struct vg_control_ring *shared)

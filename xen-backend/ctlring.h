@@ -12,7 +12,7 @@
 
 struct be_ctlring {
 	struct vg_control_ring *shared; /* not owned; the guest writes to it at any time */
-	uint32_t req_cons;		/* ours; the page only gets copies */
+	uint32_t req_cons;              /* ours; the page only gets copies */
 	uint32_t rsp_prod;
 };
 

@@ -37,10 +37,10 @@ struct be_record {
 	uint32_t guest_pid, guest_uid;
 	char comm[VG_COMM_MAX]; /* the guest's words, cleaned */
 	pid_t executor;
-	int64_t started, ended;	   /* seconds since the epoch */
-	int32_t status;		   /* 0 or a negative errno */
-	char reason[VG_TEXT_MAX];  /* how it ended */
-	struct vg_stats stats;	   /* the executor's words */
+	int64_t started, ended;   /* seconds since the epoch */
+	int32_t status;           /* 0 or a negative errno */
+	char reason[VG_TEXT_MAX]; /* how it ended */
+	struct vg_stats stats;    /* the executor's words */
 };
 
 /* --- one guest process ----------------------------------------------------------------------- */
@@ -64,17 +64,17 @@ struct be_session {
 	struct be_device *device;
 	struct be_session *next;
 	enum be_session_state state;
-	uint32_t id; /* chosen by the frontend, not 0 */
-	pid_t pid;   /* of the executor; -1 once reaped */
-	int sock;    /* owned; -1 once ended */
+	uint32_t id;            /* chosen by the frontend, not 0 */
+	pid_t pid;              /* of the executor; -1 once reaped */
+	int sock;               /* owned; -1 once ended */
 	struct vg_stats *stats; /* owned mapping, written by the executor */
 	struct be_request requests[VG_CTLRING_SLOTS];
 	bool close_asked; /* CLOSE waits for the executor's end */
 	uint32_t close_tag;
-	bool opened;	   /* the guest knows of it: its end is told with GONE */
+	bool opened;       /* the guest knows of it: its end is told with GONE */
 	int signals_sent;  /* 0, 1 SIGTERM, 2 SIGKILL */
 	uint64_t deadline; /* ms; of the next signal, while ENDING */
-	int32_t status;	   /* why it ends, for GONE and the record */
+	int32_t status;    /* why it ends, for GONE and the record */
 	char reason[VG_TEXT_MAX];
 	uint32_t guest_pid, guest_uid;
 	char comm[VG_COMM_MAX];
@@ -110,7 +110,7 @@ struct be_device {
 	struct be_daemon *daemon;
 	struct be_device *next;
 	uint32_t domid, devid;
-	char dir[64];	 /* backend's directory */
+	char dir[64];    /* backend's directory */
 	char fe_dir[64]; /* frontend's, made from the numbers */
 	struct vg_log_who who;
 	struct vg_log_limit limit; /* of lines that the guest provokes */
@@ -122,14 +122,14 @@ struct be_device {
 	struct vg_settings settings;
 	bool usable;
 	char error[VG_TEXT_MAX * 2]; /* as in xenstore; empty: none there */
-	unsigned int failures;	     /* attempts to connect in a row that failed */
-	uint64_t retry_at;	     /* ms; no publishing or connecting before */
+	unsigned int failures;       /* attempts to connect in a row that failed */
+	uint64_t retry_at;           /* ms; no publishing or connecting before */
 
 	bool connected, settled, broken;
 	struct be_link link;
 	struct be_ctlring ring;
-	bool rung;	      /* the bell rang: the ring is to be looked at */
-	uint64_t unmask_at;   /* ms; 0: not masked. A guest that only rings is left masked a while */
+	bool rung;          /* the bell rang: the ring is to be looked at */
+	uint64_t unmask_at; /* ms; 0: not masked. A guest that only rings is left masked a while */
 	unsigned int idle_bells; /* that brought nothing */
 	unsigned int unanswered; /* requests taken whose answer is not yet in the ring */
 

@@ -42,7 +42,7 @@ static int device_write(struct be_device *device, const char *name, const char *
 		there = vg_store_exists(xs, t, device->dir);
 		if (!there)
 			device->vanished = true;
-		rc = !there ? -ENOENT
+		rc = !there  ? -ENOENT
 		     : value ? vg_store_write(xs, t, device->dir, name, value)
 			     : vg_store_remove(xs, t, device->dir, name);
 		if (!xs_transaction_end(xs, t, rc != 0) && !rc)
@@ -156,9 +156,11 @@ static int settings_read_key(struct be_device *device, struct vg_settings_text *
 	int rc;
 
 	if (!key) {
-		snprintf(why, VG_SCHEMA_WHY,
-			 "unknown key %.60s in the device's settings: detach the device and attach it "
-			 "with settings that vgpu(8) names", name);
+		snprintf(
+			why, VG_SCHEMA_WHY,
+			"unknown key %.60s in the device's settings: detach the device and attach it "
+			"with settings that vgpu(8) names",
+			name);
 		return -EINVAL;
 	}
 	rc = vg_store_read(device->daemon->xs, XBT_NULL, device->dir, name, value, sizeof(value));
@@ -177,10 +179,13 @@ static int settings_read(struct be_device *device, char *why)
 	struct vg_settings_text text;
 	unsigned int count = 0;
 	char **names = xs_directory(device->daemon->xs, XBT_NULL, device->dir, &count);
-	int rc = names ? 0 : -errno;
+	int rc = 0;
 
-	if (rc)
+	if (!names) {
+		rc = -errno;
 		snprintf(why, VG_SCHEMA_WHY, "cannot read %s: %s", device->dir, strerror(-rc));
+		return rc;
+	}
 	vg_settings_text_init(&text);
 	for (unsigned int i = 0; i < count && !rc; i++)
 		rc = settings_read_key(device, &text, names[i], why);
@@ -216,7 +221,8 @@ static int frontend_read(struct be_device *device, const char *name, uint32_t *n
 			       sizeof(value));
 
 	if (rc) {
-		snprintf(why, VG_SCHEMA_WHY, "the guest has not written %s: %s", name, strerror(-rc));
+		snprintf(why, VG_SCHEMA_WHY, "the guest has not written %s: %s", name,
+			 strerror(-rc));
 		return rc;
 	}
 	vg_log_clean(value);
@@ -398,9 +404,7 @@ static bool device_step(struct be_device *device, enum be_action action, const s
 			return false;
 		device_set_state(device, BE_XS_CLOSING);
 		return true;
-	case BE_GO_CLOSED:
-		device_close(device, view);
-		return false; /* our own write wakes us */
+	case BE_GO_CLOSED: device_close(device, view); return false; /* our own write wakes us */
 	case BE_REMOVE: device_remove(device, view); return false;
 	case BE_STAY:
 	case BE_ACTION_COUNT: break;

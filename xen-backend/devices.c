@@ -13,8 +13,8 @@
 #include "xenstore-schema/store.h"
 
 #define EVENTS_PER_TURN 4096
-#define TOKEN_BACKEND	"backend"
-#define TOKEN_DOMAINS	"domains"
+#define TOKEN_BACKEND   "backend"
+#define TOKEN_DOMAINS   "domains"
 
 struct be_device *be_devices_find(struct be_daemon *daemon, uint32_t domid, uint32_t devid)
 {
@@ -76,15 +76,37 @@ void be_devices_scan(struct be_daemon *daemon)
 		d->dirty = true;
 }
 
+/* "DOMID/DEVID", with or without more behind a slash. */
+static bool parse_pair(const char *text, uint32_t *domid, uint32_t *devid)
+{
+	char copy[VG_STORE_PATH], *rest, *end;
+	uint64_t first, second;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	rest = strchr(copy, '/');
+	if (!rest)
+		return false;
+	*rest++ = '\0';
+	end = strchr(rest, '/');
+	if (end)
+		*end = '\0';
+	if (!vg_parse_uint(copy, &first) || first > BE_DOMID_MAX || !vg_parse_uint(rest, &second) ||
+	    second > BE_DEVID_MAX)
+		return false;
+	*domid = (uint32_t)first;
+	*devid = (uint32_t)second;
+	return true;
+}
+
 /* A path below the backend's root: one device's, or something above. */
 static void devices_mark(struct be_daemon *daemon, const char *path)
 {
 	static const char root[] = VG_PATH_BACKEND_ALL "/";
 	struct be_device *device;
-	unsigned int domid, devid;
+	uint32_t domid, devid;
 
 	if (strncmp(path, root, sizeof(root) - 1) != 0 ||
-	    sscanf(path + sizeof(root) - 1, "%5u/%3u", &domid, &devid) != 2) {
+	    !parse_pair(path + sizeof(root) - 1, &domid, &devid)) {
 		daemon->rescan = true;
 		return;
 	}
@@ -97,12 +119,14 @@ static void devices_mark(struct be_daemon *daemon, const char *path)
 
 static void devices_event(struct be_daemon *daemon, const char *path, const char *token)
 {
-	unsigned int domid, devid;
+	static const char frontend[] = "frontend/";
 	struct be_device *device;
+	uint32_t domid, devid;
 
 	if (!strcmp(token, TOKEN_BACKEND)) {
 		devices_mark(daemon, path);
-	} else if (sscanf(token, "frontend/%5u/%3u", &domid, &devid) == 2) {
+	} else if (!strncmp(token, frontend, sizeof(frontend) - 1) &&
+		   parse_pair(token + sizeof(frontend) - 1, &domid, &devid)) {
 		device = be_devices_find(daemon, domid, devid);
 		if (device)
 			device->dirty = true;

@@ -15,10 +15,10 @@ struct xengntdev_handle;
 struct xenevtchn_handle;
 
 struct be_link {
-	struct xengntdev_handle *gnt;	/* owned; one for each device, closing it unmaps all */
-	struct xenevtchn_handle *evt;	/* owned; likewise */
-	struct vg_control_ring *ring;	/* owned mapping, NULL when there is none */
-	int port;			/* local, -1 when there is none */
+	struct xengntdev_handle *gnt; /* owned; one for each device, closing it unmaps all */
+	struct xenevtchn_handle *evt; /* owned; likewise */
+	struct vg_control_ring *ring; /* owned mapping, NULL when there is none */
+	int port;                     /* local, -1 when there is none */
 };
 
 #define BE_LINK_NONE ((struct be_link){.port = -1})

@@ -28,8 +28,8 @@ static int link_bind(struct be_link *link, uint32_t domid, uint32_t remote_port,
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	link->port = xenevtchn_bind_interdomain(link->evt, domid, remote_port);
 	if (link->port < 0) {
-		snprintf(why, VG_TEXT_MAX, "cannot bind event-channel %u of domain %u: %s", remote_port,
-			 domid, strerror(errno));
+		snprintf(why, VG_TEXT_MAX, "cannot bind event-channel %u of domain %u: %s",
+			 remote_port, domid, strerror(errno));
 		return -errno;
 	}
 	return 0;
@@ -42,12 +42,13 @@ static int link_map(struct be_link *link, uint32_t domid, uint32_t ring_ref, cha
 		snprintf(why, VG_TEXT_MAX, "cannot open /dev/xen/gntdev: %s", strerror(errno));
 		return -errno;
 	}
-	link->ring = xengnttab_map_grant_ref_notify(
-		link->gnt, domid, ring_ref, PROT_READ | PROT_WRITE,
-		offsetof(struct vg_control_ring, backend_alive), (evtchn_port_t)link->port);
+	link->ring = xengnttab_map_grant_ref_notify(link->gnt, domid, ring_ref,
+						    PROT_READ | PROT_WRITE,
+						    offsetof(struct vg_control_ring, backend_alive),
+						    (evtchn_port_t)link->port);
 	if (!link->ring) {
-		snprintf(why, VG_TEXT_MAX, "cannot map ring-ref %u of domain %u: %s", ring_ref, domid,
-			 strerror(errno));
+		snprintf(why, VG_TEXT_MAX, "cannot map ring-ref %u of domain %u: %s", ring_ref,
+			 domid, strerror(errno));
 		return -errno;
 	}
 	return 0;

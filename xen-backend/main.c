@@ -29,8 +29,8 @@
 #define VG_LIBEXECDIR "/usr/local/libexec/vgpu"
 #endif
 
-#define SCAN_MS	     10000 /* a full scan, should an event have been missed */
-#define STOP_MS	     20000 /* for executors to end when we stop */
+#define SCAN_MS      10000 /* a full scan, should an event have been missed */
+#define STOP_MS      20000 /* for executors to end when we stop */
 #define DOMAIN_WATCH "domains"
 
 /* --- start and stop -------------------------------------------------------------------------- */
@@ -153,7 +153,8 @@ int main(int argc, char **argv)
 	int rc = be_config_load(&daemon.config, argc, argv, why);
 
 	if (!rc && daemon.config.show_help) {
-		printf("Usage: xen-vgpud [--config=FILE] [--NAME=VALUE...]\n\n%s", be_config_help());
+		printf("Usage: xen-vgpud [--config=FILE] [--NAME=VALUE...]\n\n%s",
+		       be_config_help());
 		return 0;
 	}
 	if (!rc && daemon.config.show_version) {
@@ -171,8 +172,8 @@ int main(int argc, char **argv)
 	if (rc) {
 		vg_error(&daemon.who, "event=start-failed reason=\"%s\"", why);
 	} else {
-		vg_info(&daemon.who, "event=started protocol=%u executor=\"%s\"", VG_PROTOCOL_VERSION,
-			daemon.config.executor);
+		vg_info(&daemon.who, "event=started protocol=%u executor=\"%s\"",
+			VG_PROTOCOL_VERSION, daemon.config.executor);
 		daemon_loop(&daemon);
 		vg_info(&daemon.who, "event=stopped");
 	}

@@ -32,7 +32,8 @@ void be_device_flush(struct be_device *device)
 		int rc = be_ctlring_put(&device->ring, msg);
 
 		if (rc < 0)
-			device_broken(device, "the guest's index of the control ring makes no sense");
+			device_broken(device,
+				      "the guest's index of the control ring makes no sense");
 		if (rc <= 0)
 			break;
 		if (msg->type == VG_CTL_ANSWER)
@@ -81,7 +82,8 @@ static struct be_session *session_find(struct be_device *device, uint32_t id)
 
 static void device_request(struct be_device *device, const struct vg_control *msg)
 {
-	struct vg_control answer = {.type = VG_CTL_ANSWER, .tag = msg->tag, .session = msg->session};
+	struct vg_control answer = {
+		.type = VG_CTL_ANSWER, .tag = msg->tag, .session = msg->session};
 	struct be_session *session;
 
 	device->unanswered++;
@@ -127,7 +129,8 @@ void be_device_serve(struct be_device *device, uint64_t now)
 		int rc = be_ctlring_take(&device->ring, &msg);
 
 		if (rc < 0)
-			device_broken(device, "the guest's index of the control ring makes no sense");
+			device_broken(device,
+				      "the guest's index of the control ring makes no sense");
 		if (rc <= 0)
 			break;
 		idle = false;

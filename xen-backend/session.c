@@ -21,7 +21,7 @@
 #include "protocol/socket.h"
 
 #define KILL_AFTER_TERM_MS 2000u
-#define UNKILLABLE_MS	   10000u
+#define UNKILLABLE_MS      10000u
 #define MESSAGES_PER_TURN  32
 
 static const struct be_config *config_of(const struct be_session *session)
@@ -51,18 +51,20 @@ static int open_check(const struct be_device *device, const struct vg_control *m
 	const struct be_daemon *daemon = device->daemon;
 
 	if (msg->u.open.protocol != VG_PROTOCOL_VERSION)
-		return refuse(answer, -EPROTO,
-			      "libcuda and xen-vgpud speak different protocol versions: install the "
-			      "same release of vgpu in the guest and in dom0");
+		return refuse(
+			answer, -EPROTO,
+			"libcuda and xen-vgpud speak different protocol versions: install the "
+			"same release of vgpu in the guest and in dom0");
 	if (msg->session == 0)
 		return refuse(answer, -EINVAL, "a session's number must not be 0");
 	for (struct be_session *s = device->sessions; s; s = s->next)
 		if (s->id == msg->session && s->state != BE_SESSION_DEAD)
 			return refuse(answer, -EEXIST, "this session number is in use");
 	if (device->session_count >= device->settings.max_sessions)
-		return refuse(answer, -EBUSY,
-			      "the vGPU has as many processes as it may have: end one, or attach it "
-			      "with a higher max-sessions");
+		return refuse(
+			answer, -EBUSY,
+			"the vGPU has as many processes as it may have: end one, or attach it "
+			"with a higher max-sessions");
 	if (daemon->executor_count >= daemon->config.max_executors)
 		return refuse(answer, -EBUSY,
 			      "the host runs as many executors as it may: ask its administrator "
@@ -162,7 +164,8 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 	if (rc) {
 		vg_error(&s->who, "event=spawn-failed errno=%d reason=\"%s\" executor=\"%s\"", -rc,
 			 strerror(-rc), device->daemon->config.executor);
-		refuse(answer, -EAGAIN, "the host could not start an executor: see xen-vgpud's log");
+		refuse(answer, -EAGAIN,
+		       "the host could not start an executor: see xen-vgpud's log");
 		be_session_free(s);
 		return NULL;
 	}
@@ -193,7 +196,8 @@ static int share_check(const struct be_device *device, const struct vg_control_s
 	*why = "a share of no known kind";
 	if (share->kind == VG_SHARE_LANE) {
 		*why = "a lane beyond the vGPU's max-lanes or max-lane-pages";
-		if (share->id < set->max_lanes && share->pages <= set->max_lane_pages && share->pages)
+		if (share->id < set->max_lanes && share->pages <= set->max_lane_pages &&
+		    share->pages)
 			return 0;
 	} else if (share->kind == VG_SHARE_REGION) {
 		*why = "a region beyond the vGPU's max-region-pages";
@@ -216,8 +220,7 @@ static void session_share(struct be_session *session, const struct vg_control *m
 	packet.msg.u.share.pad = 0;
 	if (!rc && msg->u.share.kind == VG_SHARE_LANE) {
 		why = "the lane's event channel cannot be bound";
-		rc = be_link_bind_lane(device->domid, msg->u.share.port,
-				       &packet.msg.u.share.port);
+		rc = be_link_bind_lane(device->domid, msg->u.share.port, &packet.msg.u.share.port);
 		if (rc >= 0) {
 			packet.fds[0] = rc;
 			rc = 0;
@@ -230,7 +233,8 @@ static void session_share(struct be_session *session, const struct vg_control *m
 	vg_packet_close_fds(&packet);
 	if (rc) {
 		if (vg_log_allow(&device->limit, &session->who))
-			vg_warn(&session->who, "event=share-refused session=%u errno=%d reason=\"%s\"",
+			vg_warn(&session->who,
+				"event=share-refused session=%u errno=%d reason=\"%s\"",
 				session->id, -rc, why);
 		be_device_answer(device, msg, rc, why);
 	}
@@ -256,7 +260,8 @@ static void session_close(struct be_session *session, const struct vg_control *m
 	session->close_asked = true;
 	session->close_tag = msg->tag;
 	vg_packet_init(&packet, VG_CTL_CLOSE, msg->tag);
-	vg_packet_send(session->sock, &packet); /* if it fails: the end of the socket says the same */
+	vg_packet_send(session->sock,
+		       &packet); /* if it fails: the end of the socket says the same */
 	be_session_end(session, 0, "closed by the program");
 }
 
@@ -390,8 +395,8 @@ static void session_describe(struct be_session *session, int wait_status)
 	char how[64] = "";
 
 	if (WIFSIGNALED(wait_status))
-		snprintf(how, sizeof(how), "executor killed by signal %d (%s)", WTERMSIG(wait_status),
-			 strsignal(WTERMSIG(wait_status)));
+		snprintf(how, sizeof(how), "executor killed by signal %d (%s)",
+			 WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
 	else if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status))
 		snprintf(how, sizeof(how), "executor exited with status %d",
 			 WEXITSTATUS(wait_status));
@@ -445,8 +450,9 @@ static void session_reap(struct be_session *session)
 	be_history_add(device->daemon, session);
 	session->pid = -1;
 	vg_log(&session->who, session->status ? VG_LOG_WARN : VG_LOG_INFO,
-	       "event=session-end session=%u status=%d reason=\"%s\" calls=%llu freed=%llu", session->id,
-	       session->status, session->reason, (unsigned long long)session->stats->commands,
+	       "event=session-end session=%u status=%d reason=\"%s\" calls=%llu freed=%llu",
+	       session->id, session->status, session->reason,
+	       (unsigned long long)session->stats->commands,
 	       (unsigned long long)session->stats->freed_bytes);
 	session_report(session);
 }
@@ -465,10 +471,11 @@ static void session_escalate(struct be_session *session, uint64_t now)
 			now + (session->signals_sent < 2 ? KILL_AFTER_TERM_MS : UNKILLABLE_MS);
 		return;
 	}
-	vg_error(&session->who,
-		 "event=executor-unkillable session=%u executor=%d reason=\"it hangs in the kernel; "
-		 "its pages stay mapped\"",
-		 session->id, (int)session->pid);
+	vg_error(
+		&session->who,
+		"event=executor-unkillable session=%u executor=%d reason=\"it hangs in the kernel; "
+		"its pages stay mapped\"",
+		session->id, (int)session->pid);
 	session->deadline = now + UNKILLABLE_MS;
 }
 

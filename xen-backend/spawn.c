@@ -20,12 +20,12 @@
 #define STATS_FD   4
 #define ARGS_MAX   20
 #define ARG_BYTES  320
-#define ENV_MAX	   64
+#define ENV_MAX    64
 
 /* What of our environment an executor may see: settings of ours, of CUDA and of the sanitizers. */
 static const char *const env_kept[] = {
-	"VGPU_", "CUDA_", "NVIDIA_", "LD_LIBRARY_PATH=", "JOURNAL_STREAM=", "ASAN_OPTIONS=",
-	"UBSAN_OPTIONS=", "TSAN_OPTIONS=",
+	"VGPU_",           "CUDA_",         "NVIDIA_",        "LD_LIBRARY_PATH=",
+	"JOURNAL_STREAM=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS=",
 };
 
 struct args {
@@ -69,8 +69,8 @@ static void args_fill(struct args *args, const struct be_device *device, uint32_
 	args_add(args, "--max-region-pages=%u", set->max_region_pages);
 	args_add(args, "--user=%s", device->daemon->config.user);
 	args_add(args, "--log-level=%s",
-		 vg_log_level_name((enum vg_log_level)__atomic_load_n(&device->who.level,
-								      __ATOMIC_RELAXED)));
+		 vg_log_level_name(
+			 (enum vg_log_level)__atomic_load_n(&device->who.level, __ATOMIC_RELAXED)));
 }
 
 static void env_fill(const char **env)

@@ -22,15 +22,15 @@ enum be_xenbus {
 
 /* What the state machine looks at. */
 struct be_view {
-	enum be_xenbus backend;	 /* our node; anybody in dom0 may have changed it */
+	enum be_xenbus backend;  /* our node; anybody in dom0 may have changed it */
 	enum be_xenbus frontend; /* the guest's node; anything may stand there, at any time */
-	bool online;		 /* toolstack: the device is to exist */
-	bool domain;		 /* the domain exists */
-	bool stopping;		 /* this daemon is leaving */
-	bool connected;		 /* the control ring is mapped by this process */
-	bool settled;		 /* connected, and the frontend has been at 4 since */
-	bool broken;		 /* connected, but the other end died or broke the protocol */
-	bool usable;		 /* the settings are valid */
+	bool online;             /* toolstack: the device is to exist */
+	bool domain;             /* the domain exists */
+	bool stopping;           /* this daemon is leaving */
+	bool connected;          /* the control ring is mapped by this process */
+	bool settled;            /* connected, and the frontend has been at 4 since */
+	bool broken;             /* connected, but the other end died or broke the protocol */
+	bool usable;             /* the settings are valid */
 };
 
 enum be_action {

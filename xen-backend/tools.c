@@ -19,9 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CLIENTS_MAX	8
-#define REQUEST_MAX	4096
-#define PROTOCOL	1
+#define CLIENTS_MAX 8
+#define REQUEST_MAX 4096
+#define PROTOCOL    1
 
 struct client {
 	int fd; /* -1: free */

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define SOURCES_MAX 8192
-#define TURN_MS	    1000 /* at least one turn in this time: the watchdog's and a safety net */
+#define TURN_MS     1000 /* at least one turn in this time: the watchdog's and a safety net */
 
 uint64_t be_now_ms(void)
 {
@@ -22,7 +22,12 @@ uint64_t be_now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-enum source_kind { SOURCE_STORE, SOURCE_SIGNALS, SOURCE_DEVICE, SOURCE_SESSION };
+enum source_kind {
+	SOURCE_STORE,
+	SOURCE_SIGNALS,
+	SOURCE_DEVICE,
+	SOURCE_SESSION
+};
 
 /* What the poll entry of the same index stands for. */
 struct source {

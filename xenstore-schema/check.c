@@ -19,18 +19,20 @@
 #define DOMAINS_MAX 4096
 #define DEVID_MAX   255u
 #define DOMID_MAX   32751u
-#define TRIES	    20
+#define TRIES       20
 
 struct check {
 	struct xs_handle *xs;
-	xs_transaction_t t; /* one device is looked at in one transaction, so that it is consistent */
+	xs_transaction_t
+		t; /* one device is looked at in one transaction, so that it is consistent */
 	struct vg_schema_device device;
 	unsigned int backend_state, frontend_state; /* 0: none */
-	bool quiet;				    /* a try that may have to be repeated */
+	bool quiet;                                 /* a try that may have to be repeated */
 	unsigned int devices, nodes, faults;
 };
 
-__attribute__((format(printf, 2, 3))) static void fault(struct check *check, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void fault(struct check *check, const char *format,
+							...)
 {
 	va_list args;
 
@@ -72,8 +74,8 @@ static void check_perms(struct check *check, const struct vg_schema_tree *tree, 
 	unsigned int want_count = 0, have_count = 0;
 	char want_text[128], have_text[128];
 
-	want[want_count++] = (struct xs_permissions){
-		tree->guest_owns ? check->device.domid : 0, XS_PERM_NONE};
+	want[want_count++] =
+		(struct xs_permissions){tree->guest_owns ? check->device.domid : 0, XS_PERM_NONE};
 	if (tree->guest_reads)
 		want[want_count++] = (struct xs_permissions){check->device.domid, XS_PERM_READ};
 	if (tree->dom0_reads)
@@ -95,7 +97,7 @@ static void check_perms(struct check *check, const struct vg_schema_tree *tree, 
 static bool key_due(const struct check *check, const struct vg_schema_key *key)
 {
 	unsigned int state = key->side == VG_SIDE_BACKEND ? check->backend_state
-							   : check->frontend_state;
+							  : check->frontend_state;
 
 	return key->present == VG_PRESENT_ALWAYS ||
 	       (key->present == VG_PRESENT_STATES && (key->states & (1u << state)));
@@ -143,8 +145,8 @@ static void check_missing(struct check *check, enum vg_schema_tree_id id,
 
 		if (vg_schema_find(id, key->name) == key && key_due(check, key) &&
 		    !name_in(names, count, key->name))
-			fault(check, "%s/%s: missing (backend's state %u, frontend's %u)", dir, key->name,
-			      check->backend_state, check->frontend_state);
+			fault(check, "%s/%s: missing (backend's state %u, frontend's %u)", dir,
+			      key->name, check->backend_state, check->frontend_state);
 	}
 }
 

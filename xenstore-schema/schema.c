@@ -31,7 +31,8 @@ bool vg_parse_size(const char *text, uint64_t *value)
 {
 	static const char units[] = "KMGTP";
 	size_t length = strlen(text);
-	const char *unit = length > 1 ? strchr(units, toupper((unsigned char)text[length - 1])) : NULL;
+	const char *unit = length > 1 ? strchr(units, toupper((unsigned char)text[length - 1]))
+				      : NULL;
 	char digits[24];
 	uint64_t number;
 	unsigned int shift;
@@ -124,7 +125,8 @@ static bool is_gpu(const char *value)
 
 	if (vg_parse_uint(value, &index))
 		return index < 256;
-	return !strcmp(value, "soft") || matches("GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", value) ||
+	return !strcmp(value, "soft") ||
+	       matches("GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", value) ||
 	       matches("MIG-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", value) ||
 	       matches("xx:xx.7", value) || matches("xxxx:xx:xx.7", value) ||
 	       matches("xxxxxxxx:xx:xx.7", value);
@@ -174,26 +176,18 @@ static bool value_good(const struct vg_schema_key *key, const char *value,
 	uint64_t number;
 
 	switch (key->type) {
-	case VG_TYPE_STATE:
-		return vg_parse_uint(value, &number) && number >= 1 && number <= 6;
-	case VG_TYPE_FLAG:
-		return !strcmp(value, "0") || !strcmp(value, "1");
+	case VG_TYPE_STATE: return vg_parse_uint(value, &number) && number >= 1 && number <= 6;
+	case VG_TYPE_FLAG: return !strcmp(value, "0") || !strcmp(value, "1");
 	case VG_TYPE_UINT:
 		return vg_parse_uint(value, &number) && number >= key->min && number <= key->max;
 	case VG_TYPE_SIZE:
 		return vg_parse_size(value, &number) && number >= key->min && number <= key->max;
-	case VG_TYPE_ENUM:
-		return word_in(key->words, value);
-	case VG_TYPE_EQUALS:
-		return equals_filled(key->words, value, device);
-	case VG_TYPE_TEXT:
-		return strlen(value) <= key->max;
-	case VG_TYPE_GPU:
-		return is_gpu(value);
-	case VG_TYPE_DRIVER:
-		return is_driver(value);
-	case VG_TYPE_VERSIONS:
-		return is_versions(value);
+	case VG_TYPE_ENUM: return word_in(key->words, value);
+	case VG_TYPE_EQUALS: return equals_filled(key->words, value, device);
+	case VG_TYPE_TEXT: return strlen(value) <= key->max;
+	case VG_TYPE_GPU: return is_gpu(value);
+	case VG_TYPE_DRIVER: return is_driver(value);
+	case VG_TYPE_VERSIONS: return is_versions(value);
 	}
 	return false;
 }

@@ -40,12 +40,12 @@ enum vg_schema_present {
 struct vg_schema_key {
 	const char *name;
 	enum vg_schema_type type;
-	uint64_t min, max;	   /* uint, size; max: length of a text */
-	const char *words;	   /* enum: the values, separated by blanks; equals: the value */
-	const char *allowed;	   /* for messages: what may stand here */
-	bool setting;		   /* the administrator may give it */
+	uint64_t min, max;         /* uint, size; max: length of a text */
+	const char *words;         /* enum: the values, separated by blanks; equals: the value */
+	const char *allowed;       /* for messages: what may stand here */
+	bool setting;              /* the administrator may give it */
 	const char *value_default; /* of a setting; NULL: the key is left out */
-	unsigned int writers;	   /* mask of enum vg_schema_side */
+	unsigned int writers;      /* mask of enum vg_schema_side */
 	enum vg_schema_present present;
 	unsigned int side;   /* VG_PRESENT_STATES */
 	unsigned int states; /* VG_PRESENT_STATES: bit n for state n */

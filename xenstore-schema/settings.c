@@ -83,8 +83,9 @@ static int devid_set(const char *value, int *devid, char *why)
 	uint64_t number;
 
 	if (!vg_parse_uint(value, &number) || number > DEVID_MAX) {
-		snprintf(why, VG_SCHEMA_WHY, "devid=%.40s is not valid: devid is a number from 0 to %d",
-			 value, DEVID_MAX);
+		snprintf(why, VG_SCHEMA_WHY,
+			 "devid=%.40s is not valid: devid is a number from 0 to %d", value,
+			 DEVID_MAX);
 		return -EINVAL;
 	}
 	*devid = (int)number;
@@ -124,7 +125,8 @@ int vg_settings_parse(const char *spec, struct vg_settings_text *text, int *devi
 
 	vg_settings_text_init(text);
 	if (strlen(spec) >= sizeof(copy)) {
-		snprintf(why, VG_SCHEMA_WHY, "the settings are longer than %zu bytes", sizeof(copy) - 1);
+		snprintf(why, VG_SCHEMA_WHY, "the settings are longer than %zu bytes",
+			 sizeof(copy) - 1);
 		return -EINVAL;
 	}
 	snprintf(copy, sizeof(copy), "%s", spec);
@@ -158,9 +160,10 @@ int vg_settings_resolve(const struct vg_settings_text *text, struct vg_settings 
 	if (!*driver)
 		driver = soft ? "soft" : "default";
 	if (soft != !strcmp(driver, "soft") && driver[0] != '/') {
-		snprintf(why, VG_SCHEMA_WHY,
-			 "gpu=%s and driver=%s exclude each other: driver=soft and gpu=soft go together",
-			 settings->gpu, driver);
+		snprintf(
+			why, VG_SCHEMA_WHY,
+			"gpu=%s and driver=%s exclude each other: driver=soft and gpu=soft go together",
+			settings->gpu, driver);
 		return -EINVAL;
 	}
 	snprintf(settings->driver, sizeof(settings->driver), "%s", driver);

@@ -8,7 +8,7 @@
 
 #include "xenstore-schema/schema.h"
 
-#define VG_SETTINGS_MAX 16
+#define VG_SETTINGS_MAX      16
 #define VG_SETTING_VALUE_MAX 256
 
 /* As text, in the order of the schema: what goes into xenstore. */
@@ -22,7 +22,7 @@ struct vg_settings_text {
 struct vg_settings {
 	char gpu[64];
 	char driver[VG_SETTING_VALUE_MAX]; /* never empty: soft, default or a path */
-	uint64_t mem;			   /* bytes, 0: no limit */
+	uint64_t mem;                      /* bytes, 0: no limit */
 	uint32_t max_sessions;
 	uint32_t max_lanes;
 	uint32_t max_lane_pages;

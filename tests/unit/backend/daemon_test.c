@@ -21,9 +21,9 @@
 #include "tests/unit/backend/fake_xs.h"
 #include "xen-backend/daemon.h"
 
-#define BE	"/local/domain/0/backend/vgpu/3/0"
-#define FE	"/local/domain/3/device/vgpu/0"
-#define BE_ERR	"/local/domain/0/error/backend/vgpu/3/0/error"
+#define BE      "/local/domain/0/backend/vgpu/3/0"
+#define FE      "/local/domain/3/device/vgpu/0"
+#define BE_ERR  "/local/domain/0/error/backend/vgpu/3/0/error"
 #define WAIT_MS 8000
 
 static struct be_daemon daemon_;
@@ -56,12 +56,12 @@ static bool state_is(const char *state)
 }
 
 /* Turns until `condition`, at most WAIT_MS. */
-#define turn_until(condition)                                                                      \
-	do {                                                                                       \
-		uint64_t until_ = be_now_ms() + WAIT_MS;                                           \
-		while (!(condition) && be_now_ms() < until_)                                       \
-			be_turn(&daemon_);                                                         \
-		assert_true(condition);                                                            \
+#define turn_until(condition)                                \
+	do {                                                 \
+		uint64_t until_ = be_now_ms() + WAIT_MS;     \
+		while (!(condition) && be_now_ms() < until_) \
+			be_turn(&daemon_);                   \
+		assert_true(condition);                      \
 	} while (0)
 
 static void turns(int count)
@@ -115,7 +115,8 @@ static void request_open(uint32_t tag, uint32_t session)
 	request(VG_CTL_OPEN, tag, session, &open);
 }
 
-static void request_share(uint32_t tag, uint32_t session, uint32_t kind, uint32_t pages, uint32_t port)
+static void request_share(uint32_t tag, uint32_t session, uint32_t kind, uint32_t pages,
+			  uint32_t port)
 {
 	struct vg_control share = {.u.share = {.kind = kind, .pages = pages, .port = port}};
 
@@ -297,7 +298,8 @@ static void test_bad_grant(void **state)
 
 static void test_bad_numbers(void **state)
 {
-	static const char *const bad[] = {"", "-1", "4294967296", "0x5", "5 ", "99999999999999999999"};
+	static const char *const bad[] = {"",    "-1", "4294967296",
+					  "0x5", "5 ", "99999999999999999999"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -17,7 +17,7 @@
 #define WATCH_MAX  64
 #define EVENTS_MAX 4096
 #define PATH_BYTES 160
-#define DOMAINS	   64
+#define DOMAINS    64
 
 struct node {
 	char path[PATH_BYTES];
@@ -165,19 +165,19 @@ void fake_xs_remove(const char *path)
 	node_remove(path);
 }
 
-void fake_xs_domain(unsigned int domid, bool now_alive)
+void fake_xs_domain(unsigned int domid, bool now)
 {
 	char home[PATH_BYTES];
 
 	if (domid >= DOMAINS)
 		abort();
 	snprintf(home, sizeof(home), "/local/domain/%u", domid);
-	alive[domid] = now_alive;
-	if (now_alive)
+	alive[domid] = now;
+	if (now)
 		fake_xs_set(home, "");
 	else
 		node_remove(home);
-	fire(now_alive ? "@introduceDomain" : "@releaseDomain");
+	fire(now ? "@introduceDomain" : "@releaseDomain");
 }
 
 int fake_xs_watches(void)
@@ -203,6 +203,12 @@ void fake_xs_conflicts(int count)
 	conflicts = count;
 }
 
+/* xs_transaction_end has a parameter named abort. */
+static void fail(void)
+{
+	abort();
+}
+
 /* --- libxenstore's interface --- */
 
 struct xs_handle *xs_open(unsigned long flags)
@@ -213,28 +219,28 @@ struct xs_handle *xs_open(unsigned long flags)
 	return &handle;
 }
 
-void xs_close(struct xs_handle *xs)
+void xs_close(struct xs_handle *xsh)
 {
-	close(xs->eventfd);
-	xs->eventfd = -1;
+	close(xsh->eventfd);
+	xsh->eventfd = -1;
 }
 
-int xs_fileno(struct xs_handle *xs)
+int xs_fileno(struct xs_handle *h)
 {
-	return xs->eventfd;
+	return h->eventfd;
 }
 
-bool xs_is_domain_introduced(struct xs_handle *xs, unsigned int domid)
+bool xs_is_domain_introduced(struct xs_handle *h, unsigned int domid)
 {
-	(void)xs;
+	(void)h;
 	return domid < DOMAINS && alive[domid];
 }
 
-void *xs_read(struct xs_handle *xs, xs_transaction_t t, const char *path, unsigned int *len)
+void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
 {
 	struct node *node = find(path);
 
-	(void)xs;
+	(void)h;
 	(void)t;
 	if (!node) {
 		errno = ENOENT;
@@ -244,40 +250,40 @@ void *xs_read(struct xs_handle *xs, xs_transaction_t t, const char *path, unsign
 	return strdup(node->value);
 }
 
-bool xs_write(struct xs_handle *xs, xs_transaction_t t, const char *path, const void *data,
+bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const void *data,
 	      unsigned int len)
 {
 	char value[512];
 
-	(void)xs;
+	(void)h;
 	(void)t;
 	snprintf(value, sizeof(value), "%.*s", (int)len, (const char *)data);
 	fake_xs_set(path, value);
 	return true;
 }
 
-bool xs_mkdir(struct xs_handle *xs, xs_transaction_t t, const char *path)
+bool xs_mkdir(struct xs_handle *h, xs_transaction_t t, const char *path)
 {
-	(void)xs;
+	(void)h;
 	(void)t;
 	if (!find(path))
 		fake_xs_set(path, "");
 	return true;
 }
 
-bool xs_set_permissions(struct xs_handle *xs, xs_transaction_t t, const char *path,
+bool xs_set_permissions(struct xs_handle *h, xs_transaction_t t, const char *path,
 			struct xs_permissions *perms, unsigned int num_perms)
 {
-	(void)xs;
+	(void)h;
 	(void)t;
 	(void)perms;
 	(void)num_perms;
 	return find(path) != NULL;
 }
 
-bool xs_rm(struct xs_handle *xs, xs_transaction_t t, const char *path)
+bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
 {
-	(void)xs;
+	(void)h;
 	(void)t;
 	if (node_remove(path))
 		return true;
@@ -286,13 +292,13 @@ bool xs_rm(struct xs_handle *xs, xs_transaction_t t, const char *path)
 }
 
 /* The array and its strings in one piece, as libxenstore gives them. */
-char **xs_directory(struct xs_handle *xs, xs_transaction_t t, const char *path, unsigned int *num)
+char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *num)
 {
 	size_t length = strlen(path), used = 0;
 	unsigned int count = 0;
 	char **list, *text;
 
-	(void)xs;
+	(void)h;
 	(void)t;
 	if (!find(path)) {
 		errno = ENOENT;
@@ -300,7 +306,7 @@ char **xs_directory(struct xs_handle *xs, xs_transaction_t t, const char *path, 
 	}
 	list = malloc(NODES_MAX * (sizeof(char *) + 64));
 	if (!list)
-		abort();
+		fail();
 	text = (char *)(list + NODES_MAX);
 	for (int i = 0; i < NODES_MAX; i++) {
 		const char *rest = nodes[i].path + length + 1;
@@ -315,9 +321,9 @@ char **xs_directory(struct xs_handle *xs, xs_transaction_t t, const char *path, 
 	return list;
 }
 
-bool xs_watch(struct xs_handle *xs, const char *path, const char *token)
+bool xs_watch(struct xs_handle *h, const char *path, const char *token)
 {
-	(void)xs;
+	(void)h;
 	for (int i = 0; i < WATCH_MAX; i++) {
 		if (watches[i].used)
 			continue;
@@ -331,9 +337,9 @@ bool xs_watch(struct xs_handle *xs, const char *path, const char *token)
 	return false;
 }
 
-bool xs_unwatch(struct xs_handle *xs, const char *path, const char *token)
+bool xs_unwatch(struct xs_handle *h, const char *path, const char *token)
 {
-	(void)xs;
+	(void)h;
 	for (int i = 0; i < WATCH_MAX; i++) {
 		if (!watches[i].used || strcmp(watches[i].path, path) != 0 ||
 		    strcmp(watches[i].token, token) != 0)
@@ -345,14 +351,14 @@ bool xs_unwatch(struct xs_handle *xs, const char *path, const char *token)
 	return false;
 }
 
-char **xs_check_watch(struct xs_handle *xs)
+char **xs_check_watch(struct xs_handle *h)
 {
 	struct event *event = &events[first_event];
 	eventfd_t drained;
 	char **result;
 
 	if (!event_count) {
-		eventfd_read(xs->eventfd, &drained);
+		eventfd_read(h->eventfd, &drained);
 		errno = EAGAIN;
 		return NULL;
 	}
@@ -360,38 +366,38 @@ char **xs_check_watch(struct xs_handle *xs)
 	event_count--;
 	result = malloc(2 * sizeof(char *) + sizeof(*event));
 	if (!result)
-		abort();
+		fail();
 	memcpy(result + 2, event, sizeof(*event));
 	result[XS_WATCH_PATH] = (char *)(result + 2);
 	result[XS_WATCH_TOKEN] = result[XS_WATCH_PATH] + PATH_BYTES;
 	return result;
 }
 
-xs_transaction_t xs_transaction_start(struct xs_handle *xs)
+xs_transaction_t xs_transaction_start(struct xs_handle *h)
 {
-	(void)xs;
+	(void)h;
 	if (in_transaction)
-		abort();
+		fail();
 	in_transaction = true;
 	changed_count = 0;
 	memcpy(saved, nodes, sizeof(nodes));
 	return 1;
 }
 
-bool xs_transaction_end(struct xs_handle *xs, xs_transaction_t t, bool abort_it)
+bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort)
 {
-	bool conflict = !abort_it && conflicts > 0;
+	bool conflict = !abort && conflicts > 0;
 
-	(void)xs;
+	(void)h;
 	(void)t;
 	if (!in_transaction)
-		abort();
+		fail();
 	in_transaction = false;
 	if (conflict)
 		conflicts--;
-	if (abort_it || conflict)
+	if (abort || conflict)
 		memcpy(nodes, saved, sizeof(nodes));
-	for (int i = 0; i < changed_count && !abort_it && !conflict; i++)
+	for (int i = 0; i < changed_count && !abort && !conflict; i++)
 		fire(changed[i]);
 	errno = EAGAIN;
 	return !conflict;

@@ -14,8 +14,8 @@ const char *fake_xs_get(const char *path);
 void fake_xs_set(const char *path, const char *value);
 /* The node and all below it. */
 void fake_xs_remove(const char *path);
-/* A domain comes, with its home directory, or goes, with it. Fires @introduceDomain, @releaseDomain. */
-void fake_xs_domain(unsigned int domid, bool alive);
+/* A domain is there from now on, with its home directory, or has gone with it. Fires @introduceDomain, @releaseDomain. */
+void fake_xs_domain(unsigned int domid, bool now);
 int fake_xs_watches(void);
 int fake_xs_nodes(void);
 /* The next `count` commits fail with EAGAIN. */

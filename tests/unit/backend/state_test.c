@@ -142,18 +142,16 @@ static void walk(struct be_view *v, const int (*steps)[2], size_t count)
 		assert_int_equal(v->backend, steps[i][1]);
 	}
 }
-#define WALK(v, ...)                                                                               \
-	do {                                                                                       \
-		static const int steps[][2] = {__VA_ARGS__};                                       \
-		walk(v, steps, sizeof(steps) / sizeof(steps[0]));                                  \
+#define WALK(v, ...)                                              \
+	do {                                                      \
+		static const int steps[][2] = {__VA_ARGS__};      \
+		walk(v, steps, sizeof(steps) / sizeof(steps[0])); \
 	} while (0)
 
 static struct be_view fresh(int backend)
 {
-	return (struct be_view){.backend = (enum be_xenbus)backend,
-				.online = true,
-				.domain = true,
-				.usable = true};
+	return (struct be_view){
+		.backend = (enum be_xenbus)backend, .online = true, .domain = true, .usable = true};
 }
 
 static void test_ordinary_life(void **state)

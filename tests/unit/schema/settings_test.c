@@ -17,69 +17,69 @@ static const struct vg_schema_device device = {12, 3};
 
 struct value {
 	enum vg_schema_tree_id tree;
-	const char *key, *value;
 	bool good;
+	const char *key, *value;
 };
 
 static const struct value values[] = {
-	{VG_TREE_BACKEND, "gpu", "soft", true},
-	{VG_TREE_BACKEND, "gpu", "0", true},
-	{VG_TREE_BACKEND, "gpu", "255", true},
-	{VG_TREE_BACKEND, "gpu", "256", false},
-	{VG_TREE_BACKEND, "gpu", "", false},
-	{VG_TREE_BACKEND, "gpu", "softer", false},
-	{VG_TREE_BACKEND, "gpu", "GPU-01234567-89ab-cdef-0123-456789abcdef", true},
-	{VG_TREE_BACKEND, "gpu", "MIG-01234567-89AB-cdef-0123-456789abcdef", true},
-	{VG_TREE_BACKEND, "gpu", "GPU-01234567-89ab-cdef-0123-456789abcde", false},
-	{VG_TREE_BACKEND, "gpu", "GPU-01234567-89ab-cdef-0123-456789abcdefa", false},
-	{VG_TREE_BACKEND, "gpu", "GPU-0123456g-89ab-cdef-0123-456789abcdef", false},
-	{VG_TREE_BACKEND, "gpu", "3b:00.0", true},
-	{VG_TREE_BACKEND, "gpu", "0000:3b:00.0", true},
-	{VG_TREE_BACKEND, "gpu", "00000000:3b:00.0", true},
-	{VG_TREE_BACKEND, "gpu", "0000:3b:00.8", false},
-	{VG_TREE_BACKEND, "gpu", "0000:3b:00", false},
-	{VG_TREE_BACKEND, "driver", "soft", true},
-	{VG_TREE_BACKEND, "driver", "/opt/libcuda.so.1", true},
-	{VG_TREE_BACKEND, "driver", "libcuda.so.1", false},
-	{VG_TREE_BACKEND, "driver", "/opt/a\nb", false},
-	{VG_TREE_BACKEND, "mem", "1G", true},
-	{VG_TREE_BACKEND, "mem", "1g", true},
-	{VG_TREE_BACKEND, "mem", "16777216", true},
-	{VG_TREE_BACKEND, "mem", "16777215", false},
-	{VG_TREE_BACKEND, "mem", "2P", false},
-	{VG_TREE_BACKEND, "mem", "G", false},
-	{VG_TREE_BACKEND, "mem", "1GB", false},
-	{VG_TREE_BACKEND, "mem", "-1G", false},
-	{VG_TREE_BACKEND, "mem", "99999999999999999999", false},
-	{VG_TREE_BACKEND, "mem", "18446744073709551615K", false},
-	{VG_TREE_BACKEND, "max-lanes", "1", true},
-	{VG_TREE_BACKEND, "max-lanes", "0", false},
-	{VG_TREE_BACKEND, "max-lanes", "257", false},
-	{VG_TREE_BACKEND, "max-lanes", "+1", false},
-	{VG_TREE_BACKEND, "max-lanes", " 1", false},
-	{VG_TREE_BACKEND, "max-lanes", "1K", false},
-	{VG_TREE_BACKEND, "online", "1", true},
-	{VG_TREE_BACKEND, "online", "2", false},
-	{VG_TREE_BACKEND, "state", "6", true},
-	{VG_TREE_BACKEND, "state", "7", false},
-	{VG_TREE_BACKEND, "state", "0", false},
-	{VG_TREE_BACKEND, "protocol-versions", "1", true},
-	{VG_TREE_BACKEND, "protocol-versions", "1,2,10", true},
-	{VG_TREE_BACKEND, "protocol-versions", "2,1", false},
-	{VG_TREE_BACKEND, "protocol-versions", "1,", false},
-	{VG_TREE_BACKEND, "protocol-versions", "", false},
-	{VG_TREE_BACKEND, "frontend", "/local/domain/12/device/vgpu/3", true},
-	{VG_TREE_BACKEND, "frontend", "/local/domain/12/device/vgpu/30", false},
-	{VG_TREE_BACKEND, "frontend", "/local/domain/1/device/vgpu/3", false},
-	{VG_TREE_BACKEND, "frontend", "/local/domain/12/device/vgpu/", false},
-	{VG_TREE_BACKEND, "frontend-id", "12", true},
-	{VG_TREE_BACKEND, "frontend-id", "13", false},
-	{VG_TREE_FRONTEND, "ring-ref", "4294967295", true},
-	{VG_TREE_FRONTEND, "ring-ref", "0", false},
-	{VG_TREE_FRONTEND, "ring-ref", "4294967296", false},
-	{VG_TREE_FRONTEND, "backend-id", "0", true},
-	{VG_TREE_FRONTEND, "backend-id", "00", false},
-	{VG_TREE_LIBXL, "max-lanes", "64", true}, /* copied from the backend's tree */
+	{VG_TREE_BACKEND, true, "gpu", "soft"},
+	{VG_TREE_BACKEND, true, "gpu", "0"},
+	{VG_TREE_BACKEND, true, "gpu", "255"},
+	{VG_TREE_BACKEND, false, "gpu", "256"},
+	{VG_TREE_BACKEND, false, "gpu", ""},
+	{VG_TREE_BACKEND, false, "gpu", "softer"},
+	{VG_TREE_BACKEND, true, "gpu", "GPU-01234567-89ab-cdef-0123-456789abcdef"},
+	{VG_TREE_BACKEND, true, "gpu", "MIG-01234567-89AB-cdef-0123-456789abcdef"},
+	{VG_TREE_BACKEND, false, "gpu", "GPU-01234567-89ab-cdef-0123-456789abcde"},
+	{VG_TREE_BACKEND, false, "gpu", "GPU-01234567-89ab-cdef-0123-456789abcdefa"},
+	{VG_TREE_BACKEND, false, "gpu", "GPU-0123456g-89ab-cdef-0123-456789abcdef"},
+	{VG_TREE_BACKEND, true, "gpu", "3b:00.0"},
+	{VG_TREE_BACKEND, true, "gpu", "0000:3b:00.0"},
+	{VG_TREE_BACKEND, true, "gpu", "00000000:3b:00.0"},
+	{VG_TREE_BACKEND, false, "gpu", "0000:3b:00.8"},
+	{VG_TREE_BACKEND, false, "gpu", "0000:3b:00"},
+	{VG_TREE_BACKEND, true, "driver", "soft"},
+	{VG_TREE_BACKEND, true, "driver", "/opt/libcuda.so.1"},
+	{VG_TREE_BACKEND, false, "driver", "libcuda.so.1"},
+	{VG_TREE_BACKEND, false, "driver", "/opt/a\nb"},
+	{VG_TREE_BACKEND, true, "mem", "1G"},
+	{VG_TREE_BACKEND, true, "mem", "1g"},
+	{VG_TREE_BACKEND, true, "mem", "16777216"},
+	{VG_TREE_BACKEND, false, "mem", "16777215"},
+	{VG_TREE_BACKEND, false, "mem", "2P"},
+	{VG_TREE_BACKEND, false, "mem", "G"},
+	{VG_TREE_BACKEND, false, "mem", "1GB"},
+	{VG_TREE_BACKEND, false, "mem", "-1G"},
+	{VG_TREE_BACKEND, false, "mem", "99999999999999999999"},
+	{VG_TREE_BACKEND, false, "mem", "18446744073709551615K"},
+	{VG_TREE_BACKEND, true, "max-lanes", "1"},
+	{VG_TREE_BACKEND, false, "max-lanes", "0"},
+	{VG_TREE_BACKEND, false, "max-lanes", "257"},
+	{VG_TREE_BACKEND, false, "max-lanes", "+1"},
+	{VG_TREE_BACKEND, false, "max-lanes", " 1"},
+	{VG_TREE_BACKEND, false, "max-lanes", "1K"},
+	{VG_TREE_BACKEND, true, "online", "1"},
+	{VG_TREE_BACKEND, false, "online", "2"},
+	{VG_TREE_BACKEND, true, "state", "6"},
+	{VG_TREE_BACKEND, false, "state", "7"},
+	{VG_TREE_BACKEND, false, "state", "0"},
+	{VG_TREE_BACKEND, true, "protocol-versions", "1"},
+	{VG_TREE_BACKEND, true, "protocol-versions", "1,2,10"},
+	{VG_TREE_BACKEND, false, "protocol-versions", "2,1"},
+	{VG_TREE_BACKEND, false, "protocol-versions", "1,"},
+	{VG_TREE_BACKEND, false, "protocol-versions", ""},
+	{VG_TREE_BACKEND, true, "frontend", "/local/domain/12/device/vgpu/3"},
+	{VG_TREE_BACKEND, false, "frontend", "/local/domain/12/device/vgpu/30"},
+	{VG_TREE_BACKEND, false, "frontend", "/local/domain/1/device/vgpu/3"},
+	{VG_TREE_BACKEND, false, "frontend", "/local/domain/12/device/vgpu/"},
+	{VG_TREE_BACKEND, true, "frontend-id", "12"},
+	{VG_TREE_BACKEND, false, "frontend-id", "13"},
+	{VG_TREE_FRONTEND, true, "ring-ref", "4294967295"},
+	{VG_TREE_FRONTEND, false, "ring-ref", "0"},
+	{VG_TREE_FRONTEND, false, "ring-ref", "4294967296"},
+	{VG_TREE_FRONTEND, true, "backend-id", "0"},
+	{VG_TREE_FRONTEND, false, "backend-id", "00"},
+	{VG_TREE_LIBXL, true, "max-lanes", "64"}, /* copied from the backend's tree */
 };
 
 static void test_values(void **state)
@@ -122,7 +122,8 @@ static void test_long_value(void **state)
 	(void)state;
 	memset(value, '9', sizeof(value));
 	value[sizeof(value) - 1] = '\0';
-	assert_int_equal(vg_schema_check(vg_schema_find(VG_TREE_BACKEND, "mem"), value, &device, why),
+	assert_int_equal(vg_schema_check(vg_schema_find(VG_TREE_BACKEND, "mem"), value, &device,
+					 why),
 			 -EINVAL);
 	assert_true(strlen(why) < sizeof(why));
 }
@@ -135,8 +136,8 @@ static void test_parse(void **state)
 	int devid = -1;
 
 	(void)state;
-	assert_int_equal(vg_settings_parse("gpu=soft,mem=1G,devid=4,max-lanes=2", &text, &devid, why),
-			 0);
+	assert_int_equal(
+		vg_settings_parse("gpu=soft,mem=1G,devid=4,max-lanes=2", &text, &devid, why), 0);
 	assert_int_equal(devid, 4);
 	assert_string_equal(vg_settings_text_get(&text, "mem"), "1073741824");
 	assert_int_equal(vg_settings_resolve(&text, &settings, why), 0);
@@ -236,8 +237,13 @@ static void test_contradictions(void **state)
 /* Each setting of the schema is one that the backend uses: a new one must get a field. */
 static void test_all_settings_are_known(void **state)
 {
-	static const char *const used[] = {"gpu",	"driver",	  "mem",	    "max-sessions",
-					   "max-lanes", "max-lane-pages", "max-region-pages"};
+	static const char *const used[] = {"gpu",
+					   "driver",
+					   "mem",
+					   "max-sessions",
+					   "max-lanes",
+					   "max-lane-pages",
+					   "max-region-pages"};
 	struct vg_settings_text text;
 
 	(void)state;
@@ -255,10 +261,14 @@ static void test_all_settings_are_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),	      cmocka_unit_test(test_find),
-		cmocka_unit_test(test_long_value),    cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_parse_nothing), cmocka_unit_test(test_parse_bad),
-		cmocka_unit_test(test_parse_too_long), cmocka_unit_test(test_contradictions),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_long_value),
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_parse_nothing),
+		cmocka_unit_test(test_parse_bad),
+		cmocka_unit_test(test_parse_too_long),
+		cmocka_unit_test(test_contradictions),
 		cmocka_unit_test(test_all_settings_are_known),
 	};
 
