@@ -137,28 +137,54 @@ static uint64_t globals_place(struct ptx_module *m, uint8_t *base)
 	return at;
 }
 
+/* The driver's memory if it wants that, or else our own, whose last page stays closed. */
+static bool data_alloc(struct ptx_module *m, uint64_t bytes)
+{
+	void *data;
+
+	m->globals = calloc(m->global_count + 1, sizeof(struct ptx_var *));
+	if (!m->globals || !bytes)
+		return m->globals != NULL;
+	if (m->options.variables_alloc) {
+		m->data_bytes = bytes;
+		m->data = m->options.variables_alloc(m->options.opaque, bytes);
+		return m->data != NULL;
+	}
+	m->data_bytes = align_up(bytes, 4096) + 4096;
+	data = mmap(NULL, m->data_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		    -1, 0);
+	if (data == MAP_FAILED)
+		return false;
+	m->data = data;
+	return mprotect(m->data + m->data_bytes - 4096, 4096, PROT_NONE) == 0;
+}
+
+static void data_free(struct ptx_module *m)
+{
+	if (!m->data)
+		return;
+	if (m->options.variables_alloc)
+		m->options.variables_free(m->options.opaque, m->data, m->data_bytes);
+	else
+		munmap(m->data, m->data_bytes);
+}
+
 static void globals_map(struct link *l)
 {
 	struct ptx_module *m = l->module;
 	uint64_t bytes = globals_place(m, NULL);
-	void *data;
 
 	if (bytes > DATA_BYTES_MAX) {
 		l->rc = -ENOMEM;
 		return;
 	}
-	m->data_bytes = align_up(bytes, 4096) + 4096; /* the last page stays closed */
-	data = mmap(NULL, m->data_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		    -1, 0);
-	m->globals = calloc(m->global_count + 1, sizeof(struct ptx_var *));
-	m->data = data == MAP_FAILED ? NULL : data;
-	if (!m->globals || !m->data) {
+	if (!data_alloc(m, bytes)) {
 		l->rc = -ENOMEM;
 		return;
 	}
 	m->global_count = 0;
-	globals_place(m, m->data);
-	mprotect(m->data + m->data_bytes - 4096, 4096, PROT_NONE);
+	if (m->data)
+		globals_place(m, m->data);
 }
 
 static void init_store(struct link *l, struct ptx_unit *unit, struct ptx_var *v, struct ptx_init *init)
@@ -431,8 +457,7 @@ void ptx_module_unload(struct ptx_module *m)
 	free(m->kernels);
 	free(m->globals);
 	free(m->descs);
-	if (m->data)
-		munmap(m->data, m->data_bytes);
+	data_free(m);
 	for (struct ptx_unit *unit = m->units, *next; unit; unit = next) {
 		next = unit->next;
 		ptx_unit_free(unit);
