@@ -35,6 +35,7 @@ struct fe_broker {
 	uint64_t accept_at; /* ms; no connection is taken before */
 	bool scan;          /* our directory of devices may have changed */
 	struct vg_log_who log;
+	struct vg_log_limit refusals; /* lines that programs provoke at will */
 };
 
 /* devices.c: finds devices that came and went, then lets each do what is due. */

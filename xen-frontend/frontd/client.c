@@ -58,8 +58,7 @@ client_answer(struct fe_client *client, uint32_t tag, int status, const char *fo
 	va_start(args, format);
 	vsnprintf(packet.msg.text, sizeof(packet.msg.text), format, args);
 	va_end(args);
-	if (status)
-		vg_info(&client->log, "op=refuse status=%d why=\"%s\"", status, packet.msg.text);
+	refusal_log(client, status, packet.msg.text);
 	client_send(client, &packet);
 }
 
@@ -492,8 +491,7 @@ void fe_client_answered(struct fe_client *client, const struct vg_control *answe
 	if (rc) {
 		session_close(client, strerror(-rc));
 	} else if (client->state == FE_CLIENT_OPENING) {
-		vg_info(&client->log, "op=refuse status=%d why=\"%s\"", reply.msg.status,
-			reply.msg.text);
+		refusal_log(client, reply.msg.status, reply.msg.text);
 		client_close(client);
 		session_forget(client);
 	}

@@ -255,7 +255,9 @@ static void modules_check(struct fe_broker *broker)
 
 int main(int argc, char **argv)
 {
-	struct fe_broker broker = {.log = VG_LOG_WHO_NONE, .scan = true};
+	struct fe_broker broker = {.log = VG_LOG_WHO_NONE,
+				   .refusals = {.burst = 20, .window_ms = 10000},
+				   .scan = true};
 	struct loop loop = {.broker = &broker, .listener = -1};
 	int rc = fe_options_parse(&broker.options, argc, argv);
 
