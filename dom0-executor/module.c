@@ -6,21 +6,75 @@
 #include <string.h>
 
 #include "protocol/image.h"
+#include "protocol/wire.h"
 
 #include "dom0-executor/calls.h"
 #include "dom0-executor/jit.h"
 #include "dom0-executor/lane.h"
 
+/* What a driver takes for several fatbins at once (protocol/image.h), here always with a list. */
+struct wrapper {
+	uint32_t magic, version;
+	const void *first;
+	const void **more; /* NULL at its end */
+};
+
+#define WRAPPER_MAGIC 0x466243b1u
+
+/* The fatbin at `at` of what came, and where the next one begins; NULL: there is none that fits. */
+static const void *part_take(const uint8_t *bytes, size_t size, size_t *at)
+{
+	const uint8_t *part = bytes + *at;
+	enum vg_image_kind kind;
+	size_t found;
+
+	if (*at >= size || vg_image_size(part, size - *at, &found, &kind) ||
+	    kind != VG_IMAGE_FATBIN)
+		return NULL;
+	*at += vg_pad8(found);
+	return part;
+}
+
+/* Several fatbins, each at a multiple of 8, as the parts of a wrapper of the guest's. */
+static CUresult parts_take(struct ex_call *call, const uint8_t *bytes, size_t size,
+			   const void **image)
+{
+	struct wrapper *wrapper = ex_scratch(call, 1, sizeof(*wrapper));
+	size_t count = 0, at = 0;
+
+	while (count <= VG_IMAGE_PARTS_MAX && part_take(bytes, size, &at))
+		count++;
+	if (!count || at < size || count > VG_IMAGE_PARTS_MAX)
+		return CUDA_ERROR_INVALID_IMAGE;
+	if (wrapper)
+		wrapper->more = ex_scratch(call, count, sizeof(*wrapper->more));
+	if (!wrapper || !wrapper->more)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	at = 0;
+	wrapper->magic = WRAPPER_MAGIC;
+	wrapper->version = 2;
+	wrapper->first = part_take(bytes, size, &at);
+	for (size_t i = 0; i + 1 < count; i++)
+		wrapper->more[i] = part_take(bytes, size, &at);
+	*image = wrapper;
+	return CUDA_SUCCESS;
+}
+
 static CUresult image_take(struct ex_call *call, size_t size, const void **image)
 {
+	enum vg_image_kind kind;
 	size_t found;
 
 	*image = ex_bulk_whole(call);
 	if (!*image)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	/* There is one NUL byte behind it, for a text that came without its own. */
-	if (vg_image_size(*image, size + 1, &found, NULL))
+	if (vg_image_size(*image, size + 1, &found, &kind))
 		return CUDA_ERROR_INVALID_IMAGE;
+	if (kind == VG_IMAGE_FATBIN && found > size)
+		return CUDA_ERROR_INVALID_IMAGE;
+	if (kind == VG_IMAGE_FATBIN && vg_pad8(found) < size)
+		return parts_take(call, *image, size, image);
 	return CUDA_SUCCESS;
 }
 
