@@ -19,7 +19,7 @@ static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
 
 static struct sigaction old_actions[SIGNALS];
-static pthread_once_t handlers_once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t handlers_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local struct ptx_worker *running; /* whose fibers this OS thread runs */
 
 /* The first fault of a run is the one that is told. */
@@ -123,20 +123,29 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)ptx_fiber_resume;
 }
 
+/* Others may have installed theirs since the last launch (test frameworks do): so ask each time. */
 static void handlers_install(void)
 {
-	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK}, now;
 
 	sigemptyset(&action.sa_mask);
+	if (!sigaction(SIGSEGV, NULL, &now) && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_signal)
+		return;
+	pthread_mutex_lock(&handlers_lock);
 	for (int i = 0; i < SIGNALS; i++)
-		sigaction(signals[i], &action, &old_actions[i]);
+		if (!sigaction(signals[i], NULL, &now) &&
+		    (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != on_signal)) {
+			old_actions[i] = now;
+			sigaction(signals[i], &action, NULL);
+		}
+	pthread_mutex_unlock(&handlers_lock);
 }
 
 int ptx_fault_enter(struct ptx_worker *w)
 {
 	stack_t now, ours;
 
-	pthread_once(&handlers_once, handlers_install);
+	handlers_install();
 	if (!sigaltstack(NULL, &now) && !(now.ss_flags & SS_DISABLE) && now.ss_size >= ALT_STACK_BYTES / 2) {
 		running = w;
 		return 0;

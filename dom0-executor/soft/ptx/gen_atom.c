@@ -124,9 +124,10 @@ static void copy_async(struct ptx_gen *g)
 	const struct ptx_operand *size = gen_operand(g, 2);
 	LLVMValueRef to, from, valid, whole;
 	LLVMTypeRef type;
+	bool spaces = (gen_take(g, MOD_SHARED) || gen_take(g, MOD_SHARED_CTA)) && gen_take(g, MOD_GLOBAL);
 
 	gen_take_cache(g);
-	if (gen_space(g) != PTX_SPACE_SHARED || gen_space(g) != PTX_SPACE_GLOBAL || !gen_operands(g, 3, 5) ||
+	if (!spaces || !gen_operands(g, 3, 5) ||
 	    size->kind != OPND_INT || (size->imm != 4 && size->imm != 8 && size->imm != 16)) {
 		gen_fail(g, -ENOTSUP, "form of cp.async");
 		return;

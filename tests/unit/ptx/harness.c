@@ -112,7 +112,7 @@ int run_k(struct ptx_module *module, uint32_t grid, uint32_t block, const void *
 	return ptx_launch(ptx_module_kernel(module, "k"), &launch, fault);
 }
 
-void run_body(const char *globals, const char *body, uint32_t grid, uint32_t block, void *out, const void *in)
+void run_body(const char *globals, const char *body, uint32_t grid, uint32_t block, void *out, void *in)
 {
 	struct ptx_module *module = load_body(globals, body);
 	struct ptx_fault fault;

@@ -48,7 +48,7 @@ struct ptx_module *load_body(const char *globals, const char *body);
 int run_k(struct ptx_module *module, uint32_t grid, uint32_t block, const void *out, const void *in,
 	  struct ptx_fault *fault);
 /* Body, run, unload: for tests of whole little kernels. */
-void run_body(const char *globals, const char *body, uint32_t grid, uint32_t block, void *out, const void *in);
+void run_body(const char *globals, const char *body, uint32_t grid, uint32_t block, void *out, void *in);
 /* Loading must fail with rc and name all of it. */
 void refuse(const char *text, int rc, const char *named);
 void refuse_body(const char *body, int rc, const char *named);
