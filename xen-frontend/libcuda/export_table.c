@@ -18,7 +18,7 @@
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/context_storage.h"
 #include "xen-frontend/libcuda/device.h"
-#include "xen-frontend/libcuda/integrity.h"
+#include "protocol/integrity.h"
 #include "xen-frontend/libcuda/session.h"
 
 /* Slot 0 holds the table's size in bytes. */
@@ -181,7 +181,7 @@ static const void *const integrity_table[3] = {
 	REFUSED,
 };
 
-static CUresult integrity_devices(struct fe_integrity_device *devices, int count)
+static CUresult integrity_devices(struct vg_integrity_device *devices, int count)
 {
 	const struct vg_device_info *info;
 
@@ -200,7 +200,7 @@ static CUresult integrity_devices(struct fe_integrity_device *devices, int count
 
 static CUresult integrity_check(uint32_t version, uint64_t seconds, uint64_t out[2])
 {
-	struct fe_integrity_device devices[FE_DEVICES_MAX];
+	struct vg_integrity_device devices[FE_DEVICES_MAX];
 	int driver_version = 0, count = fe_device_count();
 	CUresult result = integrity_devices(devices, count);
 
@@ -208,8 +208,8 @@ static CUresult integrity_check(uint32_t version, uint64_t seconds, uint64_t out
 		result = fe_cuDriverGetVersion(&driver_version);
 	if (result)
 		return result;
-	fe_integrity_sum(
-		&(struct fe_integrity){
+	vg_integrity_sum(
+		&(struct vg_integrity){
 			.driver_version = (uint32_t)driver_version,
 			.version = version,
 			.pid = (uint32_t)getpid(),

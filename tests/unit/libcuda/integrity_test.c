@@ -9,12 +9,12 @@
 
 #include <cmocka.h>
 
-#include "xen-frontend/libcuda/integrity.h"
-#include "xen-frontend/libcuda/md2.h"
+#include "protocol/integrity.h"
+#include "protocol/md2.h"
 
-static void hex(const uint8_t digest[FE_MD2_SIZE], char text[33])
+static void hex(const uint8_t digest[VG_MD2_SIZE], char text[33])
 {
-	for (unsigned int i = 0; i < FE_MD2_SIZE; i++)
+	for (unsigned int i = 0; i < VG_MD2_SIZE; i++)
 		snprintf(text + 2 * i, 3, "%02x", digest[i]);
 }
 
@@ -32,15 +32,15 @@ static void md2_suite(void **state)
 		{"12345678901234567890123456789012345678901234567890123456789012345678901234567890",
 		 "d5976f79d83d3a0dc9806c3c66f3efd8"},
 	};
-	uint8_t digest[FE_MD2_SIZE];
-	struct fe_md2 md2;
+	uint8_t digest[VG_MD2_SIZE];
+	struct vg_md2 md2;
 	char text[33];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(suite) / sizeof(suite[0]); i++) {
-		fe_md2_start(&md2);
-		fe_md2_add(&md2, suite[i][0], strlen(suite[i][0]));
-		fe_md2_end(&md2, digest);
+		vg_md2_start(&md2);
+		vg_md2_add(&md2, suite[i][0], strlen(suite[i][0]));
+		vg_md2_end(&md2, digest);
 		hex(digest, text);
 		assert_string_equal(text, suite[i][1]);
 	}
@@ -51,33 +51,33 @@ static void hmac_is_its_definition(void **state)
 {
 	static const char data[] = "what do ya want for nothing?";
 	uint8_t key[16] = {'J', 'e', 'f', 'e'}, inner[16], outer[16], digest[16], got[16];
-	struct fe_hmac_md2 hmac;
-	struct fe_md2 md2;
+	struct vg_hmac_md2 hmac;
+	struct vg_md2 md2;
 
 	(void)state;
 	for (unsigned int i = 0; i < 16; i++) {
 		inner[i] = key[i] ^ 0x36;
 		outer[i] = key[i] ^ 0x5c;
 	}
-	fe_md2_start(&md2);
-	fe_md2_add(&md2, inner, 16);
-	fe_md2_add(&md2, data, sizeof(data) - 1);
-	fe_md2_end(&md2, digest);
-	fe_md2_start(&md2);
-	fe_md2_add(&md2, outer, 16);
-	fe_md2_add(&md2, digest, 16);
-	fe_md2_end(&md2, digest);
-	fe_hmac_md2_start(&hmac, "Jefe", 4);
+	vg_md2_start(&md2);
+	vg_md2_add(&md2, inner, 16);
+	vg_md2_add(&md2, data, sizeof(data) - 1);
+	vg_md2_end(&md2, digest);
+	vg_md2_start(&md2);
+	vg_md2_add(&md2, outer, 16);
+	vg_md2_add(&md2, digest, 16);
+	vg_md2_end(&md2, digest);
+	vg_hmac_md2_start(&hmac, "Jefe", 4);
 	for (size_t i = 0; i < sizeof(data) - 1; i++)
-		fe_hmac_md2_add(&hmac, data + i, 1);
-	fe_hmac_md2_end(&hmac, got);
+		vg_hmac_md2_add(&hmac, data + i, 1);
+	vg_hmac_md2_end(&hmac, got);
 	assert_memory_equal(got, digest, 16);
 }
 
 /* Computed by another implementation over the same fields. */
 static void whole_checksum(void **state)
 {
-	struct fe_integrity facts = {
+	struct vg_integrity facts = {
 		.driver_version = 13000,
 		.version = 13002,
 		.pid = 4711,
@@ -87,7 +87,7 @@ static void whole_checksum(void **state)
 		.function = (const void *)0x7f0011225500,
 		.seconds = 1700000000,
 	};
-	struct fe_integrity_device device = {
+	struct vg_integrity_device device = {
 		.uuid = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
 		.domain = 0,
 		.bus = 51,
@@ -97,18 +97,18 @@ static void whole_checksum(void **state)
 	char text[33];
 
 	(void)state;
-	fe_integrity_sum(&facts, &device, 1, out);
+	vg_integrity_sum(&facts, &device, 1, out);
 	hex((const uint8_t *)out, text);
 	assert_string_equal(text, "4fa97272322fe73e778388a6b51691cf");
-	fe_integrity_sum(&facts, &device, 0, out);
+	vg_integrity_sum(&facts, &device, 0, out);
 	hex((const uint8_t *)out, text);
 	assert_string_equal(text, "aeceadd096eb8d0666dd06608a0ad699");
 	facts.version = 13000;
-	fe_integrity_sum(&facts, &device, 1, out);
+	vg_integrity_sum(&facts, &device, 1, out);
 	assert_true(out[0] == UINT64_C(0x3341181C03CB675C) &&
 		    out[1] == UINT64_C(0x8ED383AA1F4CD1E8));
 	facts.version = 13001;
-	fe_integrity_sum(&facts, &device, 1, out);
+	vg_integrity_sum(&facts, &device, 1, out);
 	assert_true(out[0] == UINT64_C(0x1841181C03CB675C) &&
 		    out[1] == UINT64_C(0x8ED383AA1F4CD1E8));
 }

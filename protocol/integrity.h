@@ -5,8 +5,8 @@
  * Answered in the process. Built without it (VG_NO_INTEGRITY), programs with CUDA's runtime stop with
  * cudaErrorSoftwareValidityNotEstablished; programs of the driver API are not concerned.
  */
-#ifndef FE_INTEGRITY_H
-#define FE_INTEGRITY_H
+#ifndef VG_INTEGRITY_H
+#define VG_INTEGRITY_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 #include "protocol/cuda_types.h"
 
 /* What goes into the checksum besides the devices. */
-struct fe_integrity {
+struct vg_integrity {
 	uint32_t driver_version;
 	uint32_t version; /* the runtime's, plus 0, 1 or 2 */
 	uint32_t pid;
@@ -25,12 +25,12 @@ struct fe_integrity {
 	uint64_t seconds;
 };
 
-struct fe_integrity_device {
+struct vg_integrity_device {
 	uint8_t uuid[16];
 	int32_t domain, bus, device;
 };
 
-void fe_integrity_sum(const struct fe_integrity *facts, const struct fe_integrity_device *devices,
+void vg_integrity_sum(const struct vg_integrity *facts, const struct vg_integrity_device *devices,
 		      size_t count, uint64_t out[2]);
 
 #endif

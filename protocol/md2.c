@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See md2.h. Works on its arguments alone. */
-#include "xen-frontend/libcuda/md2.h"
+#include "protocol/md2.h"
 
 #include <string.h>
 
@@ -26,12 +26,12 @@ static const uint8_t pi_byte[256] = {
 	0x14,
 };
 
-void fe_md2_start(struct fe_md2 *md2)
+void vg_md2_start(struct vg_md2 *md2)
 {
 	memset(md2, 0, sizeof(*md2));
 }
 
-static void checksum_block(struct fe_md2 *md2)
+static void checksum_block(struct vg_md2 *md2)
 {
 	uint8_t last = md2->checksum[15];
 
@@ -39,7 +39,7 @@ static void checksum_block(struct fe_md2 *md2)
 		last = md2->checksum[i] ^= pi_byte[md2->block[i] ^ last];
 }
 
-static void mix_block(struct fe_md2 *md2, const uint8_t block[16])
+static void mix_block(struct vg_md2 *md2, const uint8_t block[16])
 {
 	uint8_t t = 0;
 
@@ -54,14 +54,14 @@ static void mix_block(struct fe_md2 *md2, const uint8_t block[16])
 	}
 }
 
-static void block_done(struct fe_md2 *md2)
+static void block_done(struct vg_md2 *md2)
 {
 	mix_block(md2, md2->block);
 	checksum_block(md2);
 	md2->used = 0;
 }
 
-void fe_md2_add(struct fe_md2 *md2, const void *data, size_t size)
+void vg_md2_add(struct vg_md2 *md2, const void *data, size_t size)
 {
 	const uint8_t *at = data;
 
@@ -72,45 +72,45 @@ void fe_md2_add(struct fe_md2 *md2, const void *data, size_t size)
 	}
 }
 
-void fe_md2_end(struct fe_md2 *md2, uint8_t digest[FE_MD2_SIZE])
+void vg_md2_end(struct vg_md2 *md2, uint8_t digest[VG_MD2_SIZE])
 {
 	uint8_t pad = (uint8_t)(sizeof(md2->block) - md2->used);
 
 	memset(md2->block + md2->used, pad, pad);
 	block_done(md2);
 	mix_block(md2, md2->checksum);
-	memcpy(digest, md2->state, FE_MD2_SIZE);
+	memcpy(digest, md2->state, VG_MD2_SIZE);
 }
 
-static void key_add(struct fe_md2 *md2, const uint8_t key[16], uint8_t with)
+static void key_add(struct vg_md2 *md2, const uint8_t key[16], uint8_t with)
 {
 	uint8_t block[16];
 
 	for (unsigned int i = 0; i < sizeof(block); i++)
 		block[i] = key[i] ^ with;
-	fe_md2_add(md2, block, sizeof(block));
+	vg_md2_add(md2, block, sizeof(block));
 }
 
-void fe_hmac_md2_start(struct fe_hmac_md2 *hmac, const void *key, size_t size)
+void vg_hmac_md2_start(struct vg_hmac_md2 *hmac, const void *key, size_t size)
 {
 	memset(hmac->key, 0, sizeof(hmac->key));
 	memcpy(hmac->key, key, size < sizeof(hmac->key) ? size : sizeof(hmac->key));
-	fe_md2_start(&hmac->inner);
+	vg_md2_start(&hmac->inner);
 	key_add(&hmac->inner, hmac->key, 0x36);
 }
 
-void fe_hmac_md2_add(struct fe_hmac_md2 *hmac, const void *data, size_t size)
+void vg_hmac_md2_add(struct vg_hmac_md2 *hmac, const void *data, size_t size)
 {
-	fe_md2_add(&hmac->inner, data, size);
+	vg_md2_add(&hmac->inner, data, size);
 }
 
-void fe_hmac_md2_end(struct fe_hmac_md2 *hmac, uint8_t digest[FE_MD2_SIZE])
+void vg_hmac_md2_end(struct vg_hmac_md2 *hmac, uint8_t digest[VG_MD2_SIZE])
 {
-	struct fe_md2 outer;
+	struct vg_md2 outer;
 
-	fe_md2_end(&hmac->inner, digest);
-	fe_md2_start(&outer);
+	vg_md2_end(&hmac->inner, digest);
+	vg_md2_start(&outer);
 	key_add(&outer, hmac->key, 0x5c);
-	fe_md2_add(&outer, digest, FE_MD2_SIZE);
-	fe_md2_end(&outer, digest);
+	vg_md2_add(&outer, digest, VG_MD2_SIZE);
+	vg_md2_end(&outer, digest);
 }
