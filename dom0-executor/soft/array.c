@@ -96,7 +96,7 @@ static CUresult array_create(struct soft_context *ctx, const CUDA_ARRAY3D_DESCRI
 
 CUresult cuArrayCreate_v2(CUarray *pHandle, const CUDA_ARRAY_DESCRIPTOR *pAllocateArray)
 {
-	CUDA_ARRAY3D_DESCRIPTOR descriptor = { 0 };
+	CUDA_ARRAY3D_DESCRIPTOR descriptor = {0};
 
 	ENTER_CONTEXT(ctx);
 	if (!pHandle || !pAllocateArray)

@@ -18,10 +18,10 @@ struct soft_capture {
 	struct soft_graph *graph;     /* a reference */
 	bool graph_is_callers;
 	struct soft_stream *origin; /* to compare only */
-	pthread_t thread;	    /* that began it */
+	pthread_t thread;           /* that began it */
 	struct soft_context *ctx;   /* to compare only */
 	struct soft_capture *next;  /* all that have not ended; not references */
-	CUgraphNode *told;	    /* dependencies as last given to the application */
+	CUgraphNode *told;          /* dependencies as last given to the application */
 	CUgraphEdgeData *told_data;
 };
 
@@ -47,7 +47,7 @@ void captured_clear(struct soft_captured *captured)
 {
 	object_put(captured->capture);
 	nodes_put(captured->nodes, captured->count);
-	*captured = (struct soft_captured){ 0 };
+	*captured = (struct soft_captured){0};
 }
 
 void capture_leave(struct soft_stream *stream)
@@ -237,7 +237,7 @@ CUresult capture_forbids(struct soft_context *ctx, struct soft_stream *stream)
 
 static CUresult record(struct soft_stream *stream, struct soft_event *event)
 {
-	struct soft_captured captured = { .count = stream->node_count }, before;
+	struct soft_captured captured = {.count = stream->node_count}, before;
 
 	captured.nodes = calloc(captured.count ? captured.count : 1, sizeof(*captured.nodes));
 	if (!captured.nodes)
@@ -325,8 +325,8 @@ bool capture_waits(struct soft_stream *stream, struct soft_event *event, unsigne
 
 /* --- the calls ------------------------------------------------------------------------------- */
 
-static CUresult begin(struct soft_stream *stream, CUstreamCaptureMode mode, struct soft_graph *graph,
-		      bool graph_is_callers)
+static CUresult begin(struct soft_stream *stream, CUstreamCaptureMode mode,
+		      struct soft_graph *graph, bool graph_is_callers)
 {
 	struct soft_capture *capture =
 		object_new(SOFT_CAPTURE, sizeof(*capture), NULL, capture_destroy);
@@ -521,7 +521,8 @@ CUresult cuStreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus *capt
 
 CUresult cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus *captureStatus_out,
 				   cuuint64_t *id_out, CUgraph *graph_out,
-				   const CUgraphNode **dependencies_out, size_t *numDependencies_out)
+				   const CUgraphNode **dependencies_out,
+				   size_t *numDependencies_out)
 {
 	return cuStreamGetCaptureInfo_v3(hStream, captureStatus_out, id_out, graph_out,
 					 dependencies_out, NULL, numDependencies_out);
@@ -530,7 +531,8 @@ CUresult cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus *capt
 CUresult cuStreamGetCaptureInfo(CUstream hStream, CUstreamCaptureStatus *captureStatus_out,
 				cuuint64_t *id_out)
 {
-	return cuStreamGetCaptureInfo_v3(hStream, captureStatus_out, id_out, NULL, NULL, NULL, NULL);
+	return cuStreamGetCaptureInfo_v3(hStream, captureStatus_out, id_out, NULL, NULL, NULL,
+					 NULL);
 }
 
 CUresult cuStreamUpdateCaptureDependencies_v2(CUstream hStream, CUgraphNode *dependencies,

@@ -6,6 +6,7 @@
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/capture.h"
 #include "dom0-executor/soft/memory.h"
+#include "dom0-executor/soft/storage.h"
 
 #include <stdlib.h>
 
@@ -13,10 +14,10 @@
 #define API_VERSION 3020 /* what contexts report: the ABI of the _v2 calls */
 
 /* Kernels' priorities: lower numbers go first. */
-#define PRIORITY_LEAST	  0
+#define PRIORITY_LEAST    0
 #define PRIORITY_GREATEST (-5)
 
-#define CONTEXT_FLAGS                                                                             \
+#define CONTEXT_FLAGS \
 	(CU_CTX_SCHED_MASK | CU_CTX_MAP_HOST | CU_CTX_LMEM_RESIZE_TO_MAX | CU_CTX_SYNC_MEMOPS)
 
 static _Thread_local struct {
@@ -98,6 +99,7 @@ static void context_end(struct soft_context *ctx)
 {
 	struct soft_stream *legacy = ctx->legacy;
 
+	storage_drop(object_handle(ctx));
 	atomic_store(&ctx->alive, false);
 	context_clear(ctx);
 	if (ctx->primary || !object_retire(ctx))
@@ -566,7 +568,8 @@ CUresult cuCtxEnablePeerAccess(CUcontext peerContext, unsigned int Flags)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!peer)
 		return CUDA_ERROR_INVALID_CONTEXT;
-	return peer->device == ctx->device ? CUDA_ERROR_INVALID_DEVICE : context_peer(ctx, peer, true);
+	return peer->device == ctx->device ? CUDA_ERROR_INVALID_DEVICE
+					   : context_peer(ctx, peer, true);
 }
 
 CUresult cuCtxDisablePeerAccess(CUcontext peerContext)

@@ -20,8 +20,8 @@ struct soft_context {
 	atomic_int cache_config;
 	atomic_int shared_config;
 	atomic_size_t limits[SOFT_LIMITS];
-	atomic_uint peers;	    /* devices whose memory it may use: a bit each */
-	unsigned int retains;	    /* primary: guarded by the device's lock */
+	atomic_uint peers;          /* devices whose memory it may use: a bit each */
+	unsigned int retains;       /* primary: guarded by the device's lock */
 	struct soft_stream *legacy; /* a reference; the stream with handle NULL or 1 */
 };
 
@@ -50,17 +50,17 @@ static inline CUresult context_error(struct soft_context *ctx)
 void context_clear(struct soft_context *ctx);
 
 /* Entry of almost every call: declares and enters the context `ctx`, or returns the error. */
-#define ENTER_CONTEXT(ctx)                                 \
-	struct soft_context *ctx auto_put = NULL;          \
-	CUresult ctx##_entered = context_enter(&(ctx));    \
-	if (ctx##_entered != CUDA_SUCCESS)                 \
-		return ctx##_entered
+#define ENTER_CONTEXT(ctx)                              \
+	struct soft_context *ctx auto_put = NULL;       \
+	CUresult ctx##_entered = context_enter(&(ctx)); \
+	if (ctx##_entered != CUDA_SUCCESS)              \
+	return ctx##_entered
 
-#define ENTER_DRIVER()                                  \
-	do {                                            \
-		CUresult entered_ = driver_enter();     \
-		if (entered_ != CUDA_SUCCESS)           \
-			return entered_;                \
+#define ENTER_DRIVER()                              \
+	do {                                        \
+		CUresult entered_ = driver_enter(); \
+		if (entered_ != CUDA_SUCCESS)       \
+			return entered_;            \
 	} while (0)
 
 /* True in a host function or stream callback, which may not call the driver. */

@@ -141,7 +141,7 @@ CUresult copy_side(uint64_t address, size_t pitch, size_t slice, const struct so
 {
 	size_t bytes;
 
-	*side = (struct soft_side){ .address = address, .pitch = pitch, .slice = slice };
+	*side = (struct soft_side){.address = address, .pitch = pitch, .slice = slice};
 	if (!address || !box_extent(box, pitch, slice, &bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (range_pin_span(address, bytes, write)) {
@@ -188,8 +188,8 @@ static CUresult array_side(const struct half *half, const struct soft_box *box,
 	return CUDA_SUCCESS;
 }
 
-static CUresult linear_side(const struct half *half, const struct soft_box *box,
-			    bool write, struct soft_side *side)
+static CUresult linear_side(const struct half *half, const struct soft_box *box, bool write,
+			    struct soft_side *side)
 {
 	uint64_t base = half->type == CU_MEMORYTYPE_HOST ? (uintptr_t)half->host : half->device;
 	size_t pitch = half->pitch, rows = half->height, slice, skip_rows, skip_slices, address;
@@ -215,8 +215,8 @@ static CUresult linear_side(const struct half *half, const struct soft_box *box,
 	return copy_side(address, pitch, slice, box, half->type, write, side);
 }
 
-static CUresult half_side(const struct half *half, const struct soft_box *box,
-			  bool write, struct soft_side *side)
+static CUresult half_side(const struct half *half, const struct soft_box *box, bool write,
+			  struct soft_side *side)
 {
 	if (half->lod)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -233,18 +233,32 @@ CUresult copy_describe(const CUDA_MEMCPY3D *what, struct soft_side *dst, struct 
 		       struct soft_box *box, bool *empty)
 {
 	const struct half from = {
-		.x = what->srcXInBytes, .y = what->srcY, .z = what->srcZ, .lod = what->srcLOD,
-		.pitch = what->srcPitch, .height = what->srcHeight, .type = what->srcMemoryType,
-		.host = what->srcHost, .device = what->srcDevice, .array = what->srcArray,
+		.x = what->srcXInBytes,
+		.y = what->srcY,
+		.z = what->srcZ,
+		.lod = what->srcLOD,
+		.pitch = what->srcPitch,
+		.height = what->srcHeight,
+		.type = what->srcMemoryType,
+		.host = what->srcHost,
+		.device = what->srcDevice,
+		.array = what->srcArray,
 	};
 	const struct half to = {
-		.x = what->dstXInBytes, .y = what->dstY, .z = what->dstZ, .lod = what->dstLOD,
-		.pitch = what->dstPitch, .height = what->dstHeight, .type = what->dstMemoryType,
-		.host = what->dstHost, .device = what->dstDevice, .array = what->dstArray,
+		.x = what->dstXInBytes,
+		.y = what->dstY,
+		.z = what->dstZ,
+		.lod = what->dstLOD,
+		.pitch = what->dstPitch,
+		.height = what->dstHeight,
+		.type = what->dstMemoryType,
+		.host = what->dstHost,
+		.device = what->dstDevice,
+		.array = what->dstArray,
 	};
 	CUresult result;
 
-	*box = (struct soft_box){ what->WidthInBytes, what->Height, what->Depth };
+	*box = (struct soft_box){what->WidthInBytes, what->Height, what->Depth};
 	*empty = !box->width || !box->height || !box->depth;
 	if (*empty)
 		return CUDA_SUCCESS;
@@ -299,7 +313,7 @@ static CUDA_MEMCPY3D describe_flat(const struct soft_side *dst, const struct sof
 CUresult copy_flat(struct soft_stream *stream, uint64_t dst, CUmemorytype dst_type, uint64_t src,
 		   CUmemorytype src_type, size_t size, enum soft_how how)
 {
-	const struct soft_box box = { size, 1, 1 };
+	const struct soft_box box = {size, 1, 1};
 	struct soft_side to, from;
 	CUDA_MEMCPY3D what;
 	CUresult result;

@@ -12,7 +12,7 @@ struct soft_side {
 	uint64_t address; /* of the first byte copied */
 	size_t pitch;
 	size_t slice;
-	bool pageable;		  /* host memory that the driver does not know */
+	bool pageable;            /* host memory that the driver does not know */
 	struct soft_array *array; /* a reference, or NULL */
 };
 

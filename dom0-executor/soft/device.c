@@ -12,13 +12,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define COMPUTE_MAJOR	9
-#define COMPUTE_MINOR	0
-#define PCI_BUS_FIRST	0x80 /* device n is 0000:80+n:00.0 */
-#define WARP		32
-#define SHARED_BLOCK	49152
-#define SHARED_OPTIN	232448
-#define SHARED_SM	233472
+#define COMPUTE_MAJOR   9
+#define COMPUTE_MINOR   0
+#define PCI_BUS_FIRST   0x80 /* device n is 0000:80+n:00.0 */
+#define WARP            32
+#define SHARED_BLOCK    49152
+#define SHARED_OPTIN    232448
+#define SHARED_SM       233472
 #define SHARED_RESERVED 1024
 
 struct soft_settings soft_settings;
@@ -103,7 +103,9 @@ static void settings_read(void)
 	uint64_t memory = setting_number("VGPU_SOFT_MEM");
 
 	soft_settings.verbose = level && strcmp(level, "info") == 0;
-	soft_settings.devices = count == 0 ? 1 : count > SOFT_DEVICES_MAX ? SOFT_DEVICES_MAX : count;
+	soft_settings.devices = count == 0                 ? 1
+				: count > SOFT_DEVICES_MAX ? SOFT_DEVICES_MAX
+							   : count;
 	soft_settings.workers = (unsigned int)setting_number("VGPU_SOFT_WORKERS");
 	if (memory > SOFT_REGION_SIZE / 2)
 		memory = SOFT_REGION_SIZE / 2;
@@ -126,8 +128,9 @@ static CUresult device_init(int ordinal)
 	at = mmap((void *)(uintptr_t)device->region, SOFT_REGION_SIZE, PROT_NONE,
 		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 	if (at == MAP_FAILED || (uintptr_t)at != device->region) {
-		soft_log_error("op=cuInit device=%d cannot reserve %llu GiB of addresses: %s", ordinal,
-			       (unsigned long long)(SOFT_REGION_SIZE >> 30), strerror(errno));
+		soft_log_error("op=cuInit device=%d cannot reserve %llu GiB of addresses: %s",
+			       ordinal, (unsigned long long)(SOFT_REGION_SIZE >> 30),
+			       strerror(errno));
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	device->primary = context_create(device, true, 0);
@@ -222,14 +225,14 @@ static const int attribute_values[CU_DEVICE_ATTRIBUTE_MAX] = {
 int device_limit(const struct soft_device *device, CUdevice_attribute attribute)
 {
 	switch (attribute) {
-	case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT:
-		return (int)sysconf(_SC_NPROCESSORS_ONLN);
+	case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: return (int)sysconf(_SC_NPROCESSORS_ONLN);
 	case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID: return PCI_BUS_FIRST + device->ordinal;
 	default: return attribute_values[attribute];
 	}
 }
 
-CUresult device_attribute(const struct soft_device *device, CUdevice_attribute attribute, int *value)
+CUresult device_attribute(const struct soft_device *device, CUdevice_attribute attribute,
+			  int *value)
 {
 	if ((int)attribute < 1 || attribute >= CU_DEVICE_ATTRIBUTE_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -337,8 +340,8 @@ CUresult cuDeviceGetProperties(CUdevprop *prop, CUdevice dev)
 		return CUDA_ERROR_INVALID_DEVICE;
 	*prop = (CUdevprop){
 		.maxThreadsPerBlock = 1024,
-		.maxThreadsDim = { 1024, 1024, 64 },
-		.maxGridSize = { 2147483647, 65535, 65535 },
+		.maxThreadsDim = {1024, 1024, 64},
+		.maxGridSize = {2147483647, 65535, 65535},
 		.sharedMemPerBlock = SHARED_BLOCK,
 		.totalConstantMemory = 65536,
 		.SIMDWidth = WARP,

@@ -37,11 +37,11 @@ struct soft_pool;
 struct soft_device {
 	int ordinal;
 	uint64_t region; /* first address of its memory */
-	size_t memory;	 /* bytes it has */
+	size_t memory;   /* bytes it has */
 	CUuuid uuid;
 	pthread_mutex_t lock; /* guards what follows */
 	size_t used;
-	uint64_t next;		      /* where to look for free addresses */
+	uint64_t next;                /* where to look for free addresses */
 	struct soft_context *primary; /* lives as long as the process */
 	unsigned int primary_flags;
 	struct soft_pool *default_pool; /* a reference */

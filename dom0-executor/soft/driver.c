@@ -12,7 +12,7 @@ static struct {
 	pthread_once_t once;
 	CUresult result;
 	atomic_bool ready;
-} driver = { .once = PTHREAD_ONCE_INIT };
+} driver = {.once = PTHREAD_ONCE_INIT};
 
 _Thread_local bool thread_in_host_function;
 
@@ -87,15 +87,6 @@ CUresult cuGetErrorString(CUresult error, const char **pStr)
 	return *pStr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-/* The private tables are of NVIDIA's runtime; the guest's libcuda has what the runtime needs. */
-CUresult cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTableId)
-{
-	if (!ppExportTable || !pExportTableId)
-		return CUDA_ERROR_INVALID_VALUE;
-	*ppExportTable = NULL;
-	return CUDA_ERROR_NOT_SUPPORTED;
-}
-
 CUresult cuProfilerStart(void)
 {
 	ENTER_CONTEXT(ctx);
@@ -111,10 +102,16 @@ CUresult cuProfilerStop(void)
 /* One symbol of one version of a call. */
 struct entry {
 	const char *name;
-	int since;	  /* CUDA version, 1000 * major + 10 * minor */
-	void *legacy;	  /* NULL: known, but this driver lacks it */
+	int since; /* CUDA version, 1000 * major + 10 * minor */
+	void *legacy;
 	void *per_thread; /* the variant for per-thread default streams, or the same */
 };
+
+/* Calls that the real driver has and this one lacks must be found, and refuse. */
+static CUresult call_refused(void)
+{
+	return CUDA_ERROR_NOT_SUPPORTED;
+}
 
 static const struct entry entries[] = {
 #include "dom0-executor/soft/entries.inc"

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define EVENT_FLAGS                                                                  \
-	(CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS)
+#define EVENT_FLAGS (CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS)
 
 struct event_work {
 	struct soft_work work;
@@ -45,7 +44,7 @@ static void record_queued(struct soft_work *work, struct soft_stream *stream, ui
 	struct soft_stream *before = event->point.stream;
 
 	event->recorded = true;
-	event->point = (struct soft_point){ object_ref(stream), seq };
+	event->point = (struct soft_point){object_ref(stream), seq};
 	object_put(before);
 }
 
@@ -166,7 +165,7 @@ static CUresult event_record(CUevent hEvent, CUstream hStream, unsigned int flag
 		return result;
 	pthread_mutex_lock(&sched_lock);
 	before = event->captured;
-	event->captured = (struct soft_captured){ 0 };
+	event->captured = (struct soft_captured){0};
 	pthread_mutex_unlock(&sched_lock);
 	captured_clear(&before);
 	return stream_submit(stream, event_record_work(event), SOFT_QUEUE);
@@ -210,7 +209,7 @@ static CUresult event_point(struct soft_event *event, struct soft_point *point)
 	CUresult result = CUDA_SUCCESS;
 
 	pthread_mutex_lock(&sched_lock);
-	*point = (struct soft_point){ 0 };
+	*point = (struct soft_point){0};
 	if (event->captured.capture)
 		result = CUDA_ERROR_CAPTURED_EVENT;
 	else
@@ -298,4 +297,3 @@ CUresult cuEventElapsedTime(float *pMilliseconds, CUevent hStart, CUevent hEnd)
 {
 	return cuEventElapsedTime_v2(pMilliseconds, hStart, hEnd);
 }
-

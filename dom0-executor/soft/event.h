@@ -12,7 +12,7 @@ struct soft_event {
 	/* The scheduler's lock guards the rest. */
 	bool recorded;
 	struct soft_point point; /* of the last record */
-	uint64_t time;		 /* ns, of the last record that has run */
+	uint64_t time;           /* ns, of the last record that has run */
 	struct soft_captured captured;
 };
 

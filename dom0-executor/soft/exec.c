@@ -10,8 +10,8 @@
 
 #include <stdlib.h>
 
-#define INSTANTIATE_FLAGS                                                                        \
-	(CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD |   \
+#define INSTANTIATE_FLAGS                                                                       \
+	(CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD | \
 	 CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY)
 
 static void exec_destroy(struct soft_object *object)
@@ -221,11 +221,15 @@ CUresult cuGraphExecKernelNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNod
 		return CUDA_ERROR_INVALID_VALUE;
 	params = (CUDA_KERNEL_NODE_PARAMS){
 		.func = nodeParams->func,
-		.gridDimX = nodeParams->gridDimX, .gridDimY = nodeParams->gridDimY,
-		.gridDimZ = nodeParams->gridDimZ, .blockDimX = nodeParams->blockDimX,
-		.blockDimY = nodeParams->blockDimY, .blockDimZ = nodeParams->blockDimZ,
+		.gridDimX = nodeParams->gridDimX,
+		.gridDimY = nodeParams->gridDimY,
+		.gridDimZ = nodeParams->gridDimZ,
+		.blockDimX = nodeParams->blockDimX,
+		.blockDimY = nodeParams->blockDimY,
+		.blockDimZ = nodeParams->blockDimZ,
 		.sharedMemBytes = nodeParams->sharedMemBytes,
-		.kernelParams = nodeParams->kernelParams, .extra = nodeParams->extra,
+		.kernelParams = nodeParams->kernelParams,
+		.extra = nodeParams->extra,
 	};
 	return cuGraphExecKernelNodeSetParams_v2(hGraphExec, hNode, &params);
 }
@@ -283,7 +287,8 @@ static CUresult set_event(CUgraphExec hGraphExec, CUgraphNode hNode, CUgraphNode
 	return result ? result : set_work(hGraphExec, hNode, type, work);
 }
 
-CUresult cuGraphExecEventRecordNodeSetEvent(CUgraphExec hGraphExec, CUgraphNode hNode, CUevent event)
+CUresult cuGraphExecEventRecordNodeSetEvent(CUgraphExec hGraphExec, CUgraphNode hNode,
+					    CUevent event)
 {
 	return set_event(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_EVENT_RECORD, event);
 }
@@ -315,9 +320,9 @@ CUresult cuGraphNodeSetEnabled(CUgraphExec hGraphExec, CUgraphNode hNode, unsign
 	ENTER_DRIVER();
 	pthread_mutex_lock(&graph_lock);
 	item = exec ? item_of(exec, hNode) : NULL;
-	if (item && (item->type == CU_GRAPH_NODE_TYPE_KERNEL ||
-		     item->type == CU_GRAPH_NODE_TYPE_MEMCPY ||
-		     item->type == CU_GRAPH_NODE_TYPE_MEMSET)) {
+	if (item &&
+	    (item->type == CU_GRAPH_NODE_TYPE_KERNEL || item->type == CU_GRAPH_NODE_TYPE_MEMCPY ||
+	     item->type == CU_GRAPH_NODE_TYPE_MEMSET)) {
 		item->disabled = !isEnabled;
 		result = CUDA_SUCCESS;
 	}
@@ -391,7 +396,7 @@ CUresult cuGraphExecUpdate_v2(CUgraphExec hGraphExec, CUgraph hGraph,
 	ENTER_DRIVER();
 	if (!exec || !graph || !resultInfo)
 		return CUDA_ERROR_INVALID_VALUE;
-	*resultInfo = (CUgraphExecUpdateResultInfo){ .result = CU_GRAPH_EXEC_UPDATE_ERROR };
+	*resultInfo = (CUgraphExecUpdateResultInfo){.result = CU_GRAPH_EXEC_UPDATE_ERROR};
 	pthread_mutex_lock(&graph_lock);
 	result = order_make(graph, &order);
 	if (result == CUDA_SUCCESS) {
@@ -410,7 +415,7 @@ CUresult cuGraphExecUpdate_v2(CUgraphExec hGraphExec, CUgraph hGraph,
 CUresult cuGraphExecUpdate(CUgraphExec hGraphExec, CUgraph hGraph, CUgraphNode *hErrorNode_out,
 			   CUgraphExecUpdateResult *updateResult_out)
 {
-	CUgraphExecUpdateResultInfo info = { 0 };
+	CUgraphExecUpdateResultInfo info = {0};
 	CUresult result;
 
 	if (!updateResult_out)

@@ -21,7 +21,7 @@ void texts_free(struct soft_texts *texts)
 	for (size_t i = 0; i < texts->count; i++)
 		free(texts->at[i].text);
 	free(texts->at);
-	*texts = (struct soft_texts){ 0 };
+	*texts = (struct soft_texts){0};
 }
 
 /* Takes over the text. */
@@ -34,7 +34,7 @@ static CUresult texts_take(struct soft_texts *texts, char *text, size_t length)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	texts->at = grown;
-	texts->at[texts->count++] = (struct soft_text){ text, length };
+	texts->at[texts->count++] = (struct soft_text){text, length};
 	return CUDA_SUCCESS;
 }
 
@@ -102,12 +102,13 @@ static CUresult add_entry(struct soft_texts *texts, const struct vg_fatbin_entry
 /* The PTX for the newest architecture that we are. */
 static CUresult add_fatbin(struct soft_texts *texts, const struct vg_image_part *part)
 {
-	struct vg_fatbin_entry entry, best = { 0 };
+	struct vg_fatbin_entry entry, best = {0};
 	size_t cursor = 0;
 	int rc;
 
 	while ((rc = vg_fatbin_next(part->data, part->size, &cursor, &entry)) > 0)
-		if (entry.kind == VG_FATBIN_PTX && entry.arch <= ARCH_MAX && entry.arch >= best.arch)
+		if (entry.kind == VG_FATBIN_PTX && entry.arch <= ARCH_MAX &&
+		    entry.arch >= best.arch)
 			best = entry;
 	if (rc < 0)
 		return CUDA_ERROR_INVALID_IMAGE;
@@ -149,7 +150,7 @@ CUresult texts_of_image(const void *data, size_t limit, struct soft_texts *texts
 	struct vg_image_part part;
 	struct vg_image image;
 
-	*texts = (struct soft_texts){ 0 };
+	*texts = (struct soft_texts){0};
 	if (vg_image_open(data, limit, &image) < 0)
 		return CUDA_ERROR_INVALID_IMAGE;
 	if (vg_image_part(&image, 0, &part) < 0)

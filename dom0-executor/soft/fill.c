@@ -14,7 +14,7 @@ struct fill_work {
 /* Bytes from the first to the last; false on overflow. */
 static bool fill_bytes(const CUDA_MEMSET_NODE_PARAMS *params, size_t *bytes)
 {
-	struct soft_box box = { 0, params->height, 1 };
+	struct soft_box box = {0, params->height, 1};
 
 	return !__builtin_mul_overflow(params->width, (size_t)params->elementSize, &box.width) &&
 	       box_extent(&box, params->pitch, 0, bytes);
@@ -65,8 +65,7 @@ CUresult fill_check(const CUDA_MEMSET_NODE_PARAMS *params)
 	if ((each != 1 && each != 2 && each != 4) || !params->width || !params->height)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (params->dst % each ||
-	    (params->height > 1 &&
-	     (params->pitch % each || params->pitch / each < params->width)))
+	    (params->height > 1 && (params->pitch % each || params->pitch / each < params->width)))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!fill_bytes(params, &bytes) || !range_pin_span(params->dst, bytes, true))
 		return CUDA_ERROR_INVALID_VALUE;
@@ -94,8 +93,12 @@ static CUresult fill(CUstream hStream, CUdeviceptr dst, size_t pitch, unsigned i
 		     unsigned int each, size_t width, size_t height)
 {
 	const CUDA_MEMSET_NODE_PARAMS params = {
-		.dst = dst, .pitch = pitch, .value = value, .elementSize = each,
-		.width = width, .height = height,
+		.dst = dst,
+		.pitch = pitch,
+		.value = value,
+		.elementSize = each,
+		.width = width,
+		.height = height,
 	};
 	CUresult result;
 

@@ -19,7 +19,7 @@ CUresult function_get(struct soft_context *ctx, CUfunction handle, struct soft_f
 
 CUresult function_load(struct soft_function *function)
 {
-	struct ptx_log log = { 0 };
+	struct ptx_log log = {0};
 	int rc;
 
 	if (atomic_load(&function->loaded))
@@ -35,8 +35,8 @@ CUresult function_load(struct soft_function *function)
 }
 
 CUresult settings_get(const struct ptx_kernel_info *info,
-		      const struct soft_function_settings *settings,
-		      CUfunction_attribute attribute, int *value)
+		      const struct soft_function_settings *settings, CUfunction_attribute attribute,
+		      int *value)
 {
 	int dynamic = atomic_load(&settings->max_dynamic_shared);
 
@@ -94,12 +94,12 @@ CUresult settings_set(const struct soft_device *device, const struct ptx_kernel_
 
 /* --- the calls ------------------------------------------------------------------------------- */
 
-#define ENTER_FUNCTION(ctx, function, handle)                                           \
-	ENTER_CONTEXT(ctx);                                                             \
-	struct soft_function *function auto_put = NULL;                                 \
-	CUresult function##_found = function_get(ctx, handle, &(function));             \
-	if (function##_found != CUDA_SUCCESS)                                           \
-		return function##_found
+#define ENTER_FUNCTION(ctx, function, handle)                               \
+	ENTER_CONTEXT(ctx);                                                 \
+	struct soft_function *function auto_put = NULL;                     \
+	CUresult function##_found = function_get(ctx, handle, &(function)); \
+	if (function##_found != CUDA_SUCCESS)                               \
+	return function##_found
 
 CUresult cuFuncGetAttribute(int *pi, CUfunction_attribute attrib, CUfunction hfunc)
 {

@@ -272,7 +272,8 @@ CUresult cuGraphClone(CUgraph *phGraphClone, CUgraph originalGraph)
 	return result;
 }
 
-CUresult cuGraphNodeFindInClone(CUgraphNode *phNode, CUgraphNode hOriginalNode, CUgraph hClonedGraph)
+CUresult cuGraphNodeFindInClone(CUgraphNode *phNode, CUgraphNode hOriginalNode,
+				CUgraph hClonedGraph)
 {
 	struct soft_graph *graph auto_put = object_get(SOFT_GRAPH, hClonedGraph);
 	struct soft_node *node auto_put = object_get(SOFT_NODE, hOriginalNode);
@@ -370,7 +371,7 @@ CUresult cuGraphGetEdges_v2(CUgraph hGraph, CUgraphNode *from, CUgraphNode *to,
 		if (i >= have)
 			from[i] = to[i] = NULL;
 		if (edgeData)
-			edgeData[i] = (CUgraphEdgeData){ 0 };
+			edgeData[i] = (CUgraphEdgeData){0};
 	}
 	if (!from || have < *numEdges)
 		*numEdges = have;
@@ -391,7 +392,7 @@ CUresult cuGraphNodeGetDependencies_v2(CUgraphNode hNode, CUgraphNode *dependenc
 	if (!node || !numDependencies)
 		return CUDA_ERROR_INVALID_VALUE;
 	for (size_t i = 0; dependencies && edgeData && i < *numDependencies; i++)
-		edgeData[i] = (CUgraphEdgeData){ 0 };
+		edgeData[i] = (CUgraphEdgeData){0};
 	pthread_mutex_lock(&graph_lock);
 	give_nodes(node->before, node->before_count, dependencies, numDependencies);
 	pthread_mutex_unlock(&graph_lock);
@@ -414,7 +415,7 @@ CUresult cuGraphNodeGetDependentNodes_v2(CUgraphNode hNode, CUgraphNode *depende
 	if (!node || !numDependentNodes)
 		return CUDA_ERROR_INVALID_VALUE;
 	for (size_t i = 0; dependentNodes && edgeData && i < *numDependentNodes; i++)
-		edgeData[i] = (CUgraphEdgeData){ 0 };
+		edgeData[i] = (CUgraphEdgeData){0};
 	pthread_mutex_lock(&graph_lock);
 	if (node->graph)
 		result = nodes_after(node->graph, node, dependentNodes, numDependentNodes);
@@ -480,8 +481,9 @@ CUresult cuGraphAddDependencies(CUgraph hGraph, const CUgraphNode *from, const C
 	return cuGraphAddDependencies_v2(hGraph, from, to, NULL, numDependencies);
 }
 
-CUresult cuGraphRemoveDependencies_v2(CUgraph hGraph, const CUgraphNode *from, const CUgraphNode *to,
-				      const CUgraphEdgeData *edgeData, size_t numDependencies)
+CUresult cuGraphRemoveDependencies_v2(CUgraph hGraph, const CUgraphNode *from,
+				      const CUgraphNode *to, const CUgraphEdgeData *edgeData,
+				      size_t numDependencies)
 {
 	ENTER_DRIVER();
 	if (!edges_are_plain(edgeData, numDependencies))

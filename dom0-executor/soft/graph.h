@@ -12,10 +12,10 @@
 struct soft_node {
 	struct soft_object object;
 	CUgraphNodeType type;
-	struct soft_graph *graph; /* its owner; NULL once that is gone */
-	struct soft_work *work;	  /* a reference; NULL: an empty node, or a child graph */
-	struct soft_graph *child; /* a reference; of a child graph's node */
-	struct soft_node *origin; /* a reference: what it is a clone of, or NULL */
+	struct soft_graph *graph;  /* its owner; NULL once that is gone */
+	struct soft_work *work;    /* a reference; NULL: an empty node, or a child graph */
+	struct soft_graph *child;  /* a reference; of a child graph's node */
+	struct soft_node *origin;  /* a reference: what it is a clone of, or NULL */
 	struct soft_node **before; /* what it depends on: nodes of the same graph */
 	size_t before_count;
 	size_t mark; /* scratch: its place in an order */
@@ -29,8 +29,8 @@ struct soft_graph {
 
 /* A graph's work in an order that can run, flat: child graphs' in the place of their nodes. */
 struct soft_item {
-	struct soft_node *node;	 /* a reference */
-	struct soft_work *work;	 /* a reference, or NULL */
+	struct soft_node *node; /* a reference */
+	struct soft_work *work; /* a reference, or NULL */
 	CUgraphNodeType type;
 	size_t *before; /* places in the order */
 	size_t before_count;
@@ -46,13 +46,13 @@ struct soft_exec {
 	struct soft_object object;
 	unsigned long long flags;
 	struct soft_order order; /* the graphs' lock guards it */
-	struct soft_point last;	 /* of its last launch; the scheduler's lock guards it */
+	struct soft_point last;  /* of its last launch; the scheduler's lock guards it */
 };
 
 extern pthread_mutex_t graph_lock; /* recursive */
 
 CUresult graph_create(struct soft_graph **graph); /* published; the table has its only reference */
-void graph_retire(struct soft_graph *graph);	  /* handles of it and its nodes go */
+void graph_retire(struct soft_graph *graph);      /* handles of it and its nodes go */
 
 /*
  * Add a node; takes over `work`, also when it fails. The nodes of `before` must be of the graph.

@@ -11,7 +11,7 @@ struct host_work {
 	struct soft_work work;
 	CUDA_HOST_NODE_PARAMS params;
 	CUstreamCallback callback; /* instead of params.fn */
-	CUstream stream;	   /* as the caller named it */
+	CUstream stream;           /* as the caller named it */
 };
 
 static CUresult host_run(struct soft_work *work, struct soft_stream *stream)
@@ -57,7 +57,7 @@ const CUDA_HOST_NODE_PARAMS *host_of_work(struct soft_work *work)
 
 CUresult cuLaunchHostFunc(CUstream hStream, CUhostFn fn, void *userData)
 {
-	const CUDA_HOST_NODE_PARAMS params = { .fn = fn, .userData = userData };
+	const CUDA_HOST_NODE_PARAMS params = {.fn = fn, .userData = userData};
 
 	ENTER_STREAM(ctx, stream, hStream);
 	if (!fn)

@@ -9,11 +9,10 @@
 
 #include <sys/mman.h>
 
-#define ALLOC_FLAGS                                                                              \
+#define ALLOC_FLAGS \
 	(CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED)
-#define REGISTER_FLAGS                                                                           \
-	(CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP |                            \
-	 CU_MEMHOSTREGISTER_READ_ONLY)
+#define REGISTER_FLAGS \
+	(CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP | CU_MEMHOSTREGISTER_READ_ONLY)
 
 CUresult cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 {
@@ -35,7 +34,8 @@ CUresult cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 	range->size = round_up(bytesize, SOFT_PAGE);
 	range->asked = bytesize;
 	range->flags = Flags | CU_MEMHOSTALLOC_DEVICEMAP; /* unified addresses: always mapped */
-	memory = mmap(NULL, range->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memory =
+		mmap(NULL, range->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED) {
 		range_delete(range);
 		return CUDA_ERROR_OUT_OF_MEMORY;

@@ -15,7 +15,7 @@ static size_t value_of(void *value)
 
 CUresult jit_read(unsigned int count, CUjit_option *options, void **values, struct soft_jit *jit)
 {
-	*jit = (struct soft_jit){ .options = { .opt_level = 1 } };
+	*jit = (struct soft_jit){.options = {.opt_level = 1}};
 	if (count && (!options || !values))
 		return CUDA_ERROR_INVALID_VALUE;
 	for (unsigned int i = 0; i < count; i++) {
@@ -107,7 +107,7 @@ static int link_texts(const struct soft_texts *texts, const struct ptx_options *
 CUresult texts_load(struct soft_device *device, const struct soft_texts *texts,
 		    struct soft_jit *jit, struct ptx_module **ptx)
 {
-	struct ptx_log log = { 0 };
+	struct ptx_log log = {0};
 	int rc;
 
 	jit->options.variables_alloc = memory_variables_alloc;

@@ -67,10 +67,10 @@ static CUresult launch_run(struct soft_work *work, struct soft_stream *stream)
 	const struct launch_work *launch = launch_of_work(work);
 	const struct launch_shape *shape = &launch->shape;
 	struct soft_context *ctx = stream->object.ctx;
-	struct ptx_fault fault = { 0 };
+	struct ptx_fault fault = {0};
 	struct ptx_launch run = {
-		.grid = { shape->grid[0], shape->grid[1], shape->grid[2] },
-		.block = { shape->block[0], shape->block[1], shape->block[2] },
+		.grid = {shape->grid[0], shape->grid[1], shape->grid[2]},
+		.block = {shape->block[0], shape->block[1], shape->block[2]},
 		.dynamic_shared = shape->dynamic_shared,
 		.params = launch->params,
 		.param_bytes = launch->function->info.param_bytes,
@@ -79,7 +79,7 @@ static CUresult launch_run(struct soft_work *work, struct soft_stream *stream)
 		.heap_bytes = atomic_load(&ctx->limits[CU_LIMIT_MALLOC_HEAP_SIZE]),
 		.workers = soft_settings.workers,
 		.grid_id = launch->id,
-		.callbacks = { .write = print, .write_assert = print_assert },
+		.callbacks = {.write = print, .write_assert = print_assert},
 	};
 	int rc = ptx_launch(launch->function->kernel, &run, &fault);
 
@@ -116,8 +116,9 @@ static bool grid_is_valid(const struct soft_device *device, const unsigned int *
 static bool block_is_valid(const struct soft_device *device, const unsigned int *block)
 {
 	for (int i = 0; i < 3; i++)
-		if (!block[i] || block[i] > (unsigned int)device_limit(
-						    device, CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X + i))
+		if (!block[i] ||
+		    block[i] > (unsigned int)device_limit(device,
+							  CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X + i))
 			return false;
 	return (uint64_t)block[0] * block[1] * block[2] <= PTX_BLOCK_THREADS_MAX;
 }
@@ -238,7 +239,8 @@ CUresult launch_work_new(struct soft_context *ctx, CUfunction handle,
 		result = shape_check(ctx, function, shape);
 	if (result == CUDA_SUCCESS)
 		result = function_load(function);
-	launch = result ? NULL : work_new(&launch_type, sizeof(*launch) + function->info.param_bytes);
+	launch = result ? NULL
+			: work_new(&launch_type, sizeof(*launch) + function->info.param_bytes);
 	if (!launch) {
 		object_put(function);
 		return result ? result : CUDA_ERROR_OUT_OF_MEMORY;
@@ -277,8 +279,8 @@ CUresult cuLaunchKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDi
 			void **kernelParams, void **extra)
 {
 	const struct launch_shape shape = {
-		.grid = { gridDimX, gridDimY, gridDimZ },
-		.block = { blockDimX, blockDimY, blockDimZ },
+		.grid = {gridDimX, gridDimY, gridDimZ},
+		.block = {blockDimX, blockDimY, blockDimZ},
 		.dynamic_shared = sharedMemBytes,
 	};
 
@@ -292,8 +294,8 @@ CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned int gridDimX, unsigned
 				   void **kernelParams)
 {
 	const struct launch_shape shape = {
-		.grid = { gridDimX, gridDimY, gridDimZ },
-		.block = { blockDimX, blockDimY, blockDimZ },
+		.grid = {gridDimX, gridDimY, gridDimZ},
+		.block = {blockDimX, blockDimY, blockDimZ},
 		.dynamic_shared = sharedMemBytes,
 		.cooperative = true,
 	};
@@ -355,8 +357,8 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **ker
 	if (!config || (config->numAttrs && !config->attrs))
 		return CUDA_ERROR_INVALID_VALUE;
 	shape = (struct launch_shape){
-		.grid = { config->gridDimX, config->gridDimY, config->gridDimZ },
-		.block = { config->blockDimX, config->blockDimY, config->blockDimZ },
+		.grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
+		.block = {config->blockDimX, config->blockDimY, config->blockDimZ},
 		.dynamic_shared = config->sharedMemBytes,
 	};
 	for (unsigned int i = 0; i < config->numAttrs && result == CUDA_SUCCESS; i++)

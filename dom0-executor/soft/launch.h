@@ -15,7 +15,7 @@ struct launch_shape {
 struct launch_work {
 	struct soft_work work;
 	struct soft_function *function; /* a reference */
-	CUfunction handle;		/* as the caller named it: a function's or a kernel's */
+	CUfunction handle;              /* as the caller named it: a function's or a kernel's */
 	struct launch_shape shape;
 	uint64_t id;
 	void **pointers; /* one per parameter, into params: what getters of nodes give out */

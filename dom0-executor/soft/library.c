@@ -103,7 +103,7 @@ static CUresult library_create(struct soft_texts *texts, struct soft_jit *jit,
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	pthread_mutex_init(&library->lock, NULL);
 	library->texts = *texts; /* taken over */
-	*texts = (struct soft_texts){ 0 };
+	*texts = (struct soft_texts){0};
 	result = texts_load(device_of(0), &library->texts, jit, &library->first);
 	count = result == CUDA_SUCCESS ? ptx_module_kernel_count(library->first) : 0;
 	library->kernels = calloc(count ? count : 1, sizeof(*library->kernels));
@@ -156,7 +156,7 @@ static CUmodule *instance_place(struct soft_library *library)
 static CUresult instance_make(struct soft_library *library, struct soft_context *ctx,
 			      struct soft_module **module)
 {
-	struct soft_jit jit = { .options = { .opt_level = 1 } };
+	struct soft_jit jit = {.options = {.opt_level = 1}};
 	CUmodule *place = instance_place(library);
 	struct ptx_module *ptx = NULL;
 	CUresult result = CUDA_SUCCESS;
@@ -240,7 +240,7 @@ static CUresult load(CUlibrary *handle, const void *image, size_t limit, CUjit_o
 		     void **jitValues, unsigned int jitCount)
 {
 	struct soft_library *library = NULL;
-	struct soft_texts texts = { 0 };
+	struct soft_texts texts = {0};
 	struct soft_jit jit;
 	CUresult result;
 
@@ -281,7 +281,8 @@ CUresult cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option *j
 		return CUDA_ERROR_INVALID_VALUE;
 	result = options_check(libraryOptions, numLibraryOptions);
 	return result ? result
-		      : load(library, code, VG_IMAGE_MAX, jitOptions, jitOptionsValues, numJitOptions);
+		      : load(library, code, VG_IMAGE_MAX, jitOptions, jitOptionsValues,
+			     numJitOptions);
 }
 
 CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *fileName, CUjit_option *jitOptions,

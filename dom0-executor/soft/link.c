@@ -56,7 +56,7 @@ CUresult cuLinkCreate_v2(unsigned int numOptions, CUjit_option *options, void **
 /* Append the texts of an image to those of the link. */
 static CUresult link_add(struct soft_link *link, CUjitInputType type, const void *data, size_t size)
 {
-	struct soft_texts texts = { 0 };
+	struct soft_texts texts = {0};
 	CUresult result;
 
 	if (type == CU_JIT_INPUT_PTX) {

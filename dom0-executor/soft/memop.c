@@ -33,20 +33,20 @@ static bool word_op_of(const CUstreamBatchMemOpParams *params, struct word_op *o
 {
 	switch ((int)params->operation) {
 	case CU_STREAM_MEM_OP_WAIT_VALUE_32:
-		*op = (struct word_op){ true, 4, params->waitValue.address, params->waitValue.value,
-					params->waitValue.flags };
+		*op = (struct word_op){true, 4, params->waitValue.address, params->waitValue.value,
+				       params->waitValue.flags};
 		return true;
 	case CU_STREAM_MEM_OP_WAIT_VALUE_64:
-		*op = (struct word_op){ true, 8, params->waitValue.address,
-					params->waitValue.value64, params->waitValue.flags };
+		*op = (struct word_op){true, 8, params->waitValue.address,
+				       params->waitValue.value64, params->waitValue.flags};
 		return true;
 	case CU_STREAM_MEM_OP_WRITE_VALUE_32:
-		*op = (struct word_op){ false, 4, params->writeValue.address,
-					params->writeValue.value, params->writeValue.flags };
+		*op = (struct word_op){false, 4, params->writeValue.address,
+				       params->writeValue.value, params->writeValue.flags};
 		return true;
 	case CU_STREAM_MEM_OP_WRITE_VALUE_64:
-		*op = (struct word_op){ false, 8, params->writeValue.address,
-					params->writeValue.value64, params->writeValue.flags };
+		*op = (struct word_op){false, 8, params->writeValue.address,
+				       params->writeValue.value64, params->writeValue.flags};
 		return true;
 	default: return false;
 	}
@@ -75,7 +75,7 @@ static bool word_satisfies(const struct word_op *op)
 
 static CUresult word_wait(const struct word_op *op, struct soft_context *ctx)
 {
-	struct timespec pause = { .tv_nsec = PAUSE_MIN_NS };
+	struct timespec pause = {.tv_nsec = PAUSE_MIN_NS};
 	CUresult error;
 	bool done;
 
@@ -181,10 +181,10 @@ CUresult cuStreamBatchMemOp_v2(CUstream hStream, unsigned int count,
 CUresult cuStreamWaitValue32_v2(CUstream hStream, CUdeviceptr addr, cuuint32_t value,
 				unsigned int flags)
 {
-	CUstreamBatchMemOpParams op = { .waitValue = { .operation = CU_STREAM_MEM_OP_WAIT_VALUE_32,
-						       .address = addr,
-						       .value = value,
-						       .flags = flags } };
+	CUstreamBatchMemOpParams op = {.waitValue = {.operation = CU_STREAM_MEM_OP_WAIT_VALUE_32,
+						     .address = addr,
+						     .value = value,
+						     .flags = flags}};
 
 	return cuStreamBatchMemOp_v2(hStream, 1, &op, 0);
 }
@@ -192,10 +192,10 @@ CUresult cuStreamWaitValue32_v2(CUstream hStream, CUdeviceptr addr, cuuint32_t v
 CUresult cuStreamWaitValue64_v2(CUstream hStream, CUdeviceptr addr, cuuint64_t value,
 				unsigned int flags)
 {
-	CUstreamBatchMemOpParams op = { .waitValue = { .operation = CU_STREAM_MEM_OP_WAIT_VALUE_64,
-						       .address = addr,
-						       .value64 = value,
-						       .flags = flags } };
+	CUstreamBatchMemOpParams op = {.waitValue = {.operation = CU_STREAM_MEM_OP_WAIT_VALUE_64,
+						     .address = addr,
+						     .value64 = value,
+						     .flags = flags}};
 
 	return cuStreamBatchMemOp_v2(hStream, 1, &op, 0);
 }
@@ -203,11 +203,10 @@ CUresult cuStreamWaitValue64_v2(CUstream hStream, CUdeviceptr addr, cuuint64_t v
 CUresult cuStreamWriteValue32_v2(CUstream hStream, CUdeviceptr addr, cuuint32_t value,
 				 unsigned int flags)
 {
-	CUstreamBatchMemOpParams op = { .writeValue = { .operation =
-								CU_STREAM_MEM_OP_WRITE_VALUE_32,
-							.address = addr,
-							.value = value,
-							.flags = flags } };
+	CUstreamBatchMemOpParams op = {.writeValue = {.operation = CU_STREAM_MEM_OP_WRITE_VALUE_32,
+						      .address = addr,
+						      .value = value,
+						      .flags = flags}};
 
 	return cuStreamBatchMemOp_v2(hStream, 1, &op, 0);
 }
@@ -215,11 +214,10 @@ CUresult cuStreamWriteValue32_v2(CUstream hStream, CUdeviceptr addr, cuuint32_t 
 CUresult cuStreamWriteValue64_v2(CUstream hStream, CUdeviceptr addr, cuuint64_t value,
 				 unsigned int flags)
 {
-	CUstreamBatchMemOpParams op = { .writeValue = { .operation =
-								CU_STREAM_MEM_OP_WRITE_VALUE_64,
-							.address = addr,
-							.value64 = value,
-							.flags = flags } };
+	CUstreamBatchMemOpParams op = {.writeValue = {.operation = CU_STREAM_MEM_OP_WRITE_VALUE_64,
+						      .address = addr,
+						      .value64 = value,
+						      .flags = flags}};
 
 	return cuStreamBatchMemOp_v2(hStream, 1, &op, 0);
 }

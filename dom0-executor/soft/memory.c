@@ -32,8 +32,8 @@ void memory_unmap(uint64_t base, size_t size)
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 
 	if (at == MAP_FAILED)
-		soft_log_error("op=free address=%#llx size=%zu cannot unmap", (unsigned long long)base,
-			       size);
+		soft_log_error("op=free address=%#llx size=%zu cannot unmap",
+			       (unsigned long long)base, size);
 }
 
 static CUresult memory_map(uint64_t base, size_t size)
@@ -221,8 +221,7 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr 
 CUresult cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int flags)
 {
 	ENTER_CONTEXT(ctx);
-	if (!dptr || !bytesize ||
-	    (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST))
+	if (!dptr || !bytesize || (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST))
 		return CUDA_ERROR_INVALID_VALUE;
 	return CUDA_ERROR_NOT_SUPPORTED;
 }

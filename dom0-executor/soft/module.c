@@ -84,8 +84,8 @@ static CUresult function_create(struct soft_module *module, uint32_t index)
 	struct soft_function *function;
 	CUresult result;
 
-	function = object_new(SOFT_FUNCTION, sizeof(*function), module->object.ctx,
-			      function_destroy);
+	function =
+		object_new(SOFT_FUNCTION, sizeof(*function), module->object.ctx, function_destroy);
 	if (!function)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	function->module = object_ref(module);
@@ -110,8 +110,7 @@ void module_unload(struct soft_module *module)
 	object_put(module); /* the table's */
 }
 
-CUresult module_create(struct soft_context *ctx, struct ptx_module *ptx,
-		       struct soft_module **out)
+CUresult module_create(struct soft_context *ctx, struct ptx_module *ptx, struct soft_module **out)
 {
 	uint32_t count = ptx_module_kernel_count(ptx);
 	struct soft_module *module;
@@ -152,7 +151,7 @@ static CUresult load(CUmodule *handle, const void *image, size_t limit, unsigned
 {
 	struct soft_module *module = NULL;
 	struct ptx_module *ptx = NULL;
-	struct soft_texts texts = { 0 };
+	struct soft_texts texts = {0};
 	double start = now_ms();
 	struct soft_jit jit;
 	CUresult result;

@@ -20,7 +20,7 @@ struct soft_module {
 	struct soft_object object;
 	struct ptx_module *ptx;
 	atomic_bool of_library; /* unloaded with it, not by cuModuleUnload */
-	CUfunction *functions;	      /* handles, in the engine's order; constant once published */
+	CUfunction *functions;  /* handles, in the engine's order; constant once published */
 	uint32_t function_count;
 };
 
@@ -39,16 +39,16 @@ struct soft_library {
 	struct soft_texts texts;
 	CUkernel *kernels; /* handles, in the engine's order; constant once published */
 	uint32_t kernel_count;
-	pthread_mutex_t lock;	     /* guards what follows */
-	struct ptx_module *first;    /* made to check the text; the first context gets it */
-	CUmodule *instances;	     /* one a context that has used it; may be stale */
+	pthread_mutex_t lock;     /* guards what follows */
+	struct ptx_module *first; /* made to check the text; the first context gets it */
+	CUmodule *instances;      /* one a context that has used it; may be stale */
 	size_t instance_count;
 };
 
 struct soft_kernel {
 	struct soft_object object;
 	struct soft_library *library; /* a reference */
-	uint32_t index;		      /* in the modules of the library */
+	uint32_t index;               /* in the modules of the library */
 	char *name;
 	struct ptx_kernel_info info; /* but for the name, and params: a copy */
 	struct soft_function_settings settings;
@@ -90,8 +90,8 @@ CUresult kernel_function(struct soft_kernel *kernel, struct soft_context *ctx,
 
 /* Attributes of functions and kernels. */
 CUresult settings_get(const struct ptx_kernel_info *info,
-		      const struct soft_function_settings *settings,
-		      CUfunction_attribute attribute, int *value);
+		      const struct soft_function_settings *settings, CUfunction_attribute attribute,
+		      int *value);
 CUresult settings_set(const struct soft_device *device, const struct ptx_kernel_info *info,
 		      struct soft_function_settings *settings, CUfunction_attribute attribute,
 		      int value);

@@ -15,8 +15,8 @@ CUresult node_kernel_work(struct soft_context *ctx, const CUDA_KERNEL_NODE_PARAM
 			  struct soft_work **work)
 {
 	const struct launch_shape shape = {
-		.grid = { params->gridDimX, params->gridDimY, params->gridDimZ },
-		.block = { params->blockDimX, params->blockDimY, params->blockDimZ },
+		.grid = {params->gridDimX, params->gridDimY, params->gridDimZ},
+		.block = {params->blockDimX, params->blockDimY, params->blockDimZ},
 		.dynamic_shared = params->sharedMemBytes,
 	};
 	CUfunction function = params->func ? params->func : (CUfunction)params->kern;
@@ -61,11 +61,17 @@ CUresult node_event_work(CUgraphNodeType type, CUevent handle, struct soft_work 
 static CUDA_KERNEL_NODE_PARAMS kernel_from_v3(const CUDA_KERNEL_NODE_PARAMS_v3 *v3)
 {
 	return (CUDA_KERNEL_NODE_PARAMS){
-		.func = v3->func, .kern = v3->kern,
-		.gridDimX = v3->gridDimX, .gridDimY = v3->gridDimY, .gridDimZ = v3->gridDimZ,
-		.blockDimX = v3->blockDimX, .blockDimY = v3->blockDimY, .blockDimZ = v3->blockDimZ,
+		.func = v3->func,
+		.kern = v3->kern,
+		.gridDimX = v3->gridDimX,
+		.gridDimY = v3->gridDimY,
+		.gridDimZ = v3->gridDimZ,
+		.blockDimX = v3->blockDimX,
+		.blockDimY = v3->blockDimY,
+		.blockDimZ = v3->blockDimZ,
 		.sharedMemBytes = v3->sharedMemBytes,
-		.kernelParams = v3->kernelParams, .extra = v3->extra,
+		.kernelParams = v3->kernelParams,
+		.extra = v3->extra,
 	};
 }
 
@@ -73,18 +79,27 @@ static CUDA_KERNEL_NODE_PARAMS kernel_from_v1(const CUDA_KERNEL_NODE_PARAMS_v1 *
 {
 	return (CUDA_KERNEL_NODE_PARAMS){
 		.func = v1->func,
-		.gridDimX = v1->gridDimX, .gridDimY = v1->gridDimY, .gridDimZ = v1->gridDimZ,
-		.blockDimX = v1->blockDimX, .blockDimY = v1->blockDimY, .blockDimZ = v1->blockDimZ,
+		.gridDimX = v1->gridDimX,
+		.gridDimY = v1->gridDimY,
+		.gridDimZ = v1->gridDimZ,
+		.blockDimX = v1->blockDimX,
+		.blockDimY = v1->blockDimY,
+		.blockDimZ = v1->blockDimZ,
 		.sharedMemBytes = v1->sharedMemBytes,
-		.kernelParams = v1->kernelParams, .extra = v1->extra,
+		.kernelParams = v1->kernelParams,
+		.extra = v1->extra,
 	};
 }
 
 static CUresult any_fill(const CUDA_MEMSET_NODE_PARAMS_v2 *v2, struct soft_work **work)
 {
 	const CUDA_MEMSET_NODE_PARAMS params = {
-		.dst = v2->dst, .pitch = v2->pitch, .value = v2->value,
-		.elementSize = v2->elementSize, .width = v2->width, .height = v2->height,
+		.dst = v2->dst,
+		.pitch = v2->pitch,
+		.value = v2->value,
+		.elementSize = v2->elementSize,
+		.width = v2->width,
+		.height = v2->height,
 	};
 
 	return node_fill_work(&params, work);
@@ -104,7 +119,7 @@ CUresult node_any_work(struct soft_context *ctx, const CUgraphNodeParams *params
 	case CU_GRAPH_NODE_TYPE_MEMCPY: return node_copy_work(&params->memcpy.copyParams, work);
 	case CU_GRAPH_NODE_TYPE_MEMSET: return any_fill(&params->memset, work);
 	case CU_GRAPH_NODE_TYPE_HOST:
-		host = (CUDA_HOST_NODE_PARAMS){ params->host.fn, params->host.userData };
+		host = (CUDA_HOST_NODE_PARAMS){params->host.fn, params->host.userData};
 		return node_host_work(&host, work);
 	case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
 		return node_event_work(params->type, params->eventWait.event, work);
@@ -244,8 +259,7 @@ static CUresult add_event(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgrap
 
 	ENTER_DRIVER();
 	result = node_event_work(type, event, &work);
-	return result ? result
-		      : add(phGraphNode, hGraph, dependencies, count, type, work, NULL);
+	return result ? result : add(phGraphNode, hGraph, dependencies, count, type, work, NULL);
 }
 
 CUresult cuGraphAddEventRecordNode(CUgraphNode *phGraphNode, CUgraph hGraph,
@@ -395,9 +409,12 @@ CUresult cuGraphKernelNodeGetParams(CUgraphNode hNode, CUDA_KERNEL_NODE_PARAMS_v
 	if (result == CUDA_SUCCESS)
 		*nodeParams = (CUDA_KERNEL_NODE_PARAMS_v1){
 			.func = params.func ? params.func : (CUfunction)params.kern,
-			.gridDimX = params.gridDimX, .gridDimY = params.gridDimY,
-			.gridDimZ = params.gridDimZ, .blockDimX = params.blockDimX,
-			.blockDimY = params.blockDimY, .blockDimZ = params.blockDimZ,
+			.gridDimX = params.gridDimX,
+			.gridDimY = params.gridDimY,
+			.gridDimZ = params.gridDimZ,
+			.blockDimX = params.blockDimX,
+			.blockDimY = params.blockDimY,
+			.blockDimZ = params.blockDimZ,
 			.sharedMemBytes = params.sharedMemBytes,
 			.kernelParams = params.kernelParams,
 		};

@@ -8,9 +8,9 @@
 #include <string.h>
 
 /* A handle: 8 bits kind, 28 bits generation, 24 bits slot, below bit 60 so that none looks negative. */
-#define SLOT_BITS	24
+#define SLOT_BITS       24
 #define GENERATION_BITS 28
-#define SLOTS_MAX	(1u << SLOT_BITS)
+#define SLOTS_MAX       (1u << SLOT_BITS)
 #define GENERATION_MASK ((UINT64_C(1) << GENERATION_BITS) - 1)
 
 struct slot {
@@ -22,9 +22,9 @@ struct slot {
 static struct {
 	pthread_rwlock_t lock;
 	struct slot *slots;
-	uint32_t count;	    /* slots made */
+	uint32_t count;      /* slots made */
 	uint32_t first_free; /* 0: none, so slot 0 is never used */
-} table = { .lock = PTHREAD_RWLOCK_INITIALIZER, .count = 1 };
+} table = {.lock = PTHREAD_RWLOCK_INITIALIZER, .count = 1};
 
 static uint64_t handle_make(enum soft_kind kind, uint32_t generation, uint32_t slot)
 {
@@ -44,7 +44,7 @@ static bool table_grow(void)
 		return false;
 	table.slots = slots;
 	for (uint32_t i = table.count; i < count; i++) {
-		slots[i] = (struct slot){ .generation = 1, .next_free = table.first_free };
+		slots[i] = (struct slot){.generation = 1, .next_free = table.first_free};
 		table.first_free = i;
 	}
 	table.count = count;

@@ -41,7 +41,7 @@ struct soft_object {
 	enum soft_kind kind;
 	atomic_uint refs;
 	uint64_t handle;
-	struct soft_context *ctx;		/* a reference, or NULL: belongs to no context */
+	struct soft_context *ctx;              /* a reference, or NULL: belongs to no context */
 	void (*destroy)(struct soft_object *); /* frees the object; its last reference is gone */
 };
 
@@ -63,7 +63,7 @@ void *object_get(enum soft_kind kind, const void *handle);
 void *object_get_number(enum soft_kind kind, uint64_t handle);
 
 void *object_ref(void *object); /* returns its argument */
-void object_put(void *object);	/* NULL is fine */
+void object_put(void *object);  /* NULL is fine */
 
 /*
  * Make the handle invalid. True for the one caller who did it; that one now owns the table's

@@ -20,9 +20,9 @@ int occupancy_blocks(const struct soft_device *device, const struct soft_functio
 	int registers = (int)function->info.registers;
 	size_t shared = (size_t)device_limit(
 		device, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR);
-	size_t each = function->info.shared_bytes + dynamic_shared +
-		      (size_t)device_limit(device,
-					   CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK);
+	size_t each =
+		function->info.shared_bytes + dynamic_shared +
+		(size_t)device_limit(device, CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK);
 
 	if (threads > function->info.max_threads || !threads)
 		return 0;
@@ -38,8 +38,7 @@ int occupancy_blocks(const struct soft_device *device, const struct soft_functio
 }
 
 CUresult cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *numBlocks, CUfunction func,
-							      int blockSize,
-							      size_t dynamicSMemSize,
+							      int blockSize, size_t dynamicSMemSize,
 							      unsigned int flags)
 {
 	struct soft_function *function auto_put = NULL;
@@ -135,7 +134,8 @@ CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *dynamicSmemSize, CUfunc
 }
 
 /* This device's clusters are of one block. */
-static CUresult clusters(int *value, CUfunction func, const CUlaunchConfig *config, bool size_wanted)
+static CUresult clusters(int *value, CUfunction func, const CUlaunchConfig *config,
+			 bool size_wanted)
 {
 	struct soft_function *function auto_put = NULL;
 	CUresult result;
@@ -146,13 +146,12 @@ static CUresult clusters(int *value, CUfunction func, const CUlaunchConfig *conf
 	result = function_get(ctx, func, &function);
 	if (result != CUDA_SUCCESS)
 		return result;
-	*value = size_wanted
-			 ? 1
-			 : device_limit(ctx->device, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT) *
-				   occupancy_blocks(ctx->device, function,
-						    config->blockDimX * config->blockDimY *
-							    config->blockDimZ,
-						    config->sharedMemBytes);
+	*value = size_wanted ? 1
+			     : device_limit(ctx->device, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT) *
+				       occupancy_blocks(ctx->device, function,
+							config->blockDimX * config->blockDimY *
+								config->blockDimZ,
+							config->sharedMemBytes);
 	return CUDA_SUCCESS;
 }
 

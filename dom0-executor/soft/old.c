@@ -8,9 +8,9 @@
 		return later arguments;          \
 	}
 
-#define NARROW(call, parameters)                \
-	CUresult call parameters                \
-	{                                       \
+#define NARROW(call, parameters)                 \
+	CUresult call parameters                 \
+	{                                        \
 		return CUDA_ERROR_NOT_SUPPORTED; \
 	}
 

@@ -14,7 +14,7 @@ void order_free(struct soft_order *order)
 		free(order->items[i].before);
 	}
 	free(order->items);
-	*order = (struct soft_order){ 0 };
+	*order = (struct soft_order){0};
 }
 
 static struct soft_item *append(struct soft_order *order)
@@ -24,7 +24,7 @@ static struct soft_item *append(struct soft_order *order)
 	if (!grown)
 		return NULL;
 	order->items = grown;
-	grown[order->count] = (struct soft_item){ 0 };
+	grown[order->count] = (struct soft_item){0};
 	return &grown[order->count++];
 }
 
@@ -85,7 +85,7 @@ CUresult order_make(const struct soft_graph *graph, struct soft_order *order)
 {
 	CUresult result;
 
-	*order = (struct soft_order){ 0 };
+	*order = (struct soft_order){0};
 	result = place_child(graph, order);
 	if (result != CUDA_SUCCESS)
 		order_free(order);
@@ -122,7 +122,7 @@ static void order_queued(struct soft_work *work, struct soft_stream *stream, uin
 	if (order->exec) {
 		struct soft_stream *before = order->exec->last.stream;
 
-		order->exec->last = (struct soft_point){ object_ref(stream), seq };
+		order->exec->last = (struct soft_point){object_ref(stream), seq};
 		object_put(before);
 	}
 }

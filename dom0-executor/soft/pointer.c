@@ -67,9 +67,7 @@ static CUresult known_attribute(CUpointer_attribute attribute, struct soft_range
 		break;
 	case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR: *(CUdeviceptr *)data = range->base; break;
 	case CU_POINTER_ATTRIBUTE_MAPPING_SIZE: *(size_t *)data = range->size; break;
-	case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID:
-		*(unsigned long long *)data = range->id;
-		break;
+	case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID: *(unsigned long long *)data = range->id; break;
 	default: return CUDA_ERROR_NOT_SUPPORTED; /* tokens for other drivers */
 	}
 	return CUDA_SUCCESS;

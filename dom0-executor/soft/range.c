@@ -18,7 +18,7 @@ static struct {
 	struct reservation *reserved; /* sorted by base, disjoint */
 	size_t reserved_count, reserved_room;
 	unsigned long long last_id;
-} table = { .lock = PTHREAD_RWLOCK_INITIALIZER };
+} table = {.lock = PTHREAD_RWLOCK_INITIALIZER};
 
 struct soft_range *range_new(enum range_kind kind, struct soft_device *device,
 			     struct soft_context *ctx)
@@ -98,7 +98,8 @@ static CUresult insert_locked(struct soft_range *range)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!make_room((void **)&table.ranges, table.count, &table.room, sizeof(*table.ranges)))
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	memmove(&table.ranges[at + 1], &table.ranges[at], (table.count - at) * sizeof(*table.ranges));
+	memmove(&table.ranges[at + 1], &table.ranges[at],
+		(table.count - at) * sizeof(*table.ranges));
 	table.ranges[at] = range;
 	table.count++;
 	range->id = ++table.last_id;
@@ -188,7 +189,7 @@ static CUresult reserve_locked(uint64_t base, size_t size)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	memmove(&table.reserved[at + 1], &table.reserved[at],
 		(table.reserved_count - at) * sizeof(*table.reserved));
-	table.reserved[at] = (struct reservation){ .base = base, .size = size };
+	table.reserved[at] = (struct reservation){.base = base, .size = size};
 	table.reserved_count++;
 	return CUDA_SUCCESS;
 }
@@ -339,7 +340,8 @@ bool range_touches(uint64_t address, size_t size, unsigned int kinds)
 static void remove_at(size_t at)
 {
 	table.count--;
-	memmove(&table.ranges[at], &table.ranges[at + 1], (table.count - at) * sizeof(*table.ranges));
+	memmove(&table.ranges[at], &table.ranges[at + 1],
+		(table.count - at) * sizeof(*table.ranges));
 }
 
 struct soft_range *range_take(uint64_t base, unsigned int kinds)

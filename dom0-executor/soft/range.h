@@ -13,7 +13,7 @@
 
 enum range_kind {
 	RANGE_DEVICE = 1,     /* cuMemAlloc and pools */
-	RANGE_HOST = 2,	      /* cuMemHostAlloc */
+	RANGE_HOST = 2,       /* cuMemHostAlloc */
 	RANGE_REGISTERED = 4, /* cuMemHostRegister */
 	RANGE_MAPPED = 8,     /* cuMemMap */
 	RANGE_VARIABLE = 16,  /* a variable of a module */
@@ -25,17 +25,17 @@ struct soft_physical;
 
 struct soft_range {
 	uint64_t base;
-	size_t size; /* of the memory */
+	size_t size;  /* of the memory */
 	size_t asked; /* of the allocation, as the caller wanted it */
 	enum range_kind kind;
 	struct soft_device *device;
 	struct soft_context *ctx; /* a reference, or NULL */
-	unsigned int flags;	  /* of the call that made it */
+	unsigned int flags;       /* of the call that made it */
 	unsigned long long id;
-	struct soft_pool *pool;		/* a reference; RANGE_DEVICE from a pool */
+	struct soft_pool *pool;         /* a reference; RANGE_DEVICE from a pool */
 	struct soft_physical *physical; /* a reference; RANGE_MAPPED */
-	size_t offset;			/* in physical */
-	atomic_uint access;		/* CUmemAccess_flags; RANGE_MAPPED */
+	size_t offset;                  /* in physical */
+	atomic_uint access;             /* CUmemAccess_flags; RANGE_MAPPED */
 	atomic_bool sync_memops;
 	atomic_uint pins;
 };

@@ -84,8 +84,7 @@ static void stream_destroy(struct soft_object *object)
 
 static struct soft_stream *stream_new(struct soft_context *ctx, unsigned int flags, int priority)
 {
-	struct soft_stream *stream =
-		object_new(SOFT_STREAM, sizeof(*stream), ctx, stream_destroy);
+	struct soft_stream *stream = object_new(SOFT_STREAM, sizeof(*stream), ctx, stream_destroy);
 	pthread_condattr_t attr;
 
 	if (!stream)
@@ -370,12 +369,12 @@ static struct soft_op *op_new(struct soft_stream *stream, struct soft_work *work
 		return NULL;
 	op->work = work;
 	if (point && !point_passed(point))
-		op->waits[op->wait_count++] = (struct soft_point){ object_ref(point->stream),
-								   point->seq };
+		op->waits[op->wait_count++] =
+			(struct soft_point){object_ref(point->stream), point->seq};
 	for (struct soft_stream *other = all_streams; other; other = other->next)
 		if (must_wait_for(stream, other))
 			op->waits[op->wait_count++] =
-				(struct soft_point){ object_ref(other), other->queued };
+				(struct soft_point){object_ref(other), other->queued};
 	return op;
 }
 
@@ -427,7 +426,7 @@ static CUresult op_start(struct soft_op *op, struct soft_stream *stream, enum so
 		return CUDA_ERROR_OPERATING_SYSTEM;
 	}
 	op_number(op, stream);
-	*end = (struct soft_point){ stream, op->seq };
+	*end = (struct soft_point){stream, op->seq};
 	op_append(op, stream);
 	return CUDA_SUCCESS;
 }
@@ -437,7 +436,7 @@ static CUresult op_queue(struct soft_stream *stream, struct soft_work *work,
 			 const struct soft_point *point, enum soft_how how)
 {
 	CUresult result = CUDA_ERROR_OUT_OF_MEMORY;
-	struct soft_point end = { 0 };
+	struct soft_point end = {0};
 	struct soft_op *op;
 
 	pthread_mutex_lock(&sched_lock);
@@ -494,7 +493,7 @@ static bool is_wanted(const struct soft_stream *other, const struct soft_stream 
 static CUresult wait_for_queued(const struct soft_stream *stream, const struct soft_context *ctx,
 				const struct soft_device *device)
 {
-	struct points points = { 0 };
+	struct points points = {0};
 	size_t count = 0;
 
 	pthread_mutex_lock(&sched_lock);
@@ -505,7 +504,7 @@ static CUresult wait_for_queued(const struct soft_stream *stream, const struct s
 	for (struct soft_stream *other = all_streams; points.at && other; other = other->next)
 		if (is_wanted(other, stream, ctx, device))
 			points.at[points.count++] =
-				(struct soft_point){ object_ref(other), other->queued };
+				(struct soft_point){object_ref(other), other->queued};
 	pthread_mutex_unlock(&sched_lock);
 	for (size_t i = 0; i < points.count; i++) {
 		point_wait(&points.at[i]);

@@ -22,7 +22,7 @@ struct soft_stream {
 	unsigned int flags;
 	int priority;
 	unsigned long long id;
-	bool legacy;	 /* waits for, and is waited for by, all blocking streams of its context */
+	bool legacy;     /* waits for, and is waited for by, all blocking streams of its context */
 	bool per_thread; /* some thread's default stream: handle 2 */
 
 	/* The scheduler's lock guards the rest. */
@@ -64,11 +64,11 @@ struct soft_stream *stream_create_legacy(struct soft_context *ctx);
 struct soft_stream *stream_get(struct soft_context *ctx, CUstream handle);
 extern _Thread_local unsigned int thread_default_is_own;
 
-#define ENTER_STREAM(ctx, stream, handle)                                    \
-	ENTER_CONTEXT(ctx);                                                  \
-	struct soft_stream *stream auto_put = stream_get(ctx, handle);       \
-	if (!(stream))                                                       \
-		return CUDA_ERROR_INVALID_HANDLE
+#define ENTER_STREAM(ctx, stream, handle)                              \
+	ENTER_CONTEXT(ctx);                                            \
+	struct soft_stream *stream auto_put = stream_get(ctx, handle); \
+	if (!(stream))                                                 \
+	return CUDA_ERROR_INVALID_HANDLE
 
 enum soft_how {
 	SOFT_QUEUE, /* return once queued */

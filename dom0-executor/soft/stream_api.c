@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define PRIORITY_LEAST	  0
+#define PRIORITY_LEAST    0
 #define PRIORITY_GREATEST (-5)
 
 CUresult cuStreamCreateWithPriority(CUstream *phStream, unsigned int flags, int priority)

@@ -7,7 +7,7 @@
     tables.py map     HEADER...                      the version script
 
 The headers (api.h, variants.h, old.h) name the calls that this driver has. Entries are those of the
-real driver's table whose symbols we have.
+real driver's table; a symbol that we lack refuses.
 """
 import re
 import sys
@@ -47,10 +47,8 @@ def entries(path, *headers):
         for since in sorted(answers[name]):
             legacy = answers[name][since].get(0, legacy)
             per_thread = answers[name][since].get(2, per_thread)
-            one, two = (s if s in have else "NULL" for s in (legacy, per_thread))
-            if (one, two) != ("NULL", "NULL"):
-                casts = ", ".join(s if s == "NULL" else f"(void *){s}" for s in (one, two))
-                print(f'{{ "{name}", {since}, {casts} }},')
+            one, two = (s if s in have else "call_refused" for s in (legacy, per_thread))
+            print(f'{{ "{name}", {since}, (void *){one}, (void *){two} }},')
 
 
 def version_script(*headers):

@@ -13,7 +13,7 @@ struct soft_work;
 
 struct soft_work_type {
 	CUgraphNodeType node; /* which node it is when captured */
-	bool in_broken;	      /* runs in a broken context too: something is to be told or freed */
+	bool in_broken;       /* runs in a broken context too: something is to be told or freed */
 	/* Called in the stream's worker, or in the caller's thread if that waits anyway. */
 	CUresult (*run)(struct soft_work *work, struct soft_stream *stream);
 	/* When its op is queued; the scheduler's lock is held. May be NULL. */

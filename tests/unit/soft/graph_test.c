@@ -12,15 +12,20 @@ static uint32_t read_word(CUdeviceptr memory)
 
 static CUDA_MEMSET_NODE_PARAMS fill_of(CUdeviceptr memory, unsigned int value)
 {
-	return (CUDA_MEMSET_NODE_PARAMS){ .dst = memory, .value = value, .elementSize = 4,
-					  .width = 1, .height = 1 };
+	return (CUDA_MEMSET_NODE_PARAMS){
+		.dst = memory, .value = value, .elementSize = 4, .width = 1, .height = 1};
 }
 
 static CUDA_KERNEL_NODE_PARAMS add_of(CUfunction function, void **params)
 {
-	return (CUDA_KERNEL_NODE_PARAMS){ .func = function, .gridDimX = 1, .gridDimY = 1,
-					  .gridDimZ = 1, .blockDimX = 1, .blockDimY = 1,
-					  .blockDimZ = 1, .kernelParams = params };
+	return (CUDA_KERNEL_NODE_PARAMS){.func = function,
+					 .gridDimX = 1,
+					 .gridDimY = 1,
+					 .gridDimZ = 1,
+					 .blockDimX = 1,
+					 .blockDimY = 1,
+					 .blockDimZ = 1,
+					 .kernelParams = params};
 }
 
 static void count_up(void *user)
@@ -31,7 +36,7 @@ static void count_up(void *user)
 static void built_graphs_run(void **state)
 {
 	uint32_t value = 5, count = 1;
-	CUDA_HOST_NODE_PARAMS host = { .fn = count_up };
+	CUDA_HOST_NODE_PARAMS host = {.fn = count_up};
 	CUDA_KERNEL_NODE_PARAMS add, got;
 	CUDA_MEMSET_NODE_PARAMS fill, got_fill;
 	CUgraphNode fill_node, add_node, host_node, nodes[8], from[8], to[8];
@@ -44,7 +49,7 @@ static void built_graphs_run(void **state)
 	CUcontext ctx;
 	size_t number;
 	int calls = 0;
-	void *params[] = { &memory, &value, &count };
+	void *params[] = {&memory, &value, &count};
 
 	(void)state;
 	ok(cuCtxGetCurrent(&ctx));

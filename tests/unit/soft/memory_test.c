@@ -104,11 +104,21 @@ static void boxes_are_copied_and_checked(void **state)
 {
 	static unsigned char in[8 * 6 * 20], out[sizeof(in)];
 	CUDA_MEMCPY3D copy = {
-		.srcMemoryType = CU_MEMORYTYPE_HOST, .srcHost = in, .srcPitch = 20, .srcHeight = 6,
-		.srcXInBytes = 2, .srcY = 1, .srcZ = 2,
-		.dstMemoryType = CU_MEMORYTYPE_DEVICE, .dstPitch = 32, .dstHeight = 7,
-		.dstXInBytes = 4, .dstZ = 1,
-		.WidthInBytes = 15, .Height = 4, .Depth = 5,
+		.srcMemoryType = CU_MEMORYTYPE_HOST,
+		.srcHost = in,
+		.srcPitch = 20,
+		.srcHeight = 6,
+		.srcXInBytes = 2,
+		.srcY = 1,
+		.srcZ = 2,
+		.dstMemoryType = CU_MEMORYTYPE_DEVICE,
+		.dstPitch = 32,
+		.dstHeight = 7,
+		.dstXInBytes = 4,
+		.dstZ = 1,
+		.WidthInBytes = 15,
+		.Height = 4,
+		.Depth = 5,
 	};
 	CUdeviceptr memory;
 
@@ -171,11 +181,11 @@ static void fills_fill_what_they_say(void **state)
 
 static void host_memory_is_pinned(void **state)
 {
-	CUpointer_attribute ask[2] = { CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
-				       CU_POINTER_ATTRIBUTE_DEVICE_POINTER };
+	CUpointer_attribute ask[2] = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+				      CU_POINTER_ATTRIBUTE_DEVICE_POINTER};
 	unsigned int flags, type = 7;
 	CUdeviceptr address, mapped;
-	void *answers[2] = { &type, &address };
+	void *answers[2] = {&type, &address};
 	char *pinned, *plain;
 
 	(void)state;
@@ -184,7 +194,8 @@ static void host_memory_is_pinned(void **state)
 	assert_int_equal(mapped, (uintptr_t)pinned + 5);
 	ok(cuMemHostGetFlags(&flags, pinned));
 	assert_true(flags & CU_MEMHOSTALLOC_PORTABLE);
-	ok(cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, (uintptr_t)pinned + 9999));
+	ok(cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+				 (uintptr_t)pinned + 9999));
 	assert_int_equal(type, CU_MEMORYTYPE_HOST);
 	fails(cuMemHostRegister_v2(pinned, 100, 0), CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED);
 	fails(cuMemFreeHost(pinned + 1), CUDA_ERROR_INVALID_VALUE);
@@ -211,13 +222,21 @@ static void host_memory_is_pinned(void **state)
 
 static void arrays_are_copied(void **state)
 {
-	CUDA_ARRAY3D_DESCRIPTOR cube = { .Width = 5, .Height = 4, .Depth = 3,
-					 .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 2 };
+	CUDA_ARRAY3D_DESCRIPTOR cube = {.Width = 5,
+					.Height = 4,
+					.Depth = 3,
+					.Format = CU_AD_FORMAT_FLOAT,
+					.NumChannels = 2};
 	static float in[120], out[120];
 	CUDA_MEMCPY3D copy = {
-		.srcMemoryType = CU_MEMORYTYPE_HOST, .srcHost = in, .srcPitch = 40, .srcHeight = 4,
+		.srcMemoryType = CU_MEMORYTYPE_HOST,
+		.srcHost = in,
+		.srcPitch = 40,
+		.srcHeight = 4,
 		.dstMemoryType = CU_MEMORYTYPE_ARRAY,
-		.WidthInBytes = 40, .Height = 4, .Depth = 3,
+		.WidthInBytes = 40,
+		.Height = 4,
+		.Depth = 3,
 	};
 	CUDA_ARRAY3D_DESCRIPTOR got;
 	CUarray array, line;
@@ -253,9 +272,9 @@ static void arrays_are_copied(void **state)
 
 static void pools_keep_account(void **state)
 {
-	CUmemPoolProps props = { .allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
-				 .location = { .type = CU_MEM_LOCATION_TYPE_DEVICE, .id = 0 },
-				 .maxSize = 1 << 20 };
+	CUmemPoolProps props = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+				.location = {.type = CU_MEM_LOCATION_TYPE_DEVICE, .id = 0},
+				.maxSize = 1 << 20};
 	CUmemoryPool pool, current;
 	CUdeviceptr memory, more;
 	cuuint64_t used;
@@ -290,10 +309,10 @@ static void pools_keep_account(void **state)
 
 static void mappings_are_virtual(void **state)
 {
-	CUmemAllocationProp prop = { .type = CU_MEM_ALLOCATION_TYPE_PINNED,
-				     .location = { .type = CU_MEM_LOCATION_TYPE_DEVICE } };
-	CUmemAccessDesc access = { .location = { .type = CU_MEM_LOCATION_TYPE_DEVICE },
-				   .flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE };
+	CUmemAllocationProp prop = {.type = CU_MEM_ALLOCATION_TYPE_PINNED,
+				    .location = {.type = CU_MEM_LOCATION_TYPE_DEVICE}};
+	CUmemAccessDesc access = {.location = {.type = CU_MEM_LOCATION_TYPE_DEVICE},
+				  .flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
 	CUmemGenericAllocationHandle one, two;
 	unsigned char bytes[64];
 	CUdeviceptr base, again;
@@ -310,7 +329,7 @@ static void mappings_are_virtual(void **state)
 	fails(cuMemMap(base, step, 0, two, 0), CUDA_ERROR_INVALID_VALUE);
 	fails(cuMemMap(base + 4 * step, step, 0, two, 0), CUDA_ERROR_INVALID_VALUE);
 	ok(cuMemMap(base + step, step, 0, two, 0));
-	ok(cuMemMap(base + 2 * step, step, 0, one, 0)); /* the same memory twice */
+	ok(cuMemMap(base + 2 * step, step, 0, one, 0));             /* the same memory twice */
 	fails(cuMemsetD8_v2(base, 1, 4), CUDA_ERROR_INVALID_VALUE); /* no access yet */
 	ok(cuMemSetAccess(base, 3 * step, &access, 1));
 	ok(cuMemsetD8_v2(base + step - 32, 0x77, 64)); /* across both */

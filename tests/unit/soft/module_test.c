@@ -11,7 +11,7 @@
  * cmocka catches signals of its own in each test, and the engine catches those of faulty kernels from
  * the first launch on: a test of faults puts the engine's handlers back.
  */
-static const int fault_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 static struct sigaction engine_actions[4];
 
 static int engine_actions_learn(void)
@@ -80,9 +80,9 @@ static void bad_images_are_refused_with_words(void **state)
 {
 	static const char bad[] = ".version 7.0\n.target sm_75\n.address_size 64\n"
 				  ".entry k()\n{\n\tfrobnicate.u32 %r0;\n\tret;\n}\n";
-	CUjit_option options[] = { CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES };
+	CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
 	char log[200] = "old";
-	void *values[] = { log, (void *)sizeof(log) };
+	void *values[] = {log, (void *)sizeof(log)};
 	CUmodule module;
 
 	(void)state;
@@ -111,11 +111,11 @@ static void launch_add(CUfunction function, CUdeviceptr memory, uint32_t value, 
 	struct {
 		CUdeviceptr memory;
 		uint32_t value, count;
-	} block = { memory, value, count };
+	} block = {memory, value, count};
 	size_t size = sizeof(block);
-	void *params[] = { &memory, &value, &count };
-	void *extra[] = { CU_LAUNCH_PARAM_BUFFER_POINTER, &block, CU_LAUNCH_PARAM_BUFFER_SIZE,
-			  &size, CU_LAUNCH_PARAM_END };
+	void *params[] = {&memory, &value, &count};
+	void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, &block, CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
+			 CU_LAUNCH_PARAM_END};
 
 	ok(cuLaunchKernel(function, (count + 63) / 64, 1, 1, 64, 1, 1, 0, NULL,
 			  packed ? NULL : params, packed ? extra : NULL));
@@ -151,10 +151,10 @@ static void launches_are_checked(void **state)
 {
 	CUdeviceptr memory = 0;
 	uint32_t value = 0, count = 0;
-	void *params[] = { &memory, &value, &count }, *short_params[] = { &memory, NULL, NULL };
+	void *params[] = {&memory, &value, &count}, *short_params[] = {&memory, NULL, NULL};
 	size_t size = 8;
-	void *short_extra[] = { CU_LAUNCH_PARAM_BUFFER_POINTER, &memory,
-				CU_LAUNCH_PARAM_BUFFER_SIZE, &size, CU_LAUNCH_PARAM_END };
+	void *short_extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, &memory, CU_LAUNCH_PARAM_BUFFER_SIZE,
+			       &size, CU_LAUNCH_PARAM_END};
 	CUfunction function, limited;
 	CUmodule module;
 
@@ -188,11 +188,16 @@ static void launches_are_checked(void **state)
 
 static void extended_launches_honour_attributes(void **state)
 {
-	CUlaunchAttribute attributes[2] = { { .id = CU_LAUNCH_ATTRIBUTE_PRIORITY },
-					    { .id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION } };
-	CUlaunchConfig config = { .gridDimX = 1, .gridDimY = 1, .gridDimZ = 1, .blockDimX = 1,
-				  .blockDimY = 1, .blockDimZ = 1, .attrs = attributes,
-				  .numAttrs = 2 };
+	CUlaunchAttribute attributes[2] = {{.id = CU_LAUNCH_ATTRIBUTE_PRIORITY},
+					   {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION}};
+	CUlaunchConfig config = {.gridDimX = 1,
+				 .gridDimY = 1,
+				 .gridDimZ = 1,
+				 .blockDimX = 1,
+				 .blockDimY = 1,
+				 .blockDimZ = 1,
+				 .attrs = attributes,
+				 .numAttrs = 2};
 	CUfunction function;
 	CUmodule module;
 
@@ -301,7 +306,7 @@ static void texts_are_linked(void **state)
 	uint32_t value = 21;
 	CUfunction function;
 	CUdeviceptr memory;
-	void *image, *params[] = { &memory };
+	void *image, *params[] = {&memory};
 	CUlinkState link;
 	CUmodule module;
 	size_t size;
@@ -352,7 +357,7 @@ static void breaks_with(CUfunction function, void **params, CUresult error)
 static void faults_break_the_context(void **state)
 {
 	CUdeviceptr address = 64, freed;
-	void *params[] = { &address };
+	void *params[] = {&address};
 	CUmodule module;
 
 	(void)state;
@@ -388,7 +393,7 @@ static void a_broken_context_does_not_harm_another(void **state)
 static void kernels_run_beside_the_host(void **state)
 {
 	CUdeviceptr flag, other;
-	void *params[] = { &flag };
+	void *params[] = {&flag};
 	CUfunction function;
 	CUstream one, two;
 	CUmodule module;

@@ -15,7 +15,7 @@
 
 #include "dom0-executor/soft/api.h"
 
-#define ok(call)	     assert_int_equal(call, CUDA_SUCCESS)
+#define ok(call)          assert_int_equal(call, CUDA_SUCCESS)
 #define fails(call, code) assert_int_equal(call, code)
 
 /* A handle that nobody gave out. */

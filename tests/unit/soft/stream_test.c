@@ -36,7 +36,7 @@ static void let_go(struct gate *gate)
 
 static void work_runs_in_order(void **state)
 {
-	uint32_t words[2] = { 0, 0 };
+	uint32_t words[2] = {0, 0};
 	CUdeviceptr memory;
 	struct gate gate;
 	CUstream stream;
@@ -76,7 +76,7 @@ static void legacy_stream_waits_for_blocking_ones(void **state)
 	ok(cuStreamSynchronize(NULL));
 	hold(blocking, &gate);
 	ok(cuMemsetD32Async(memory, 1, 1, CU_STREAM_LEGACY)); /* waits for blocking */
-	ok(cuMemsetD32Async(memory + 4, 1, 1, other));	      /* waits for the legacy one */
+	ok(cuMemsetD32Async(memory + 4, 1, 1, other));        /* waits for the legacy one */
 	ok(cuMemsetD32Async(memory + 8, 1, 1, free_one));     /* waits for nothing */
 	ok(cuStreamSynchronize(free_one));
 	usleep(20000);
@@ -217,7 +217,7 @@ static void callback(CUstream stream, CUresult status, void *user)
 
 static void callbacks_may_not_call_the_driver(void **state)
 {
-	struct told told = { 0 };
+	struct told told = {0};
 	CUstream stream;
 
 	(void)state;
@@ -285,7 +285,7 @@ static void words_are_waited_for(void **state)
 }
 
 #define THREADS 4
-#define ROUNDS	50
+#define ROUNDS  50
 
 static void *busy_thread(void *ctx)
 {
