@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "xen-frontend/frontd/account.h"
 #include "xen-frontend/frontd/clock.h"
 
 #define HELLO_TIMEOUT_MS   10000 /* connected, but no OPEN */
@@ -47,6 +48,12 @@ static void client_send(struct fe_client *client, const struct vg_packet *packet
 	shutdown(client->sock, SHUT_RDWR);
 }
 
+static void refusal_log(struct fe_client *client, int status, const char *why)
+{
+	if (status && vg_log_allow(&client->broker->refusals, &client->log))
+		vg_info(&client->log, "op=refuse status=%d why=\"%s\"", status, why);
+}
+
 __attribute__((format(printf, 4, 5))) static void
 client_answer(struct fe_client *client, uint32_t tag, int status, const char *format, ...)
 {
@@ -62,23 +69,13 @@ client_answer(struct fe_client *client, uint32_t tag, int status, const char *fo
 	client_send(client, &packet);
 }
 
-static void holds_free(struct fe_client *client)
-{
-	while (client->holds) {
-		struct fe_hold *hold = client->holds;
-
-		client->holds = hold->next;
-		free(hold);
-	}
-}
-
 /* Closes the client's end. The object stays until its request has been answered. */
 static void client_close(struct fe_client *client)
 {
 	if (client->sock >= 0)
 		close(client->sock);
 	client->sock = -1;
-	holds_free(client);
+	fe_account_free(client);
 	client->state = FE_CLIENT_GONE;
 	if (!client->ring_tag)
 		client->deadline = 0;
@@ -122,72 +119,6 @@ void fe_client_end(struct fe_client *client, int status, const char *why)
 	client_send(client, &packet);
 	client_close(client);
 	session_forget(client);
-}
-
-/* --- the accounts --- */
-
-static uint32_t holds_sum(const struct fe_client *client, uint32_t kind)
-{
-	uint32_t sum = 0;
-
-	for (const struct fe_hold *hold = client->holds; hold; hold = hold->next)
-		sum += hold->kind == kind ? hold->pages : 0;
-	return sum;
-}
-
-static uint32_t holds_count(const struct fe_client *client, uint32_t kind)
-{
-	uint32_t count = 0;
-
-	for (const struct fe_hold *hold = client->holds; hold; hold = hold->next)
-		count += hold->kind == kind;
-	return count;
-}
-
-static struct fe_hold **hold_find(struct fe_client *client, uint32_t kind, uint32_t id)
-{
-	struct fe_hold **at = &client->holds;
-
-	while (*at && ((*at)->kind != kind || (*at)->id != id))
-		at = &(*at)->next;
-	return at;
-}
-
-uint32_t fe_client_pages(const struct fe_client *client)
-{
-	uint32_t pages = holds_sum(client, VG_SHARE_LANE) + holds_sum(client, VG_SHARE_REGION);
-
-	if (client->offer.pages.fd >= 0)
-		pages += client->offer.pages.pages;
-	return pages;
-}
-
-static bool pages_allowed(const struct fe_client *client, uint32_t more)
-{
-	const struct fe_options *options = &client->broker->options;
-	uint64_t all = more, user = more;
-
-	for (const struct fe_client *c = client->broker->clients; c; c = c->next) {
-		uint32_t pages = fe_client_pages(c);
-
-		all += pages;
-		user += c->uid == client->uid ? pages : 0;
-	}
-	return all <= options->pages_max && user <= options->pages_max_user;
-}
-
-static bool session_allowed(const struct fe_client *client)
-{
-	const struct fe_options *options = &client->broker->options;
-	unsigned int all = 1, user = 1;
-
-	for (const struct fe_client *c = client->broker->clients; c; c = c->next) {
-		if (c == client || c->state == FE_CLIENT_NEW)
-			continue;
-		all++;
-		user += c->uid == client->uid;
-	}
-	return all <= options->sessions_max && user <= options->sessions_max_user;
 }
 
 /* --- requests --- */
@@ -288,7 +219,7 @@ static void open_request(struct fe_client *client)
 			"libcuda speaks protocol %u, vgpu-frontd %u: install the same release of both",
 			client->request.u.open.protocol, VG_PROTOCOL_VERSION);
 		client_close(client);
-	} else if (!session_allowed(client)) {
+	} else if (!fe_account_session_allowed(client)) {
 		client_answer(
 			client, client->request.tag, -EBUSY,
 			"too many programs use the vGPU: vgpu-frontd allows %u, %u of one user",
@@ -307,12 +238,13 @@ static const char *share_refused(struct fe_client *client, const struct vg_contr
 	const struct vg_limits *limits = &client->limits;
 
 	if (want->kind == VG_SHARE_LANE) {
-		if (want->id >= VG_LANES_MAX || holds_count(client, VG_SHARE_LANE) >= limits->lanes)
+		if (want->id >= VG_LANES_MAX ||
+		    fe_account_count(client, VG_SHARE_LANE) >= limits->lanes)
 			return "no more lanes";
 		if (want->pages < 1 || want->pages > limits->lane_pages)
 			return "the lane is too large";
 	} else if (want->kind == VG_SHARE_REGION) {
-		uint32_t held = holds_sum(client, VG_SHARE_REGION);
+		uint32_t held = fe_account_pages(client, VG_SHARE_REGION);
 
 		if (want->id >= VG_REGIONS_MAX)
 			return "no more regions";
@@ -321,7 +253,7 @@ static const char *share_refused(struct fe_client *client, const struct vg_contr
 	} else {
 		return "unknown kind";
 	}
-	if (*hold_find(client, want->kind, want->id))
+	if (fe_account_holds(client, want->kind, want->id))
 		return "its number is in use";
 	return NULL;
 }
@@ -338,7 +270,7 @@ static void share_request(struct fe_client *client)
 			      want->id, want->pages, why);
 		return;
 	}
-	if (!pages_allowed(client, want->pages)) {
+	if (!fe_account_pages_allowed(client, want->pages)) {
 		client_answer(client, msg.tag, -ENOSPC,
 			      "vgpu-frontd grants %u pages in all, %u to one user (--max-pages)",
 			      client->broker->options.pages_max,
@@ -364,7 +296,7 @@ static void unshare_request(struct fe_client *client)
 	struct vg_control msg = client->request;
 	int rc = -ENOENT;
 
-	if (*hold_find(client, msg.u.unshare.kind, msg.u.unshare.id))
+	if (fe_account_holds(client, msg.u.unshare.kind, msg.u.unshare.id))
 		rc = request_forward(client, &msg, REQUEST_TIMEOUT_MS);
 	if (rc)
 		client_answer(client, msg.tag, rc, "share %u: %s", msg.u.unshare.id, strerror(-rc));
@@ -440,28 +372,11 @@ static void opened(struct fe_client *client, const struct vg_control *answer,
 
 static int shared(struct fe_client *client, struct vg_packet *reply)
 {
-	const struct vg_control_share *want = &client->request.u.share;
-	struct fe_hold *hold = malloc(sizeof(*hold));
+	int rc = fe_account_add(client, &client->request.u.share);
 
-	if (!hold)
-		return -ENOMEM;
-	*hold = (struct fe_hold){
-		.next = client->holds, .kind = want->kind, .id = want->id, .pages = want->pages};
-	client->holds = hold;
-	fe_offer_hand_over(&client->offer, reply);
-	return 0;
-}
-
-static void unshared(struct fe_client *client)
-{
-	struct fe_hold **at =
-		hold_find(client, client->request.u.unshare.kind, client->request.u.unshare.id);
-	struct fe_hold *hold = *at;
-
-	if (hold) {
-		*at = hold->next;
-		free(hold);
-	}
+	if (rc == 0)
+		fe_offer_hand_over(&client->offer, reply);
+	return rc;
 }
 
 void fe_client_answered(struct fe_client *client, const struct vg_control *answer)
@@ -482,7 +397,8 @@ void fe_client_answered(struct fe_client *client, const struct vg_control *answe
 		else if (client->request.type == VG_CTL_SHARE)
 			rc = shared(client, &reply);
 		else
-			unshared(client);
+			fe_account_remove(client, client->request.u.unshare.kind,
+					  client->request.u.unshare.id);
 	}
 	if (rc == 0)
 		client_send(client, &reply);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who holds how much: shares of a client, pages and sessions of a user and of the whole guest. Sums are
+ * made when they are asked for, over some hundred clients at most: there is no counter to go astray.
+ */
+#include "xen-frontend/frontd/account.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+uint32_t fe_account_pages(const struct fe_client *client, uint32_t kind)
+{
+	uint32_t sum = 0;
+
+	for (const struct fe_hold *hold = client->holds; hold; hold = hold->next)
+		sum += hold->kind == kind ? hold->pages : 0;
+	return sum;
+}
+
+uint32_t fe_account_count(const struct fe_client *client, uint32_t kind)
+{
+	uint32_t count = 0;
+
+	for (const struct fe_hold *hold = client->holds; hold; hold = hold->next)
+		count += hold->kind == kind;
+	return count;
+}
+
+static struct fe_hold **hold_find(struct fe_client *client, uint32_t kind, uint32_t id)
+{
+	struct fe_hold **at = &client->holds;
+
+	while (*at && ((*at)->kind != kind || (*at)->id != id))
+		at = &(*at)->next;
+	return at;
+}
+
+uint32_t fe_client_pages(const struct fe_client *client)
+{
+	uint32_t pages =
+		fe_account_pages(client, VG_SHARE_LANE) + fe_account_pages(client, VG_SHARE_REGION);
+
+	if (client->offer.pages.fd >= 0)
+		pages += client->offer.pages.pages;
+	return pages;
+}
+
+bool fe_account_pages_allowed(const struct fe_client *client, uint32_t more)
+{
+	const struct fe_options *options = &client->broker->options;
+	uint64_t all = more, user = more;
+
+	for (const struct fe_client *c = client->broker->clients; c; c = c->next) {
+		uint32_t pages = fe_client_pages(c);
+
+		all += pages;
+		user += c->uid == client->uid ? pages : 0;
+	}
+	return all <= options->pages_max && user <= options->pages_max_user;
+}
+
+bool fe_account_session_allowed(const struct fe_client *client)
+{
+	const struct fe_options *options = &client->broker->options;
+	unsigned int all = 1, user = 1;
+
+	for (const struct fe_client *c = client->broker->clients; c; c = c->next) {
+		if (c == client || c->state == FE_CLIENT_NEW)
+			continue;
+		all++;
+		user += c->uid == client->uid;
+	}
+	return all <= options->sessions_max && user <= options->sessions_max_user;
+}
+
+bool fe_account_holds(struct fe_client *client, uint32_t kind, uint32_t id)
+{
+	return *hold_find(client, kind, id) != NULL;
+}
+
+int fe_account_add(struct fe_client *client, const struct vg_control_share *share)
+{
+	struct fe_hold *hold = malloc(sizeof(*hold));
+
+	if (!hold)
+		return -ENOMEM;
+	*hold = (struct fe_hold){
+		.next = client->holds, .kind = share->kind, .id = share->id, .pages = share->pages};
+	client->holds = hold;
+	return 0;
+}
+
+void fe_account_remove(struct fe_client *client, uint32_t kind, uint32_t id)
+{
+	struct fe_hold **at = hold_find(client, kind, id);
+	struct fe_hold *hold = *at;
+
+	if (!hold)
+		return;
+	*at = hold->next;
+	free(hold);
+}
+
+void fe_account_free(struct fe_client *client)
+{
+	while (client->holds) {
+		struct fe_hold *hold = client->holds;
+
+		client->holds = hold->next;
+		free(hold);
+	}
+}
