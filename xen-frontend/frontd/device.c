@@ -499,8 +499,7 @@ int fe_device_send(struct fe_device *device, struct vg_control *msg)
 	device->queue_end = &message->next;
 	vg_call(&device->log, "op=control type=%u tag=%u session=%u", msg->type, msg->tag,
 		msg->session);
-	/* Sent from the loop (fe_device_rung), never from here: what goes wrong then cannot happen
-	 * in the middle of the caller's work. */
+	/* Sent by fe_device_rung(), never here: nothing can go wrong in the middle of the caller's work. */
 	return 0;
 }
 
