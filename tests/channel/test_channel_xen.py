@@ -73,7 +73,7 @@ def wait_connected(devid=0):
                lambda: state('backend', devid) == state('frontend', devid) == '4')
 
 
-def run(mode, user='user', env=None, timeout=240):
+def run(mode, user='user', env=None, timeout=400):
     status, out, err = client.output(NAME, [CLIENT, mode], user=user, timeout=timeout, env=env)
     return status, out + err
 
