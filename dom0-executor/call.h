@@ -125,6 +125,7 @@ struct ex_op {
 #define EX_OP_ASYNC_OK 1u /* may come without a reply */
 #define EX_OP_SYNC_OK  2u /* may come with one */
 #define EX_OP_BULK     4u /* may carry a bulk part */
+#define EX_OP_REPORTS  8u /* may wait for the device: what kernels have printed is announced */
 /* NULL for an op that does not exist. */
 const struct ex_op *ex_op_find(uint16_t op);
 

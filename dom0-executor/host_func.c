@@ -51,10 +51,17 @@ void ex_host_funcs_end(struct ex_host_funcs *funcs)
 	pthread_mutex_unlock(&funcs->lock);
 }
 
-/* The lock, the condition and what is in graphs stay: the driver's threads may still come by. */
 void ex_host_funcs_dispose(struct ex_host_funcs *funcs)
 {
 	ex_host_funcs_end(funcs);
+	while (funcs->funcs) {
+		struct ex_host_func *func = funcs->funcs;
+
+		funcs->funcs = func->next;
+		free(func);
+	}
+	pthread_cond_destroy(&funcs->moved);
+	pthread_mutex_destroy(&funcs->lock);
 }
 
 static void wait_once(struct ex_host_funcs *funcs)

@@ -43,7 +43,7 @@ void ex_host_func_run(void *func);
 
 /* Lets everybody go who waits. */
 void ex_host_funcs_end(struct ex_host_funcs *funcs);
-/* No thread of the driver's may call back any more, or the memory of what may is kept. */
+/* Only when no thread of the driver's can call back any more: tests. */
 void ex_host_funcs_dispose(struct ex_host_funcs *funcs);
 
 #endif

@@ -67,7 +67,7 @@ int main(int argc, char **argv)
 {
 	char driver_error[VG_TEXT_MAX] = "";
 	struct ex_settings settings;
-	int status;
+	int status, rc;
 
 	if (ex_settings_parse(&settings, argc, argv))
 		return 2;
@@ -78,6 +78,11 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (privileged_part(&settings) || unprivileged(&settings))
 		return 2;
+	rc = ex_output_open(&session.output);
+	if (rc)
+		vg_warn(&session.who,
+			"event=no-output error=\"%s\" effect=\"what kernels print stays here\"",
+			strerror(-rc));
 	/* Without a driver the guest still hears why. */
 	ex_driver_open(&places, &session.who, driver_error);
 	status = ex_session_serve(&session, *driver_error ? driver_error : NULL);

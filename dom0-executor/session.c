@@ -92,6 +92,7 @@ static void session_init_locks(struct ex_session *session)
 	pthread_mutex_init(&session->region_lock, NULL);
 	pthread_mutex_init(&session->link_lock, NULL);
 	pthread_mutex_init(&session->probe_lock, NULL);
+	session->output.fds[0] = session->output.fds[1] = -1;
 }
 
 int ex_session_init(struct ex_session *session, const struct ex_settings *settings,
@@ -136,7 +137,6 @@ void ex_session_dispose(struct ex_session *session)
 	if (session->channel)
 		session->channel->ops->destroy(session->channel);
 	session->channel = NULL;
-	ex_host_funcs_dispose(&session->host_funcs);
 	session->handles.dropped = NULL;
 	ex_handles_dispose(&session->handles);
 	session->ranges.gone = NULL;

@@ -22,6 +22,7 @@
 #include "dom0-executor/handle.h"
 #include "dom0-executor/host_func.h"
 #include "dom0-executor/order.h"
+#include "dom0-executor/output.h"
 #include "dom0-executor/primary.h"
 #include "dom0-executor/range.h"
 #include "dom0-executor/settings.h"
@@ -69,6 +70,7 @@ struct ex_session {
 	struct ex_ranges reserved; /* reserved addresses (cuMemAddressReserve) */
 	struct ex_primary primary;
 	struct ex_host_funcs host_funcs;
+	struct ex_output output;
 	atomic_ullong bulk_bytes; /* private memory that holds bulk parts now */
 
 	pthread_mutex_t link_lock;
@@ -91,6 +93,7 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 int ex_session_serve(struct ex_session *session, const char *driver_error);
 /* False: a lane's thread is stuck in the driver and still uses the session; leave with _exit. */
 bool ex_session_end(struct ex_session *session);
+/* All but what the driver's threads may still come by with (ex_host_funcs_dispose). */
 void ex_session_dispose(struct ex_session *session);
 
 /* From any thread: the first caller's reason is what the log and the guest hear. */

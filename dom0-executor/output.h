@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What kernels print. The driver writes printf's text to standard output and a failed assertion's to
+ * standard error; both belong to the guest's program. So the two descriptors of this process become
+ * files in memory, from which the guest fetches (vgOutput) what its next waiting call announces.
+ * Log lines of our own go where standard error was before.
+ */
+#ifndef EX_OUTPUT_H
+#define EX_OUTPUT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct ex_lane;
+
+#define EX_OUTPUT_STREAMS 2
+
+struct ex_output {
+	int fds[EX_OUTPUT_STREAMS];        /* -1: not captured */
+	uint64_t taken[EX_OUTPUT_STREAMS]; /* bytes fetched, under the lock */
+	atomic_ullong announced;           /* bytes of both that lanes have been told of */
+	pthread_mutex_t lock;
+};
+
+/* Redirects descriptors 1 and 2. 0 or a negative errno, with nothing changed. */
+int ex_output_open(struct ex_output *output);
+/* Before the answer to a call that may have waited for the device. The lane's thread. */
+void ex_output_announce(struct ex_lane *lane);
+
+#endif
