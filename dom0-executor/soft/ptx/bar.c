@@ -34,7 +34,7 @@ void ptx_bar_recheck(struct ptx_block *block)
 			bar_release(block, &block->bars[i]);
 }
 
-static struct ptx_barrier *bar_get(struct ptx_thread *t, uint32_t id, uint32_t count)
+PTX_SWITCHES static struct ptx_barrier *bar_get(struct ptx_thread *t, uint32_t id, uint32_t count)
 {
 	struct ptx_barrier *bar;
 
@@ -56,7 +56,7 @@ static uint32_t bar_result(uint32_t red, uint32_t arrived, uint32_t sum)
 	}
 }
 
-uint32_t ptx_rt_bar(struct ptx_thread *t, uint32_t id, uint32_t count, uint32_t red, uint32_t value)
+PTX_SWITCHES uint32_t ptx_rt_bar(struct ptx_thread *t, uint32_t id, uint32_t count, uint32_t red, uint32_t value)
 {
 	struct ptx_barrier *bar = bar_get(t, id, count);
 	uint32_t arrived, sum;
@@ -74,7 +74,7 @@ uint32_t ptx_rt_bar(struct ptx_thread *t, uint32_t id, uint32_t count, uint32_t 
 	return bar_result(red, t->op_a, t->op_b);
 }
 
-void ptx_rt_bar_arrive(struct ptx_thread *t, uint32_t id, uint32_t count)
+PTX_SWITCHES void ptx_rt_bar_arrive(struct ptx_thread *t, uint32_t id, uint32_t count)
 {
 	struct ptx_barrier *bar = bar_get(t, id, count);
 

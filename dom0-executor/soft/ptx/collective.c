@@ -228,7 +228,7 @@ bool ptx_warp_unstick(struct ptx_block *block)
 	return any;
 }
 
-uint64_t ptx_rt_warp(struct ptx_thread *t, uint32_t op, uint32_t mask, uint64_t value, uint32_t b, uint32_t c)
+PTX_SWITCHES uint64_t ptx_rt_warp(struct ptx_thread *t, uint32_t op, uint32_t mask, uint64_t value, uint32_t b, uint32_t c)
 {
 	t->op_kind = op;
 	t->op_mask = mask | 1u << t->lane; /* a lane outside of its own mask is undefined; here it joins */
@@ -246,7 +246,7 @@ uint64_t ptx_rt_warp(struct ptx_thread *t, uint32_t op, uint32_t mask, uint64_t 
 	return t->op_result;
 }
 
-uint32_t ptx_rt_activemask(struct ptx_thread *t, uint32_t site)
+PTX_SWITCHES uint32_t ptx_rt_activemask(struct ptx_thread *t, uint32_t site)
 {
 	t->op_a = site;
 	t->block->warps[t->warp].at_active |= 1u << t->lane;

@@ -46,18 +46,18 @@ void ptx_fault_record(struct ptx_run *run, const struct ptx_thread *t, enum ptx_
 	__atomic_store_n(&run->stop, 1, __ATOMIC_RELEASE);
 }
 
-void ptx_fault_raise(struct ptx_thread *t, enum ptx_fault_kind kind, uint64_t address, const char *detail)
+PTX_SWITCHES void ptx_fault_raise(struct ptx_thread *t, enum ptx_fault_kind kind, uint64_t address, const char *detail)
 {
 	ptx_fault_record(t->block->worker->run, t, kind, address, detail);
 	ptx_sched_abort(t);
 }
 
-void ptx_rt_trap(struct ptx_thread *t)
+PTX_SWITCHES void ptx_rt_trap(struct ptx_thread *t)
 {
 	ptx_fault_raise(t, PTX_FAULT_TRAP, 0, NULL);
 }
 
-void *ptx_rt_call_target(struct ptx_thread *t, uint64_t target)
+PTX_SWITCHES void *ptx_rt_call_target(struct ptx_thread *t, uint64_t target)
 {
 	const struct ptx_func_desc *desc = (const struct ptx_func_desc *)(uintptr_t)target;
 	void *code = NULL;
@@ -119,6 +119,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	ptx_fault_record(w->run, w->current, kind, address, NULL);
 	w->aborted = true;
 	w->current = NULL;
+	ptx_sched_leave_by_signal(w);
 	uc->uc_mcontext.gregs[REG_RSP] = (greg_t)(uintptr_t)w->main_sp;
 	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)ptx_fiber_resume;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef PTX_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -61,7 +61,7 @@ void *ptx_fiber_prepare(struct ptx_fiber *fiber, void (*entry)(struct ptx_fiber 
 	size_t colour = ((size_t)(uintptr_t)fiber / sizeof(*fiber) % 16) * 192;
 	uint64_t *top = (uint64_t *)(fiber->high - 64 - colour);
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef PTX_ASAN
 	__asan_unpoison_memory_region(fiber->low, (size_t)(fiber->high - fiber->low));
 #endif
 	/* ptx_fiber_start is entered as by a jump, its call needs the stack aligned to 16 there. */

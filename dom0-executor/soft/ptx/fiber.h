@@ -12,15 +12,34 @@
 struct ptx_worker;
 struct ptx_thread;
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PTX_TSAN 1
+#endif
+#if __has_feature(address_sanitizer)
+#define PTX_ASAN 1
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+#define PTX_TSAN 1
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define PTX_ASAN 1
+#endif
+
+/* For functions that are on a stack while it is switched: ThreadSanitizer's own stack has no fibers. */
+#ifdef PTX_TSAN
+#define PTX_SWITCHES __attribute__((no_sanitize_thread))
+#else
+#define PTX_SWITCHES
+#endif
+
 struct ptx_fiber {
 	void *sp; /* while it does not run */
 	uint8_t *low, *high; /* usable stack; the page below low is closed */
 	struct ptx_worker *worker;
 	struct ptx_thread *thread;
 	struct ptx_fiber *next; /* in the free list */
-#ifdef __SANITIZE_THREAD__
-	void *tsan;
-#endif
 };
 
 /* A mapping of many stacks, made usable one after the other. */

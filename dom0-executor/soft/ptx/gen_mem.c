@@ -207,7 +207,9 @@ static struct access take_access(struct ptx_gen *g)
 	struct access a = {.ordering = LLVMAtomicOrderingNotAtomic};
 
 	gen_take(g, MOD_WEAK);
-	a.is_volatile = gen_take(g, MOD_VOLATILE) | gen_take(g, MOD_MMIO);
+	a.is_volatile = gen_take(g, MOD_VOLATILE);
+	if (gen_take(g, MOD_MMIO))
+		a.is_volatile = true;
 	if (gen_take(g, MOD_RELAXED))
 		a.ordering = LLVMAtomicOrderingMonotonic;
 	if (gen_take(g, MOD_ACQUIRE))

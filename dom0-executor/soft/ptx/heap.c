@@ -112,7 +112,7 @@ uint64_t ptx_rt_malloc(struct ptx_thread *t, uint64_t bytes)
 	return (uint64_t)(uintptr_t)memory;
 }
 
-void ptx_rt_free(struct ptx_thread *t, uint64_t address)
+PTX_SWITCHES void ptx_rt_free(struct ptx_thread *t, uint64_t address)
 {
 	struct ptx_run *run = t->block->worker->run;
 

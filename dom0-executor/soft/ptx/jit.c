@@ -55,10 +55,14 @@ static void jit_init(void)
 	add_libm();
 }
 
-static void gen_open(struct ptx_gen *g, struct ptx_log *log)
+static void gen_open(struct ptx_gen *g, const struct ptx_module *m, struct ptx_log *log)
 {
 	pthread_once(&jit_once, jit_init);
 	*g = (struct ptx_gen){.log = log, .cpu = host_cpu, .features = host_features};
+	if (m->options.baseline) {
+		g->cpu = "x86-64";
+		g->features = "";
+	}
 	g->ctx = LLVMContextCreate();
 	g->mod = LLVMModuleCreateWithNameInContext("ptx", g->ctx);
 	ptx_gen_init(g);
@@ -94,7 +98,7 @@ int ptx_jit_check(struct ptx_module *m, struct ptx_log *log)
 		for (struct ptx_func *f = unit->funcs; f && !rc; f = f->next) {
 			if (!f->has_body || f->target)
 				continue;
-			gen_open(&g, log);
+			gen_open(&g, m, log);
 			rc = ptx_gen_function(&g, f);
 			if (!rc)
 				rc = module_verify(&g);
@@ -189,7 +193,7 @@ int ptx_jit_compile(struct ptx_kernel *kernel, struct ptx_log *log)
 	struct ptx_gen g;
 	int rc;
 
-	gen_open(&g, log);
+	gen_open(&g, kernel->module, log);
 	for (struct ptx_func *f = first; f && !g.rc; f = f->walk)
 		ptx_gen_function(&g, f);
 	if (!module_verify(&g)) {

@@ -45,6 +45,7 @@ struct ptx_log {
 struct ptx_options {
 	unsigned int opt_level; /* 0: little optimisation, fastest load; 1: the default */
 	bool eager;		/* compile every kernel at load, not at its first use */
+	bool baseline;		/* code for any x86-64 CPU (SSE2), not for this one */
 	bool lazy_check;	/* skip the check of all functions at load; errors then come at first use */
 
 	/*

@@ -89,7 +89,7 @@ uint64_t ptx_rt_globaltimer(void)
 }
 
 /* Others run; where there are none, time passes in steps that a cancellation can interrupt. */
-void ptx_rt_nanosleep(struct ptx_thread *t, uint32_t ns)
+PTX_SWITCHES void ptx_rt_nanosleep(struct ptx_thread *t, uint32_t ns)
 {
 	struct timespec step = {.tv_nsec = ns < 1000000 ? (long)ns : 1000000};
 

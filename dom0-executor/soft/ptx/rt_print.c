@@ -232,7 +232,7 @@ static const char *text_or(uint64_t address, const char *otherwise)
 }
 
 /* The line is CUDA's. */
-void ptx_rt_assert(struct ptx_thread *t, uint64_t message, uint64_t file, uint32_t line, uint64_t function,
+PTX_SWITCHES void ptx_rt_assert(struct ptx_thread *t, uint64_t message, uint64_t file, uint32_t line, uint64_t function,
 		   uint64_t char_size)
 {
 	const struct ptx_callbacks *callbacks = &t->block->worker->run->callbacks;

@@ -8,7 +8,67 @@
 
 #include <string.h>
 
+#ifdef PTX_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 static void fiber_entry(struct ptx_fiber *fiber);
+
+
+#ifdef PTX_ASAN
+/* AddressSanitizer must know which stack is the current one. */
+static void main_bounds(struct ptx_worker *w)
+{
+	pthread_attr_t attr;
+	void *low;
+
+	if (!pthread_getattr_np(pthread_self(), &attr)) {
+		pthread_attr_getstack(&attr, &low, &w->main_bytes);
+		w->main_low = low;
+		pthread_attr_destroy(&attr);
+	}
+}
+
+static void go(struct ptx_worker *w, void **save, struct ptx_fiber *to)
+{
+	void *fake;
+
+	__sanitizer_start_switch_fiber(&fake, to ? to->low : w->main_low,
+				       to ? (size_t)(to->high - to->low) : w->main_bytes);
+	ptx_fiber_switch(save, to ? to->sp : w->main_sp);
+	__sanitizer_finish_switch_fiber(fake, NULL, NULL);
+}
+
+void ptx_sched_leave_by_signal(struct ptx_worker *w)
+{
+	__sanitizer_start_switch_fiber(NULL, w->main_low, w->main_bytes);
+}
+
+static void fiber_entered(void)
+{
+	__sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+}
+#else
+static void main_bounds(struct ptx_worker *w)
+{
+	(void)w;
+}
+
+/* Saves what runs and goes on with a fiber, or the scheduler (NULL). */
+PTX_SWITCHES static void go(struct ptx_worker *w, void **save, struct ptx_fiber *to)
+{
+	ptx_fiber_switch(save, to ? to->sp : w->main_sp);
+}
+
+void ptx_sched_leave_by_signal(struct ptx_worker *w)
+{
+	(void)w;
+}
+
+static void fiber_entered(void)
+{
+}
+#endif
 
 void ptx_sched_ready(struct ptx_thread *t)
 {
@@ -81,15 +141,15 @@ static struct ptx_fiber *pick(struct ptx_worker *w, bool unstarted_first)
 	return fiber || !w->unstarted ? fiber : fiber_get(w);
 }
 
-static void switch_to_next(struct ptx_worker *w, struct ptx_fiber *from, bool unstarted_first)
+PTX_SWITCHES static void switch_to_next(struct ptx_worker *w, struct ptx_fiber *from, bool unstarted_first)
 {
 	struct ptx_fiber *to = pick(w, unstarted_first);
 
 	if (to != from)
-		ptx_fiber_switch(&from->sp, to ? to->sp : w->main_sp);
+		go(w, &from->sp, to);
 }
 
-static void switch_away(struct ptx_thread *t, bool unstarted_first)
+PTX_SWITCHES static void switch_away(struct ptx_thread *t, bool unstarted_first)
 {
 	struct ptx_worker *w = t->block->worker;
 
@@ -97,7 +157,7 @@ static void switch_away(struct ptx_thread *t, bool unstarted_first)
 	w->current = t;
 }
 
-void ptx_sched_wait(struct ptx_thread *t, enum ptx_wait why)
+PTX_SWITCHES void ptx_sched_wait(struct ptx_thread *t, enum ptx_wait why)
 {
 	struct ptx_warp *warp = &t->block->warps[t->warp];
 
@@ -109,7 +169,7 @@ void ptx_sched_wait(struct ptx_thread *t, enum ptx_wait why)
 	switch_away(t, false);
 }
 
-void ptx_rt_yield(struct ptx_thread *t)
+PTX_SWITCHES void ptx_rt_yield(struct ptx_thread *t)
 {
 	struct ptx_worker *w = t->block->worker;
 
@@ -122,7 +182,7 @@ void ptx_rt_yield(struct ptx_thread *t)
 	switch_away(t, true);
 }
 
-void ptx_rt_poll(struct ptx_thread *t)
+PTX_SWITCHES void ptx_rt_poll(struct ptx_thread *t)
 {
 	struct ptx_worker *w = t->block->worker;
 
@@ -134,14 +194,14 @@ void ptx_rt_poll(struct ptx_thread *t)
 	ptx_rt_yield(t);
 }
 
-void ptx_sched_abort(struct ptx_thread *t)
+PTX_SWITCHES void ptx_sched_abort(struct ptx_thread *t)
 {
 	struct ptx_worker *w = t->block->worker;
 	void *dead;
 
 	w->aborted = true;
 	w->current = NULL;
-	ptx_fiber_switch(&dead, w->main_sp);
+	go(w, &dead, NULL);
 	__builtin_unreachable();
 }
 
@@ -161,7 +221,7 @@ static void thread_end(struct ptx_thread *t)
 }
 
 /* Runs one thread after the other as long as there are unstarted ones. */
-static void fiber_entry(struct ptx_fiber *fiber)
+PTX_SWITCHES static void fiber_loop(struct ptx_fiber *fiber)
 {
 	struct ptx_worker *w = fiber->worker;
 
@@ -184,13 +244,19 @@ static void fiber_entry(struct ptx_fiber *fiber)
 	}
 }
 
-void ptx_rt_exit(struct ptx_thread *t)
+PTX_SWITCHES static void fiber_entry(struct ptx_fiber *fiber)
+{
+	fiber_entered();
+	fiber_loop(fiber);
+}
+
+PTX_SWITCHES void ptx_rt_exit(struct ptx_thread *t)
 {
 	struct ptx_fiber *fiber = t->fiber;
 
 	thread_end(t);
 	t->block->worker->current = NULL;
-	ptx_fiber_restart(fiber, fiber_entry);
+	ptx_fiber_restart(fiber, fiber_loop);
 }
 
 /* ---- blocks ---- */
@@ -286,8 +352,9 @@ static void report_deadlock(struct ptx_worker *w, uint32_t count)
 }
 
 /* Runs `count` blocks from number `first` on, all of them resident, until they have ended or the run stops. */
-void ptx_sched_blocks(struct ptx_worker *w, uint64_t first, uint32_t count)
+PTX_SWITCHES void ptx_sched_blocks(struct ptx_worker *w, uint64_t first, uint32_t count)
 {
+	main_bounds(w);
 	w->aborted = false;
 	w->current = NULL;
 	w->ready = NULL;
@@ -302,7 +369,7 @@ void ptx_sched_blocks(struct ptx_worker *w, uint64_t first, uint32_t count)
 		struct ptx_fiber *fiber = pick(w, false);
 
 		if (fiber)
-			ptx_fiber_switch(&w->main_sp, fiber->sp);
+			go(w, &w->main_sp, fiber);
 		else if (blocks_ended(w, count))
 			return;
 		else if (!blocks_unstick(w, count))

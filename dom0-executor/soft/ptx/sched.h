@@ -70,6 +70,8 @@ struct ptx_worker {
 	uint32_t prepared; /* blocks whose threads are set up for this run */
 	uint32_t index; /* in the run: %smid */
 	void *main_sp;
+	const void *main_low; /* the OS thread's stack, for AddressSanitizer only */
+	size_t main_bytes;
 	struct ptx_thread *current; /* NULL: the scheduler runs */
 	struct ptx_thread *ready, **ready_tail;
 	struct ptx_stacks stacks;
@@ -96,6 +98,8 @@ void ptx_sched_ready(struct ptx_thread *t);
 void ptx_sched_wait(struct ptx_thread *t, enum ptx_wait why);
 /* Ends the run: the calling fiber never goes on. */
 void ptx_sched_abort(struct ptx_thread *t) __attribute__((noreturn));
+/* A signal handler is about to return to the scheduler's stack. */
+void ptx_sched_leave_by_signal(struct ptx_worker *w);
 
 /* fault.c */
 void ptx_fault_record(struct ptx_run *run, const struct ptx_thread *t, enum ptx_fault_kind kind,

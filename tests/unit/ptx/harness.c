@@ -8,6 +8,8 @@
 #define RANDOM_ROWS 2000
 #define ROWS_MAX 48000
 
+bool baseline;
+
 static const char head[] = ".version 8.7\n.target sm_90\n.address_size 64\n";
 
 static const uint64_t edges16[] = {0, 1, 2, 3, 15, 16, 17, 0x7f, 0x80, 0xff, 0x3c00, 0x3c01, 0x0001, 0x03ff,
@@ -72,7 +74,8 @@ struct ptx_module *load(const char *text)
 {
 	struct ptx_module *module = NULL;
 	struct ptx_log log = {0};
-	int rc = ptx_module_load(text, strlen(text), NULL, &log, &module);
+	struct ptx_options options = {.opt_level = 1, .baseline = baseline};
+	int rc = ptx_module_load(text, strlen(text), &options, &log, &module);
 
 	if (rc)
 		fail_msg("load: %d %s\n%s", rc, log.text, text);

@@ -40,6 +40,7 @@ void check_op(const struct op_test *test);
 			check_op(&(tests)[i_]); \
 	} while (0)
 
+extern bool baseline; /* load() asks for code without this CPU's extensions */
 /* Loads a text, printing the log where it fails. */
 struct ptx_module *load(const char *text);
 /* A module with one kernel "k" (parameters: u64 out, u64 in) of this body. */
