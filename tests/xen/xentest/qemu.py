@@ -30,12 +30,13 @@ def command():
             '-initrd', f'{IMAGES}/vmlinux console=hvc0 quiet,{IMAGES}/dom0.cpio',
             '-device', 'virtio-serial-pci', '-chardev', 'socket,id=agent,path=agent.sock,server=on,wait=off',
             '-device', 'virtserialport,chardev=agent,name=agent',
-            *folder('stage', STAGE, True), *folder('share', SHARE, False)]
+            *folder('stage', STAGE / 'root', True), *folder('libs', STAGE / 'lib', True),
+            *folder('share', SHARE, False)]
 
 
 async def start():
     """Starts QEMU in RUN, the current folder; its pid goes to qemu.pid."""
-    for path in (STAGE, SHARE):
+    for path in (STAGE / 'root', STAGE / 'lib', SHARE):
         path.mkdir(parents=True, exist_ok=True)
     (RUN / 'agent.sock').unlink(missing_ok=True)
     with open('qemu.log', 'wb') as log:
