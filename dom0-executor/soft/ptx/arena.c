@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_BYTES (64u << 10)
+#define CHUNK_BYTES   (64u << 10)
 #define FIRST_BUCKETS 1024u
 
 struct ptx_chunk {

@@ -10,18 +10,35 @@
 #include "names.h"
 #include "ptx.h"
 
-#define PTX_INSN_MODS_MAX 12
-#define PTX_OPERANDS_MAX 10
-#define PTX_REGS_MAX (1u << 20)	    /* registers of one function */
-#define PTX_INSNS_MAX (4u << 20)    /* instructions of one function */
-#define PTX_NESTING_MAX 64	    /* scopes, parentheses, braces */
-#define PTX_VAR_BYTES_MAX (1ull << 32)
+#define PTX_INSN_MODS_MAX   12
+#define PTX_OPERANDS_MAX    10
+#define PTX_REGS_MAX        (1u << 20) /* registers of one function */
+#define PTX_INSNS_MAX       (4u << 20) /* instructions of one function */
+#define PTX_NESTING_MAX     64         /* scopes, parentheses, braces */
+#define PTX_VAR_BYTES_MAX   (1ull << 32)
 #define PTX_LOCAL_BYTES_MAX (512u << 10)
 
-enum ptx_linkage { PTX_STATIC, PTX_VISIBLE, PTX_WEAK, PTX_COMMON, PTX_EXTERN };
-enum ptx_space { PTX_SPACE_GENERIC, PTX_SPACE_GLOBAL, PTX_SPACE_CONST, PTX_SPACE_SHARED,
-		 PTX_SPACE_LOCAL, PTX_SPACE_PARAM };
-enum ptx_symbol_kind { PTX_SYM_VAR, PTX_SYM_FUNC, PTX_SYM_PROTO, PTX_SYM_TARGETS };
+enum ptx_linkage {
+	PTX_STATIC,
+	PTX_VISIBLE,
+	PTX_WEAK,
+	PTX_COMMON,
+	PTX_EXTERN
+};
+enum ptx_space {
+	PTX_SPACE_GENERIC,
+	PTX_SPACE_GLOBAL,
+	PTX_SPACE_CONST,
+	PTX_SPACE_SHARED,
+	PTX_SPACE_LOCAL,
+	PTX_SPACE_PARAM
+};
+enum ptx_symbol_kind {
+	PTX_SYM_VAR,
+	PTX_SYM_FUNC,
+	PTX_SYM_PROTO,
+	PTX_SYM_TARGETS
+};
 
 struct ptx_func;
 struct ptx_scope;
@@ -38,10 +55,10 @@ struct ptx_symbol {
 /* One value of an initialiser. */
 struct ptx_init {
 	struct ptx_init *next;
-	uint64_t offset;	   /* in the variable */
-	uint64_t bits;		   /* the value, or the addend of symbol */
+	uint64_t offset;           /* in the variable */
+	uint64_t bits;             /* the value, or the addend of symbol */
 	struct ptx_symbol *symbol; /* NULL: a plain number */
-	uint64_t mask;		   /* 0xFF00(symbol): which byte, 0: all */
+	uint64_t mask;             /* 0xFF00(symbol): which byte, 0: all */
 	uint8_t bytes;
 	unsigned int line;
 };
@@ -51,31 +68,31 @@ struct ptx_var {
 	enum ptx_space space;
 	unsigned int type;
 	uint32_t align;
-	uint64_t size;	       /* bytes; 0 for extern [] */
+	uint64_t size; /* bytes; 0 for extern [] */
 	bool is_array;
 	bool is_managed;
-	bool is_dynamic;       /* extern .shared x[] */
-	bool is_reg;	       /* a parameter given as .reg */
-	bool is_param;	       /* of a function's head (param variables of bodies are not) */
+	bool is_dynamic; /* extern .shared x[] */
+	bool is_reg;     /* a parameter given as .reg */
+	bool is_param;   /* of a function's head (param variables of bodies are not) */
 	bool is_return;
-	uint32_t reg;	       /* is_reg: the register */
+	uint32_t reg;          /* is_reg: the register */
 	uint32_t offset;       /* shared: in its area; param of a kernel: in the block */
-	uint32_t index;	       /* local, param of a body: number in the function; head: position */
+	uint32_t index;        /* local, param of a body: number in the function; head: position */
 	struct ptx_func *func; /* the function that it is declared in */
 	struct ptx_init *init;
 	struct ptx_var *next;
-	struct ptx_var *target;	/* extern: its definition, set by the linker */
-	void *address;		/* global, const: set by the linker */
+	struct ptx_var *target; /* extern: its definition, set by the linker */
+	void *address;          /* global, const: set by the linker */
 };
 
 struct ptx_label {
-	struct ptx_label *next;	     /* of the same scope */
-	struct ptx_label *same;	     /* forward reference that an outer scope answers */
-	struct ptx_label *shadowed;  /* of the same name, outer scope */
-	struct ptx_scope *scope;     /* while parsing only */
+	struct ptx_label *next;     /* of the same scope */
+	struct ptx_label *same;     /* forward reference that an outer scope answers */
+	struct ptx_label *shadowed; /* of the same name, outer scope */
+	struct ptx_scope *scope;    /* while parsing only */
 	struct ptx_atom *name;
 	unsigned int line;
-	uint32_t insn;		     /* UINT32_MAX: not seen yet */
+	uint32_t insn; /* UINT32_MAX: not seen yet */
 };
 
 /* .branchtargets */
@@ -161,15 +178,15 @@ struct ptx_func {
 	struct ptx_insn *insns;
 	uint32_t insn_count;
 	uint32_t insn_space;
-	struct ptx_var *vars; /* of the body: local, shared, param */
-	uint32_t local_count; /* numbers given to local and param variables */
+	struct ptx_var *vars;  /* of the body: local, shared, param */
+	uint32_t local_count;  /* numbers given to local and param variables */
 	uint32_t shared_bytes; /* of the body's own shared variables, kernels only */
 	uint32_t local_bytes;
 	uint32_t maxntid[3];
 	uint32_t reqntid[3];
 	uint32_t minnctapersm;
 	uint32_t maxnreg;
-	uint32_t visit;	  /* of the last walk that met it, see link.c */
+	uint32_t visit; /* of the last walk that met it, see link.c */
 	struct ptx_func *walk;
 	void *descriptor; /* of an address-taken function, see link.h */
 };

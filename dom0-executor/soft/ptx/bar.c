@@ -39,7 +39,8 @@ PTX_SWITCHES static struct ptx_barrier *bar_get(struct ptx_thread *t, uint32_t i
 	struct ptx_barrier *bar;
 
 	if (id >= PTX_BARRIERS || count > PTX_BLOCK_THREADS_MAX || count % 32)
-		ptx_fault_raise(t, PTX_FAULT_TRAP, id, "barrier number or thread count out of range");
+		ptx_fault_raise(t, PTX_FAULT_TRAP, id,
+				"barrier number or thread count out of range");
 	bar = &t->block->bars[id];
 	bar->expected = count;
 	t->block->bars_open += !bar->arrived++;
@@ -56,7 +57,8 @@ static uint32_t bar_result(uint32_t red, uint32_t arrived, uint32_t sum)
 	}
 }
 
-PTX_SWITCHES uint32_t ptx_rt_bar(struct ptx_thread *t, uint32_t id, uint32_t count, uint32_t red, uint32_t value)
+PTX_SWITCHES uint32_t ptx_rt_bar(struct ptx_thread *t, uint32_t id, uint32_t count, uint32_t red,
+				 uint32_t value)
 {
 	struct ptx_barrier *bar = bar_get(t, id, count);
 	uint32_t arrived, sum;

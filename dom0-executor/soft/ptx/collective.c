@@ -19,7 +19,8 @@ static bool mask_complete(struct ptx_block *block, const struct ptx_thread *t)
 		return false;
 
 	for (uint32_t rest = need; rest; rest &= rest - 1) {
-		const struct ptx_thread *other = lane_of(block, t->warp, (uint32_t)__builtin_ctz(rest));
+		const struct ptx_thread *other =
+			lane_of(block, t->warp, (uint32_t)__builtin_ctz(rest));
 
 		if (other->op_mask != t->op_mask || other->op_kind != t->op_kind)
 			return false;
@@ -30,7 +31,8 @@ static bool mask_complete(struct ptx_block *block, const struct ptx_thread *t)
 /* The lane that a lane reads, and whether that is inside of its segment (ISA, shfl). */
 static uint32_t shfl_source(const struct ptx_thread *t, bool *inside)
 {
-	uint32_t lane = t->lane, b = t->op_b & 31, clamp = t->op_c & 31, segment = t->op_c >> 8 & 31;
+	uint32_t lane = t->lane, b = t->op_b & 31, clamp = t->op_c & 31,
+		 segment = t->op_c >> 8 & 31;
 	uint32_t max = (lane & segment) | (clamp & ~segment), min = lane & segment;
 	uint32_t source;
 
@@ -65,7 +67,8 @@ static void shfl(struct ptx_block *block, uint32_t warp, uint32_t mask)
 		/* A lane that does not take part gives nothing defined; here the reader's own value. */
 		if (!(mask & 1u << source))
 			source = t->lane;
-		t->op_result = (uint32_t)lane_of(block, warp, source)->op_value | (uint64_t)inside << 32;
+		t->op_result = (uint32_t)lane_of(block, warp, source)->op_value | (uint64_t)inside
+											  << 32;
 	}
 }
 
@@ -131,7 +134,9 @@ static uint64_t redux(struct ptx_block *block, uint32_t warp, uint32_t mask, uin
 	uint32_t sum = (uint32_t)lane_of(block, warp, first)->op_value;
 
 	for (uint32_t rest = mask & (mask - 1); rest; rest &= rest - 1)
-		sum = redux_step(kind, sum, (uint32_t)lane_of(block, warp, (uint32_t)__builtin_ctz(rest))->op_value);
+		sum = redux_step(
+			kind, sum,
+			(uint32_t)lane_of(block, warp, (uint32_t)__builtin_ctz(rest))->op_value);
 	return sum;
 }
 
@@ -147,22 +152,23 @@ static void compute(struct ptx_block *block, uint32_t warp, uint32_t mask, uint3
 
 	switch (kind) {
 	case PTX_WARP_BAR: break;
-	case PTX_WARP_SHFL_UP: case PTX_WARP_SHFL_DOWN: case PTX_WARP_SHFL_BFLY: case PTX_WARP_SHFL_IDX:
-		shfl(block, warp, mask);
-		break;
-	case PTX_WARP_VOTE_ALL: case PTX_WARP_VOTE_ANY: case PTX_WARP_VOTE_UNI: case PTX_WARP_VOTE_BALLOT:
+	case PTX_WARP_SHFL_UP:
+	case PTX_WARP_SHFL_DOWN:
+	case PTX_WARP_SHFL_BFLY:
+	case PTX_WARP_SHFL_IDX: shfl(block, warp, mask); break;
+	case PTX_WARP_VOTE_ALL:
+	case PTX_WARP_VOTE_ANY:
+	case PTX_WARP_VOTE_UNI:
+	case PTX_WARP_VOTE_BALLOT:
 		give_all(block, warp, mask, vote(block, warp, mask, kind));
 		break;
-	case PTX_WARP_MATCH_ANY: case PTX_WARP_MATCH_ALL:
-		match(block, warp, mask, kind);
-		break;
+	case PTX_WARP_MATCH_ANY:
+	case PTX_WARP_MATCH_ALL: match(block, warp, mask, kind); break;
 	case PTX_WARP_ELECT:
 		give_all(block, warp, mask, leader);
 		lane_of(block, warp, leader)->op_result = leader | 1ull << 32;
 		break;
-	default:
-		give_all(block, warp, mask, redux(block, warp, mask, kind));
-		break;
+	default: give_all(block, warp, mask, redux(block, warp, mask, kind)); break;
 	}
 }
 
@@ -188,7 +194,8 @@ static bool active_resolve(struct ptx_block *block, uint32_t warp)
 
 	block->warps[warp].at_active = 0;
 	for (uint32_t rest = waiting; rest;) {
-		uint32_t site = lane_of(block, warp, (uint32_t)__builtin_ctz(rest))->op_a, group = 0;
+		uint32_t site = lane_of(block, warp, (uint32_t)__builtin_ctz(rest))->op_a,
+			 group = 0;
 
 		for (uint32_t each = rest; each; each &= each - 1) {
 			uint32_t lane = (uint32_t)__builtin_ctz(each);
@@ -228,10 +235,12 @@ bool ptx_warp_unstick(struct ptx_block *block)
 	return any;
 }
 
-PTX_SWITCHES uint64_t ptx_rt_warp(struct ptx_thread *t, uint32_t op, uint32_t mask, uint64_t value, uint32_t b, uint32_t c)
+PTX_SWITCHES uint64_t ptx_rt_warp(struct ptx_thread *t, uint32_t op, uint32_t mask, uint64_t value,
+				  uint32_t b, uint32_t c)
 {
 	t->op_kind = op;
-	t->op_mask = mask | 1u << t->lane; /* a lane outside of its own mask is undefined; here it joins */
+	t->op_mask = mask |
+		     1u << t->lane; /* a lane outside of its own mask is undefined; here it joins */
 	t->op_value = value;
 	t->op_b = b;
 	t->op_c = c;

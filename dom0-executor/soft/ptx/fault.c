@@ -16,7 +16,9 @@
 #define ALT_STACK_BYTES (64u << 10)
 
 static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
+enum {
+	SIGNALS = sizeof(signals) / sizeof(signals[0])
+};
 
 static struct sigaction old_actions[SIGNALS];
 static pthread_mutex_t handlers_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -37,16 +39,17 @@ void ptx_fault_record(struct ptx_run *run, const struct ptx_thread *t, enum ptx_
 			fault->thread[i] = t->tid[i];
 		}
 		snprintf(fault->text, sizeof(fault->text),
-			 "kernel %.100s: %s%s%s%s, block (%u,%u,%u) thread (%u,%u,%u)", run->kernel->info.name,
-			 ptx_fault_name(kind), detail ? " (" : "", detail ? detail : "", detail ? ")" : "",
-			 fault->block[0], fault->block[1], fault->block[2], fault->thread[0],
-			 fault->thread[1], fault->thread[2]);
+			 "kernel %.100s: %s%s%s%s, block (%u,%u,%u) thread (%u,%u,%u)",
+			 run->kernel->info.name, ptx_fault_name(kind), detail ? " (" : "",
+			 detail ? detail : "", detail ? ")" : "", fault->block[0], fault->block[1],
+			 fault->block[2], fault->thread[0], fault->thread[1], fault->thread[2]);
 	}
 	pthread_mutex_unlock(&run->lock);
 	__atomic_store_n(&run->stop, 1, __ATOMIC_RELEASE);
 }
 
-PTX_SWITCHES void ptx_fault_raise(struct ptx_thread *t, enum ptx_fault_kind kind, uint64_t address, const char *detail)
+PTX_SWITCHES void ptx_fault_raise(struct ptx_thread *t, enum ptx_fault_kind kind, uint64_t address,
+				  const char *detail)
 {
 	ptx_fault_record(t->block->worker->run, t, kind, address, detail);
 	ptx_sched_abort(t);
@@ -127,10 +130,12 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 /* Others may have installed theirs since the last launch (test frameworks do): so ask each time. */
 static void handlers_install(void)
 {
-	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK}, now;
+	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK},
+			 now;
 
 	sigemptyset(&action.sa_mask);
-	if (!sigaction(SIGSEGV, NULL, &now) && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_signal)
+	if (!sigaction(SIGSEGV, NULL, &now) && (now.sa_flags & SA_SIGINFO) &&
+	    now.sa_sigaction == on_signal)
 		return;
 	pthread_mutex_lock(&handlers_lock);
 	for (int i = 0; i < SIGNALS; i++)
@@ -147,7 +152,8 @@ int ptx_fault_enter(struct ptx_worker *w)
 	stack_t now, ours;
 
 	handlers_install();
-	if (!sigaltstack(NULL, &now) && !(now.ss_flags & SS_DISABLE) && now.ss_size >= ALT_STACK_BYTES / 2) {
+	if (!sigaltstack(NULL, &now) && !(now.ss_flags & SS_DISABLE) &&
+	    now.ss_size >= ALT_STACK_BYTES / 2) {
 		running = w;
 		return 0;
 	}

@@ -68,12 +68,12 @@ void *ptx_fiber_prepare(struct ptx_fiber *fiber, void (*entry)(struct ptx_fiber 
 	*--top = 0;
 	*--top = 0;
 	*--top = (uint64_t)(uintptr_t)ptx_fiber_start;
-	*--top = 0;				 /* rbp */
-	*--top = 0;				 /* rbx */
-	*--top = (uint64_t)(uintptr_t)entry;	 /* r12 */
-	*--top = (uint64_t)(uintptr_t)fiber;	 /* r13 */
-	*--top = 0;				 /* r14 */
-	*--top = 0;				 /* r15 */
+	*--top = 0;                          /* rbp */
+	*--top = 0;                          /* rbx */
+	*--top = (uint64_t)(uintptr_t)entry; /* r12 */
+	*--top = (uint64_t)(uintptr_t)fiber; /* r13 */
+	*--top = 0;                          /* r14 */
+	*--top = 0;                          /* r15 */
 	return top;
 }
 

@@ -35,7 +35,7 @@ struct ptx_thread;
 #endif
 
 struct ptx_fiber {
-	void *sp; /* while it does not run */
+	void *sp;            /* while it does not run */
 	uint8_t *low, *high; /* usable stack; the page below low is closed */
 	struct ptx_worker *worker;
 	struct ptx_thread *thread;

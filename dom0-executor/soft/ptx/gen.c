@@ -116,9 +116,9 @@ enum ptx_space gen_space(struct ptx_gen *g)
 		uint16_t mod;
 		enum ptx_space space;
 	} spaces[] = {
-		{MOD_GLOBAL, PTX_SPACE_GLOBAL},	  {MOD_SHARED, PTX_SPACE_SHARED},
-		{MOD_LOCAL, PTX_SPACE_LOCAL},	  {MOD_PARAM, PTX_SPACE_PARAM},
-		{MOD_CONST, PTX_SPACE_CONST},	  {MOD_SHARED_CTA, PTX_SPACE_SHARED},
+		{MOD_GLOBAL, PTX_SPACE_GLOBAL},         {MOD_SHARED, PTX_SPACE_SHARED},
+		{MOD_LOCAL, PTX_SPACE_LOCAL},           {MOD_PARAM, PTX_SPACE_PARAM},
+		{MOD_CONST, PTX_SPACE_CONST},           {MOD_SHARED_CTA, PTX_SPACE_SHARED},
 		{MOD_SHARED_CLUSTER, PTX_SPACE_SHARED}, {MOD_PARAM_ENTRY, PTX_SPACE_PARAM},
 		{MOD_PARAM_FUNC, PTX_SPACE_PARAM},
 	};
@@ -131,11 +131,27 @@ enum ptx_space gen_space(struct ptx_gen *g)
 
 void gen_take_cache(struct ptx_gen *g)
 {
-	static const uint16_t hints[] = {
-		MOD_CA, MOD_CG, MOD_CS, MOD_LU, MOD_CV, MOD_WB, MOD_WT, MOD_NC, MOD_L1_EVICT_NORMAL,
-		MOD_L1_EVICT_UNCHANGED, MOD_L1_EVICT_FIRST, MOD_L1_EVICT_LAST, MOD_L1_NO_ALLOCATE,
-		MOD_L2_64B, MOD_L2_128B, MOD_L2_256B, MOD_L2_CACHE_HINT, MOD_L2_EVICT_LAST,
-		MOD_L2_EVICT_NORMAL, MOD_L2_EVICT_FIRST, 0};
+	static const uint16_t hints[] = {MOD_CA,
+					 MOD_CG,
+					 MOD_CS,
+					 MOD_LU,
+					 MOD_CV,
+					 MOD_WB,
+					 MOD_WT,
+					 MOD_NC,
+					 MOD_L1_EVICT_NORMAL,
+					 MOD_L1_EVICT_UNCHANGED,
+					 MOD_L1_EVICT_FIRST,
+					 MOD_L1_EVICT_LAST,
+					 MOD_L1_NO_ALLOCATE,
+					 MOD_L2_64B,
+					 MOD_L2_128B,
+					 MOD_L2_256B,
+					 MOD_L2_CACHE_HINT,
+					 MOD_L2_EVICT_LAST,
+					 MOD_L2_EVICT_NORMAL,
+					 MOD_L2_EVICT_FIRST,
+					 0};
 
 	while (gen_take_any(g, hints))
 		;
@@ -182,15 +198,16 @@ LLVMTypeRef gen_function_type(struct ptx_gen *g, const struct ptx_func *f)
 static void add_attribute(struct ptx_gen *g, LLVMValueRef fn, const char *name, const char *value)
 {
 	LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex,
-				LLVMCreateStringAttribute(g->ctx, name, (unsigned int)strlen(name), value,
-							  (unsigned int)strlen(value)));
+				LLVMCreateStringAttribute(g->ctx, name, (unsigned int)strlen(name),
+							  value, (unsigned int)strlen(value)));
 }
 
 static void add_enum_attribute(struct ptx_gen *g, LLVMValueRef fn, const char *name)
 {
 	unsigned int kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
 
-	LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(g->ctx, kind, 0));
+	LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex,
+				LLVMCreateEnumAttribute(g->ctx, kind, 0));
 }
 
 LLVMValueRef gen_declare(struct ptx_gen *g, struct ptx_func *f)
@@ -252,7 +269,8 @@ static void make_params(struct ptx_gen *g)
 		if (!returns_value(f))
 			g->returns[i] = LLVMGetParam(g->fn, n++);
 		else if (!var->is_reg)
-			g->returns[i] = LLVMBuildAlloca(g->entry, gen_llvm_int(g, ptx_type_bits(var->type)), "");
+			g->returns[i] = LLVMBuildAlloca(
+				g->entry, gen_llvm_int(g, ptx_type_bits(var->type)), "");
 	}
 	for (uint32_t i = 0; i < f->param_count; i++) {
 		struct ptx_var *var = f->params[i];
@@ -357,7 +375,8 @@ int ptx_gen_function(struct ptx_gen *g, struct ptx_func *func)
 	if (!function_alloc(g))
 		gen_fail(g, -ENOMEM, "out of memory");
 	if (!g->rc) {
-		LLVMPositionBuilderAtEnd(g->entry, LLVMAppendBasicBlockInContext(g->ctx, g->fn, "entry"));
+		LLVMPositionBuilderAtEnd(g->entry,
+					 LLVMAppendBasicBlockInContext(g->ctx, g->fn, "entry"));
 		g->first = LLVMAppendBasicBlockInContext(g->ctx, g->fn, "first");
 		g->thread = LLVMGetParam(g->fn, 0);
 		g->params = func->is_kernel ? LLVMGetParam(g->fn, 1) : NULL;

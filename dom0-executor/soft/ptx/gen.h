@@ -27,13 +27,13 @@ struct ptx_gen {
 	/* the function */
 	struct ptx_func *func;
 	LLVMValueRef fn, thread, params;
-	LLVMBasicBlockRef first; /* after the entry block */
-	LLVMValueRef *regs;	 /* allocas, made at first use */
-	LLVMValueRef *locals;	 /* of .local and .param variables of the body, by index */
-	LLVMValueRef *returns;	 /* storage of .param returns */
-	LLVMValueRef *args;	 /* storage of .param parameters of a function */
+	LLVMBasicBlockRef first;   /* after the entry block */
+	LLVMValueRef *regs;        /* allocas, made at first use */
+	LLVMValueRef *locals;      /* of .local and .param variables of the body, by index */
+	LLVMValueRef *returns;     /* storage of .param returns */
+	LLVMValueRef *args;        /* storage of .param parameters of a function */
 	LLVMBasicBlockRef *blocks; /* by instruction, NULL where no label is */
-	LLVMValueRef carry;	 /* CC.CF */
+	LLVMValueRef carry;        /* CC.CF */
 	LLVMValueRef poke, shared, grid, block; /* of the thread, loaded at entry at first use */
 	LLVMValueRef sregs[PTX_SREG_COUNT][4];
 
@@ -48,7 +48,8 @@ int ptx_gen_function(struct ptx_gen *g, struct ptx_func *func);
 void ptx_gen_init(struct ptx_gen *g);
 LLVMTypeRef gen_function_type(struct ptx_gen *g, const struct ptx_func *func);
 LLVMValueRef gen_declare(struct ptx_gen *g, struct ptx_func *func);
-void gen_fail(struct ptx_gen *g, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void gen_fail(struct ptx_gen *g, int rc, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* modifiers */
 bool gen_take(struct ptx_gen *g, unsigned int mod);
@@ -83,25 +84,26 @@ LLVMValueRef gen_resize(struct ptx_gen *g, LLVMValueRef value, unsigned int bits
 LLVMValueRef gen_not(struct ptx_gen *g, LLVMValueRef value);
 LLVMValueRef gen_icmp(struct ptx_gen *g, LLVMIntPredicate p, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef gen_select(struct ptx_gen *g, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b);
-LLVMValueRef gen_intrinsic(struct ptx_gen *g, const char *name, LLVMTypeRef type, unsigned int count,
-			   LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+LLVMValueRef gen_intrinsic(struct ptx_gen *g, const char *name, LLVMTypeRef type,
+			   unsigned int count, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 /* Calls a helper of rt.h by its address; pure: no side effect, no memory. */
 LLVMValueRef gen_rt(struct ptx_gen *g, void *function, LLVMTypeRef result, unsigned int count,
 		    LLVMValueRef *args);
 LLVMValueRef gen_rt_pure(struct ptx_gen *g, void *function, LLVMTypeRef result, unsigned int count,
 			 LLVMValueRef *args);
-#define GEN_RT(g, function, result, ...) \
-	gen_rt(g, (void *)(uintptr_t)(function), result, \
+#define GEN_RT(g, function, result, ...)                                     \
+	gen_rt(g, (void *)(uintptr_t)(function), result,                     \
 	       sizeof((LLVMValueRef[]){__VA_ARGS__}) / sizeof(LLVMValueRef), \
 	       (LLVMValueRef[]){__VA_ARGS__})
-#define GEN_PURE(g, function, result, ...) \
-	gen_rt_pure(g, (void *)(uintptr_t)(function), result, \
+#define GEN_PURE(g, function, result, ...)                                        \
+	gen_rt_pure(g, (void *)(uintptr_t)(function), result,                     \
 		    sizeof((LLVMValueRef[]){__VA_ARGS__}) / sizeof(LLVMValueRef), \
 		    (LLVMValueRef[]){__VA_ARGS__})
 /* A field of struct ptx_thread or struct ptx_grid. */
 LLVMValueRef gen_thread_field(struct ptx_gen *g, size_t offset, LLVMTypeRef type);
 LLVMValueRef gen_sreg(struct ptx_gen *g, const struct ptx_operand *o);
-LLVMValueRef gen_thread_once(struct ptx_gen *g, LLVMValueRef *cache, size_t offset, LLVMTypeRef type);
+LLVMValueRef gen_thread_once(struct ptx_gen *g, LLVMValueRef *cache, size_t offset,
+			     LLVMTypeRef type);
 void gen_dispatch(struct ptx_gen *g);
 bool gen_is_terminated(struct ptx_gen *g);
 
@@ -116,7 +118,8 @@ void gen_spin(struct ptx_gen *g);
 /* gen_float.c */
 LLVMValueRef gen_ftz(struct ptx_gen *g, LLVMValueRef value);
 LLVMValueRef gen_sat(struct ptx_gen *g, LLVMValueRef value);
-LLVMValueRef gen_minmax_value(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b, bool max, bool nan);
+LLVMValueRef gen_minmax_value(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b, bool max,
+			      bool nan);
 /* gen_half.c: carriers are i16; format 0 f16, 1 bf16 */
 LLVMValueRef gen_h2f(struct ptx_gen *g, LLVMValueRef half, unsigned int type);
 LLVMValueRef gen_f2h(struct ptx_gen *g, LLVMValueRef value, unsigned int type, uint32_t rounding);

@@ -4,12 +4,13 @@
 
 #include <errno.h>
 
-static const uint16_t atom_ops[] = {MOD_ADD, MOD_MIN, MOD_MAX, MOD_AND, MOD_OR, MOD_XOR,
+static const uint16_t atom_ops[] = {MOD_ADD, MOD_MIN, MOD_MAX,  MOD_AND, MOD_OR, MOD_XOR,
 				    MOD_INC, MOD_DEC, MOD_EXCH, MOD_CAS, 0};
 
 static void take_order(struct ptx_gen *g)
 {
-	static const uint16_t orders[] = {MOD_RELAXED, MOD_ACQUIRE, MOD_RELEASE, MOD_ACQ_REL, MOD_SC, 0};
+	static const uint16_t orders[] = {MOD_RELAXED, MOD_ACQUIRE, MOD_RELEASE,
+					  MOD_ACQ_REL, MOD_SC,      0};
 	static const uint16_t scopes[] = {MOD_CTA, MOD_CLUSTER, MOD_GPU, MOD_SYS, MOD_GL, 0};
 
 	gen_take_any(g, orders);
@@ -41,7 +42,8 @@ static bool atom_allowed(unsigned int op, unsigned int type)
 	unsigned int bytes = ptx_type_bytes(type);
 
 	if (is_float)
-		return op == MOD_ADD || (op <= MOD_MAX && op >= MOD_MIN && type != PTX_F32 && type != PTX_F64);
+		return op == MOD_ADD ||
+		       (op <= MOD_MAX && op >= MOD_MIN && type != PTX_F32 && type != PTX_F64);
 	if (type == PTX_B16)
 		return op == MOD_CAS || op == MOD_EXCH;
 	if (bytes < 4 || bytes > 8 || type > PTX_S64)
@@ -53,8 +55,8 @@ static bool atom_allowed(unsigned int op, unsigned int type)
 	return true;
 }
 
-static LLVMValueRef atom_value(struct ptx_gen *g, unsigned int op, unsigned int type, LLVMValueRef pointer,
-			       unsigned int first)
+static LLVMValueRef atom_value(struct ptx_gen *g, unsigned int op, unsigned int type,
+			       LLVMValueRef pointer, unsigned int first)
 {
 	unsigned int bits = ptx_type_bits(type);
 	LLVMTypeRef raw = gen_llvm_int(g, bits);
@@ -65,15 +67,16 @@ static LLVMValueRef atom_value(struct ptx_gen *g, unsigned int op, unsigned int 
 	if (op == MOD_CAS)
 		c = gen_cast(g, gen_src(g, first + 1, type), raw);
 	if (op == MOD_CAS && bits >= 32) {
-		pair = LLVMBuildAtomicCmpXchg(g->b, gen_pointer(g, pointer, raw), b, c, order, order, 0);
+		pair = LLVMBuildAtomicCmpXchg(g->b, gen_pointer(g, pointer, raw), b, c, order,
+					      order, 0);
 		return LLVMBuildExtractValue(g->b, pair, 0, "");
 	}
 	if (native >= 0)
-		return LLVMBuildAtomicRMW(g->b, (LLVMAtomicRMWBinOp)native, gen_pointer(g, pointer, raw), b,
-					  order, 0);
-	pair = GEN_RT(g, ptx_rt_atom, g->i64, LLVMBuildPtrToInt(g->b, pointer, g->i64, ""), gen_i32(g, op),
-		      gen_i32(g, type), gen_resize(g, op == MOD_CAS ? c : b, 64, false),
-		      gen_resize(g, b, 64, false));
+		return LLVMBuildAtomicRMW(g->b, (LLVMAtomicRMWBinOp)native,
+					  gen_pointer(g, pointer, raw), b, order, 0);
+	pair = GEN_RT(g, ptx_rt_atom, g->i64, LLVMBuildPtrToInt(g->b, pointer, g->i64, ""),
+		      gen_i32(g, op), gen_i32(g, type),
+		      gen_resize(g, op == MOD_CAS ? c : b, 64, false), gen_resize(g, b, 64, false));
 	return gen_resize(g, pair, bits, false);
 }
 
@@ -106,7 +109,8 @@ void gen_op_atom(struct ptx_gen *g)
 
 void gen_op_fence(struct ptx_gen *g)
 {
-	static const uint16_t proxies[] = {MOD_ALIAS, MOD_ASYNC, MOD_ASYNC_GLOBAL, MOD_TENSORMAP, 0};
+	static const uint16_t proxies[] = {MOD_ALIAS, MOD_ASYNC, MOD_ASYNC_GLOBAL, MOD_TENSORMAP,
+					   0};
 	bool proxy = gen_take(g, MOD_PROXY);
 
 	if (proxy) {
@@ -124,11 +128,12 @@ static void copy_async(struct ptx_gen *g)
 	const struct ptx_operand *size = gen_operand(g, 2);
 	LLVMValueRef to, from, valid, whole;
 	LLVMTypeRef type;
-	bool spaces = (gen_take(g, MOD_SHARED) || gen_take(g, MOD_SHARED_CTA)) && gen_take(g, MOD_GLOBAL);
+	bool spaces = (gen_take(g, MOD_SHARED) || gen_take(g, MOD_SHARED_CTA)) &&
+		      gen_take(g, MOD_GLOBAL);
 
 	gen_take_cache(g);
-	if (!spaces || !gen_operands(g, 3, 5) ||
-	    size->kind != OPND_INT || (size->imm != 4 && size->imm != 8 && size->imm != 16)) {
+	if (!spaces || !gen_operands(g, 3, 5) || size->kind != OPND_INT ||
+	    (size->imm != 4 && size->imm != 8 && size->imm != 16)) {
 		gen_fail(g, -ENOTSUP, "form of cp.async");
 		return;
 	}
@@ -145,7 +150,8 @@ static void copy_async(struct ptx_gen *g)
 	}
 	/* The rest is zeroed. The sources past `valid` must not be read. */
 	valid = gen_src(g, 3, PTX_U32);
-	valid = gen_intrinsic(g, "llvm.umin", g->i32, 2, valid, gen_i32(g, (uint32_t)size->imm), NULL);
+	valid = gen_intrinsic(g, "llvm.umin", g->i32, 2, valid, gen_i32(g, (uint32_t)size->imm),
+			      NULL);
 	GEN_RT(g, ptx_rt_copy_fill, g->none, LLVMBuildPtrToInt(g->b, to, g->i64, ""),
 	       LLVMBuildPtrToInt(g->b, from, g->i64, ""), gen_i32(g, (uint32_t)size->imm), valid);
 }

@@ -6,7 +6,8 @@
 
 static bool is_bits(struct ptx_gen *g, unsigned int type, bool with_pred)
 {
-	if (type == PTX_B16 || type == PTX_B32 || type == PTX_B64 || (with_pred && type == PTX_PRED))
+	if (type == PTX_B16 || type == PTX_B32 || type == PTX_B64 ||
+	    (with_pred && type == PTX_PRED))
 		return true;
 	gen_unsupported_type(g, type);
 	return false;
@@ -77,16 +78,17 @@ void gen_op_lop3(struct ptx_gen *g)
 	const struct ptx_operand *d = gen_operand(g, 0), *lut = gen_operand(g, 4);
 	LLVMValueRef a, b, c, value, p, q;
 
-	if (!gen_operands(g, combine ? 6 : 5, combine ? 6 : 5) || type != PTX_B32 || lut->kind != OPND_INT) {
+	if (!gen_operands(g, combine ? 6 : 5, combine ? 6 : 5) || type != PTX_B32 ||
+	    lut->kind != OPND_INT) {
 		gen_fail(g, -EINVAL, "operands");
 		return;
 	}
 	a = gen_src(g, 1, type);
 	b = gen_src(g, 2, type);
 	c = gen_src(g, 3, type);
-	value = LLVMBuildOr(g->b,
-			    LLVMBuildAnd(g->b, a, table2(g, (unsigned int)(lut->imm >> 4), b, c), ""),
-			    LLVMBuildAnd(g->b, gen_not(g, a), table2(g, (unsigned int)lut->imm, b, c), ""), "");
+	value = LLVMBuildOr(
+		g->b, LLVMBuildAnd(g->b, a, table2(g, (unsigned int)(lut->imm >> 4), b, c), ""),
+		LLVMBuildAnd(g->b, gen_not(g, a), table2(g, (unsigned int)lut->imm, b, c), ""), "");
 	if (!combine) {
 		gen_dst(g, type, value);
 		return;
@@ -98,7 +100,7 @@ void gen_op_lop3(struct ptx_gen *g)
 	q = gen_src(g, 5, PTX_PRED);
 	p = gen_icmp(g, LLVMIntNE, value, gen_i32(g, 0));
 	p = combine == MOD_BOOL_AND || combine == MOD_AND ? LLVMBuildAnd(g->b, p, q, "")
-							   : LLVMBuildOr(g->b, p, q, "");
+							  : LLVMBuildOr(g->b, p, q, "");
 	gen_set(g, &d->sub[0], type, value);
 	gen_set(g, &d->sub[1], PTX_PRED, p);
 }
@@ -119,7 +121,7 @@ void gen_op_shift(struct ptx_gen *g)
 	over = gen_icmp(g, LLVMIntUGE, n, gen_i32(g, bits));
 	n = gen_select(g, over, gen_i32(g, sign && !left ? bits - 1 : 0), n);
 	n = gen_resize(g, n, bits, false);
-	value = left ? LLVMBuildShl(g->b, a, n, "")
+	value = left   ? LLVMBuildShl(g->b, a, n, "")
 		: sign ? LLVMBuildAShr(g->b, a, n, "")
 		       : LLVMBuildLShr(g->b, a, n, "");
 	if (left || !sign)
@@ -162,11 +164,13 @@ void gen_op_count(struct ptx_gen *g)
 	}
 	a = gen_src(g, 1, type);
 	if (g->insn->op == OP_BREV) {
-		gen_dst(g, type, gen_intrinsic(g, "llvm.bitreverse", LLVMTypeOf(a), 1, a, NULL, NULL));
+		gen_dst(g, type,
+			gen_intrinsic(g, "llvm.bitreverse", LLVMTypeOf(a), 1, a, NULL, NULL));
 		return;
 	}
-	a = g->insn->op == OP_POPC ? gen_intrinsic(g, "llvm.ctpop", LLVMTypeOf(a), 1, a, NULL, NULL)
-				   : gen_intrinsic(g, "llvm.ctlz", LLVMTypeOf(a), 2, a, gen_int(g, 1, 0), NULL);
+	a = g->insn->op == OP_POPC
+		    ? gen_intrinsic(g, "llvm.ctpop", LLVMTypeOf(a), 1, a, NULL, NULL)
+		    : gen_intrinsic(g, "llvm.ctlz", LLVMTypeOf(a), 2, a, gen_int(g, 1, 0), NULL);
 	gen_dst(g, PTX_U32, gen_resize(g, a, 32, false));
 }
 
@@ -183,7 +187,9 @@ void gen_op_bfind(struct ptx_gen *g)
 	}
 	a = gen_src(g, 1, type);
 	if (ptx_type_is_signed(type))
-		a = LLVMBuildXor(g->b, a, LLVMBuildAShr(g->b, a, LLVMConstInt(LLVMTypeOf(a), bits - 1, 0), ""), "");
+		a = LLVMBuildXor(
+			g->b, a,
+			LLVMBuildAShr(g->b, a, LLVMConstInt(LLVMTypeOf(a), bits - 1, 0), ""), "");
 	none = gen_icmp(g, LLVMIntEQ, a, LLVMConstNull(LLVMTypeOf(a)));
 	zeros = gen_intrinsic(g, "llvm.ctlz", LLVMTypeOf(a), 2, a, gen_int(g, 1, 0), NULL);
 	zeros = gen_resize(g, zeros, 32, false);
@@ -205,19 +211,24 @@ void gen_op_bfe(struct ptx_gen *g)
 		return;
 	}
 	a = gen_src(g, 1, type);
-	pos = gen_resize(g, LLVMBuildAnd(g->b, gen_src(g, 2, PTX_U32), gen_i32(g, 255), ""), bits, false);
-	len = gen_resize(g, LLVMBuildAnd(g->b, gen_src(g, 3, PTX_U32), gen_i32(g, 255), ""), bits, false);
+	pos = gen_resize(g, LLVMBuildAnd(g->b, gen_src(g, 2, PTX_U32), gen_i32(g, 255), ""), bits,
+			 false);
+	len = gen_resize(g, LLVMBuildAnd(g->b, gen_src(g, 3, PTX_U32), gen_i32(g, 255), ""), bits,
+			 false);
 	/* shift right by pos (all sign or 0 when past the word), then cut to len bits */
 	left = gen_icmp(g, LLVMIntUGE, pos, width);
 	pos = gen_select(g, left, gen_int(g, bits, bits - 1), pos);
 	value = sign ? LLVMBuildAShr(g->b, a, pos, "")
-		     : gen_select(g, left, LLVMConstNull(LLVMTypeOf(a)), LLVMBuildLShr(g->b, a, pos, ""));
+		     : gen_select(g, left, LLVMConstNull(LLVMTypeOf(a)),
+				  LLVMBuildLShr(g->b, a, pos, ""));
 	left = gen_icmp(g, LLVMIntUGE, len, width);
 	pos = gen_select(g, left, LLVMConstNull(LLVMTypeOf(a)), LLVMBuildSub(g->b, width, len, ""));
-	pos = gen_select(g, gen_icmp(g, LLVMIntEQ, len, LLVMConstNull(LLVMTypeOf(a))), LLVMConstNull(LLVMTypeOf(a)), pos);
+	pos = gen_select(g, gen_icmp(g, LLVMIntEQ, len, LLVMConstNull(LLVMTypeOf(a))),
+			 LLVMConstNull(LLVMTypeOf(a)), pos);
 	a = LLVMBuildShl(g->b, value, pos, "");
 	a = sign ? LLVMBuildAShr(g->b, a, pos, "") : LLVMBuildLShr(g->b, a, pos, "");
-	a = gen_select(g, gen_icmp(g, LLVMIntEQ, len, LLVMConstNull(LLVMTypeOf(a))), LLVMConstNull(LLVMTypeOf(a)), a);
+	a = gen_select(g, gen_icmp(g, LLVMIntEQ, len, LLVMConstNull(LLVMTypeOf(a))),
+		       LLVMConstNull(LLVMTypeOf(a)), a);
 	gen_dst(g, type, a);
 }
 
@@ -228,7 +239,8 @@ static LLVMValueRef ones_from(struct ptx_gen *g, LLVMValueRef n, unsigned int bi
 	LLVMValueRef over = gen_icmp(g, LLVMIntUGE, n, gen_int(g, bits, bits));
 
 	n = gen_select(g, over, LLVMConstNull(type), n);
-	return gen_select(g, over, LLVMConstNull(type), LLVMBuildShl(g->b, LLVMConstAllOnes(type), n, ""));
+	return gen_select(g, over, LLVMConstNull(type),
+			  LLVMBuildShl(g->b, LLVMConstAllOnes(type), n, ""));
 }
 
 void gen_op_bfi(struct ptx_gen *g)
@@ -242,8 +254,10 @@ void gen_op_bfi(struct ptx_gen *g)
 	}
 	a = gen_src(g, 1, type);
 	b = gen_src(g, 2, type);
-	pos = gen_resize(g, LLVMBuildAnd(g->b, gen_src(g, 3, PTX_U32), gen_i32(g, 255), ""), bits, false);
-	len = gen_resize(g, LLVMBuildAnd(g->b, gen_src(g, 4, PTX_U32), gen_i32(g, 255), ""), bits, false);
+	pos = gen_resize(g, LLVMBuildAnd(g->b, gen_src(g, 3, PTX_U32), gen_i32(g, 255), ""), bits,
+			 false);
+	len = gen_resize(g, LLVMBuildAnd(g->b, gen_src(g, 4, PTX_U32), gen_i32(g, 255), ""), bits,
+			 false);
 	mask = LLVMBuildAnd(g->b, ones_from(g, pos, bits),
 			    gen_not(g, ones_from(g, LLVMBuildAdd(g->b, pos, len, ""), bits)), "");
 	over = gen_icmp(g, LLVMIntUGE, pos, gen_int(g, bits, bits));
@@ -258,8 +272,9 @@ void gen_op_fns(struct ptx_gen *g)
 		gen_fail(g, -EINVAL, "type");
 		return;
 	}
-	gen_dst(g, PTX_B32, GEN_PURE(g, ptx_rt_fns, g->i32, gen_src(g, 1, PTX_B32), gen_src(g, 2, PTX_B32),
-				     gen_src(g, 3, PTX_S32)));
+	gen_dst(g, PTX_B32,
+		GEN_PURE(g, ptx_rt_fns, g->i32, gen_src(g, 1, PTX_B32), gen_src(g, 2, PTX_B32),
+			 gen_src(g, 3, PTX_S32)));
 }
 
 /* A mask of b bits from bit a on. */
@@ -282,7 +297,8 @@ void gen_op_bmsk(struct ptx_gen *g)
 		b = gen_intrinsic(g, "llvm.umin", g->i32, 2, b, gen_i32(g, 32), NULL);
 	}
 	sum = LLVMBuildAdd(g->b, a, b, "");
-	gen_dst(g, PTX_B32, LLVMBuildAnd(g->b, ones_from(g, a, 32), gen_not(g, ones_from(g, sum, 32)), ""));
+	gen_dst(g, PTX_B32,
+		LLVMBuildAnd(g->b, ones_from(g, a, 32), gen_not(g, ones_from(g, sum, 32)), ""));
 }
 
 /* Sign- or zero-extends the low b bits of a. */
@@ -302,18 +318,23 @@ void gen_op_szext(struct ptx_gen *g)
 		 : gen_intrinsic(g, "llvm.umin", g->i32, 2, n, gen_i32(g, 32), NULL);
 	shift = LLVMBuildAnd(g->b, LLVMBuildSub(g->b, gen_i32(g, 32), n, ""), gen_i32(g, 31), "");
 	value = LLVMBuildShl(g->b, a, shift, "");
-	value = type == PTX_S32 ? LLVMBuildAShr(g->b, value, shift, "") : LLVMBuildLShr(g->b, value, shift, "");
-	gen_dst(g, type, gen_select(g, gen_icmp(g, LLVMIntEQ, n, gen_i32(g, 0)), gen_i32(g, 0), value));
+	value = type == PTX_S32 ? LLVMBuildAShr(g->b, value, shift, "")
+				: LLVMBuildLShr(g->b, value, shift, "");
+	gen_dst(g, type,
+		gen_select(g, gen_icmp(g, LLVMIntEQ, n, gen_i32(g, 0)), gen_i32(g, 0), value));
 }
 
 void gen_op_dp4a(struct ptx_gen *g)
 {
-	bool two = g->insn->op == OP_DP2A, low = two && gen_take(g, MOD_LO), high = two && gen_take(g, MOD_HI);
+	bool two = g->insn->op == OP_DP2A, low = two && gen_take(g, MOD_LO),
+	     high = two && gen_take(g, MOD_HI);
 	unsigned int ta = gen_type(g), tb = gen_type(g);
-	LLVMValueRef a = gen_src(g, 1, PTX_B32), b = gen_src(g, 2, PTX_B32), c = gen_src(g, 3, PTX_B32), d;
+	LLVMValueRef a = gen_src(g, 1, PTX_B32), b = gen_src(g, 2, PTX_B32),
+		     c = gen_src(g, 3, PTX_B32), d;
 	LLVMValueRef sa = gen_i32(g, ta == PTX_S32), sb = gen_i32(g, tb == PTX_S32);
 
-	if ((ta != PTX_S32 && ta != PTX_U32) || (tb != PTX_S32 && tb != PTX_U32) || (two && low == high)) {
+	if ((ta != PTX_S32 && ta != PTX_U32) || (tb != PTX_S32 && tb != PTX_U32) ||
+	    (two && low == high)) {
 		gen_unsupported_type(g, ta);
 		return;
 	}
@@ -323,7 +344,8 @@ void gen_op_dp4a(struct ptx_gen *g)
 }
 
 /* A constant selector without sign bits: shifts of the two words, which LLVM folds well. */
-static LLVMValueRef prmt_constant(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b, uint64_t selector)
+static LLVMValueRef prmt_constant(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b,
+				  uint64_t selector)
 {
 	LLVMValueRef both, value = gen_i32(g, 0);
 
@@ -331,9 +353,11 @@ static LLVMValueRef prmt_constant(struct ptx_gen *g, LLVMValueRef a, LLVMValueRe
 			   LLVMBuildShl(g->b, gen_resize(g, b, 64, false), gen_i64(g, 32), ""), "");
 	for (unsigned int i = 0; i < 4; i++) {
 		uint64_t from = (selector >> 4 * i & 7) * 8;
-		LLVMValueRef byte = gen_resize(g, LLVMBuildLShr(g->b, both, gen_i64(g, from), ""), 32, false);
+		LLVMValueRef byte =
+			gen_resize(g, LLVMBuildLShr(g->b, both, gen_i64(g, from), ""), 32, false);
 
-		byte = LLVMBuildShl(g->b, LLVMBuildAnd(g->b, byte, gen_i32(g, 255), ""), gen_i32(g, 8 * i), "");
+		byte = LLVMBuildShl(g->b, LLVMBuildAnd(g->b, byte, gen_i32(g, 255), ""),
+				    gen_i32(g, 8 * i), "");
 		value = LLVMBuildOr(g->b, value, byte, "");
 	}
 	return value;
@@ -359,5 +383,7 @@ void gen_op_prmt(struct ptx_gen *g)
 	if (!mode && selector->kind == OPND_INT && !(selector->imm & 0x8888))
 		gen_dst(g, type, prmt_constant(g, a, b, selector->imm));
 	else
-		gen_dst(g, type, GEN_PURE(g, ptx_rt_prmt, g->i32, a, b, gen_get(g, selector, type), gen_i32(g, mode)));
+		gen_dst(g, type,
+			GEN_PURE(g, ptx_rt_prmt, g->i32, a, b, gen_get(g, selector, type),
+				 gen_i32(g, mode)));
 }

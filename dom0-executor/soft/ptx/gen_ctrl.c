@@ -115,7 +115,8 @@ void gen_op_nanosleep(struct ptx_gen *g)
 	unsigned int type = gen_type(g);
 
 	if (gen_operands(g, 1, 1))
-		GEN_RT(g, ptx_rt_nanosleep, g->none, g->thread, gen_src(g, 0, type == PTX_U32 ? type : PTX_B32));
+		GEN_RT(g, ptx_rt_nanosleep, g->none, g->thread,
+		       gen_src(g, 0, type == PTX_U32 ? type : PTX_B32));
 }
 
 /* Only for tools and register allocators: pmevent, setmaxnreg */
@@ -146,9 +147,11 @@ static struct ptx_var *operand_param(struct ptx_gen *g, const struct ptx_operand
 }
 
 /* Storage of a .param variable of ours that must hold `like`. */
-static LLVMValueRef param_pointer(struct ptx_gen *g, const struct ptx_operand *o, const struct ptx_var *like)
+static LLVMValueRef param_pointer(struct ptx_gen *g, const struct ptx_operand *o,
+				  const struct ptx_var *like)
 {
-	struct ptx_operand address = {.kind = OPND_ADDR, .count = 1, .sub = (struct ptx_operand *)o};
+	struct ptx_operand address = {
+		.kind = OPND_ADDR, .count = 1, .sub = (struct ptx_operand *)o};
 	struct ptx_var *var = operand_param(g, o);
 
 	if (var && var->size < like->size)
@@ -158,7 +161,8 @@ static LLVMValueRef param_pointer(struct ptx_gen *g, const struct ptx_operand *o
 	return gen_address(g, &address, PTX_SPACE_PARAM);
 }
 
-static LLVMValueRef call_argument(struct ptx_gen *g, const struct ptx_operand *o, const struct ptx_var *like)
+static LLVMValueRef call_argument(struct ptx_gen *g, const struct ptx_operand *o,
+				  const struct ptx_var *like)
 {
 	LLVMTypeRef type = gen_llvm_int(g, ptx_type_bits(like->type));
 	LLVMValueRef at;
@@ -185,8 +189,8 @@ static void call_result(struct ptx_gen *g, const struct ptx_operand *o, const st
 	LLVMBuildStore(g->b, value, gen_pointer(g, at, LLVMTypeOf(value)));
 }
 
-static void call_function(struct ptx_gen *g, const struct ptx_call *call, const struct ptx_func *like,
-			  LLVMValueRef code)
+static void call_function(struct ptx_gen *g, const struct ptx_call *call,
+			  const struct ptx_func *like, LLVMValueRef code)
 {
 	bool by_value = like->return_count == 1 && !like->returns[0]->is_array;
 	LLVMValueRef args[PTX_PARAMS_MAX > 600 ? 600 : PTX_PARAMS_MAX], value;
@@ -196,7 +200,8 @@ static void call_function(struct ptx_gen *g, const struct ptx_call *call, const 
 	if (call->arg_count != like->param_count || call->return_count > like->return_count ||
 	    (call->return_count != like->return_count && !by_value) ||
 	    like->param_count + like->return_count > 590) {
-		gen_fail(g, -EINVAL, "%u arguments and %u results", call->arg_count, call->return_count);
+		gen_fail(g, -EINVAL, "%u arguments and %u results", call->arg_count,
+			 call->return_count);
 		return;
 	}
 	args[n++] = g->thread;
@@ -211,8 +216,8 @@ static void call_function(struct ptx_gen *g, const struct ptx_call *call, const 
 		call_result(g, &call->returns[0], like->returns[0], value);
 }
 
-static LLVMValueRef builtin_arg(struct ptx_gen *g, const struct ptx_call *call, const struct ptx_func *f,
-				unsigned int i, unsigned int bits)
+static LLVMValueRef builtin_arg(struct ptx_gen *g, const struct ptx_call *call,
+				const struct ptx_func *f, unsigned int i, unsigned int bits)
 {
 	if (i >= call->arg_count || i >= f->param_count || f->params[i]->is_array) {
 		gen_fail(g, -EINVAL, "arguments of '%s'", f->symbol.name);
@@ -241,7 +246,8 @@ static bool call_builtin(struct ptx_gen *g, const struct ptx_call *call, const s
 	} else {
 		return false;
 	}
-	if (value && call->return_count == 1 && f->return_count == 1 && !f->returns[0]->is_array && !g->rc)
+	if (value && call->return_count == 1 && f->return_count == 1 && !f->returns[0]->is_array &&
+	    !g->rc)
 		call_result(g, &call->returns[0], f->returns[0],
 			    gen_resize(g, value, ptx_type_bits(f->returns[0]->type), false));
 	return true;
@@ -250,7 +256,8 @@ static bool call_builtin(struct ptx_gen *g, const struct ptx_call *call, const s
 static void call_indirect(struct ptx_gen *g, const struct ptx_call *call)
 {
 	const struct ptx_func *proto = (const struct ptx_func *)call->proto;
-	LLVMValueRef code = GEN_RT(g, ptx_rt_call_target, g->ptr, g->thread, gen_get(g, &call->callee, PTX_B64));
+	LLVMValueRef code = GEN_RT(g, ptx_rt_call_target, g->ptr, g->thread,
+				   gen_get(g, &call->callee, PTX_B64));
 
 	code = LLVMBuildBitCast(g->b, code, LLVMPointerType(gen_function_type(g, proto), 0), "");
 	call_function(g, call, proto, code);
@@ -281,7 +288,8 @@ static LLVMValueRef plain_intrinsic(struct ptx_gen *g, const char *name, LLVMVal
 	unsigned int id = LLVMLookupIntrinsicID(name, strlen(name));
 	LLVMValueRef fn = LLVMGetIntrinsicDeclaration(g->mod, id, NULL, 0);
 
-	return LLVMBuildCall2(g->b, LLVMIntrinsicGetType(g->ctx, id, NULL, 0), fn, &arg, arg ? 1 : 0, "");
+	return LLVMBuildCall2(g->b, LLVMIntrinsicGetType(g->ctx, id, NULL, 0), fn, &arg,
+			      arg ? 1 : 0, "");
 }
 
 void gen_op_alloca(struct ptx_gen *g)

@@ -50,11 +50,14 @@ static LLVMValueRef int_to_int(struct ptx_gen *g, const struct cvt *c, LLVMValue
 	return gen_resize(g, value, ptx_type_bits(c->to), ptx_type_is_signed(c->from));
 }
 
-static LLVMValueRef to_half(struct ptx_gen *g, unsigned int type, LLVMValueRef value, uint32_t rounding)
+static LLVMValueRef to_half(struct ptx_gen *g, unsigned int type, LLVMValueRef value,
+			    uint32_t rounding)
 {
 	if (LLVMTypeOf(value) == g->f64)
-		return gen_resize(g, GEN_PURE(g, ptx_rt_d2h, g->i32, value, gen_i32(g, type == PTX_BF16),
-					      gen_i32(g, rounding)), 16, false);
+		return gen_resize(g,
+				  GEN_PURE(g, ptx_rt_d2h, g->i32, value,
+					   gen_i32(g, type == PTX_BF16), gen_i32(g, rounding)),
+				  16, false);
 	return gen_f2h(g, value, type, rounding);
 }
 
@@ -66,15 +69,21 @@ static LLVMValueRef int_to_float(struct ptx_gen *g, const struct cvt *c, LLVMVal
 
 	if (!c->given || c->integer)
 		gen_fail(g, -EINVAL, "a rounding is missing");
-	if (is_narrow(c->to)) /* by way of f64, rounded to odd so that the second rounding is right */
-		out = to_half(g, c->to, GEN_PURE(g, ptx_rt_i64_to_f64, g->f64, wide, gen_i32(g, sign),
-						 gen_i32(g, 4)), c->rounding);
+	if (is_narrow(
+		    c->to)) /* by way of f64, rounded to odd so that the second rounding is right */
+		out = to_half(g, c->to,
+			      GEN_PURE(g, ptx_rt_i64_to_f64, g->f64, wide, gen_i32(g, sign),
+				       gen_i32(g, 4)),
+			      c->rounding);
 	else if (!c->rounding)
-		out = sign ? LLVMBuildSIToFP(g->b, value, type, "") : LLVMBuildUIToFP(g->b, value, type, "");
+		out = sign ? LLVMBuildSIToFP(g->b, value, type, "")
+			   : LLVMBuildUIToFP(g->b, value, type, "");
 	else if (c->to == PTX_F32)
-		out = GEN_PURE(g, ptx_rt_i64_to_f32, g->f32, wide, gen_i32(g, sign), gen_i32(g, c->rounding));
+		out = GEN_PURE(g, ptx_rt_i64_to_f32, g->f32, wide, gen_i32(g, sign),
+			       gen_i32(g, c->rounding));
 	else
-		out = GEN_PURE(g, ptx_rt_i64_to_f64, g->f64, wide, gen_i32(g, sign), gen_i32(g, c->rounding));
+		out = GEN_PURE(g, ptx_rt_i64_to_f64, g->f64, wide, gen_i32(g, sign),
+			       gen_i32(g, c->rounding));
 	if (c->sat && !is_narrow(c->to))
 		out = gen_sat(g, out);
 	else if (c->sat)
@@ -93,7 +102,8 @@ static LLVMValueRef integral(struct ptx_gen *g, unsigned int mode, LLVMValueRef 
 }
 
 /* llvm.fpto*i.sat has two types, which gen_intrinsic has not. */
-static LLVMValueRef float_to_int_sat(struct ptx_gen *g, LLVMValueRef value, unsigned int bits, bool sign)
+static LLVMValueRef float_to_int_sat(struct ptx_gen *g, LLVMValueRef value, unsigned int bits,
+				     bool sign)
 {
 	const char *name = sign ? "llvm.fptosi.sat" : "llvm.fptoui.sat";
 	unsigned int id = LLVMLookupIntrinsicID(name, 15);
@@ -137,9 +147,11 @@ static LLVMValueRef float_narrow(struct ptx_gen *g, const struct cvt *c, LLVMVal
 	if (is_narrow(c->to))
 		return to_half(g, c->to, value, c->rounding);
 	if (c->to == PTX_F64)
-		return LLVMTypeOf(value) == g->f64 ? value : LLVMBuildFPExt(g->b, value, g->f64, "");
+		return LLVMTypeOf(value) == g->f64 ? value
+						   : LLVMBuildFPExt(g->b, value, g->f64, "");
 	if (LLVMTypeOf(value) == g->f64) {
-		value = c->rounding ? GEN_PURE(g, ptx_rt_f64_to_f32, g->f32, value, gen_i32(g, c->rounding))
+		value = c->rounding ? GEN_PURE(g, ptx_rt_f64_to_f32, g->f32, value,
+					       gen_i32(g, c->rounding))
 				    : LLVMBuildFPTrunc(g->b, value, g->f32, "");
 		/* rounding up may have left [0, 1]? no: 0 and 1 are f32 numbers */
 	}
@@ -197,13 +209,16 @@ static void cvt_pair(struct ptx_gen *g, struct cvt *c)
 	gen_dst(g, PTX_B32, gen_pair_make(g, low, high));
 }
 
-static LLVMValueRef fp8_make(struct ptx_gen *g, unsigned int type, LLVMValueRef high, LLVMValueRef low)
+static LLVMValueRef fp8_make(struct ptx_gen *g, unsigned int type, LLVMValueRef high,
+			     LLVMValueRef low)
 {
 	LLVMValueRef format = gen_i32(g, type == PTX_E5M2X2);
 
 	high = GEN_PURE(g, ptx_rt_f2e, g->i32, high, format);
 	low = GEN_PURE(g, ptx_rt_f2e, g->i32, low, format);
-	return gen_resize(g, LLVMBuildOr(g->b, LLVMBuildShl(g->b, high, gen_i32(g, 8), ""), low, ""), 16, false);
+	return gen_resize(g,
+			  LLVMBuildOr(g->b, LLVMBuildShl(g->b, high, gen_i32(g, 8), ""), low, ""),
+			  16, false);
 }
 
 /* cvt.rn.satfinite.e4m3x2.f32 d, a, b; .e4m3x2.f16x2 d, a; .f16x2.e4m3x2 d, a */
@@ -219,8 +234,10 @@ static void cvt_fp8(struct ptx_gen *g, const struct cvt *c)
 	if (from8 && c->to == PTX_F16X2) {
 		format = gen_i32(g, c->from == PTX_E5M2X2);
 		a = gen_resize(g, gen_src(g, 1, PTX_B16), 32, false);
-		low = GEN_PURE(g, ptx_rt_e2h, g->i32, LLVMBuildAnd(g->b, a, gen_i32(g, 255), ""), format);
-		high = GEN_PURE(g, ptx_rt_e2h, g->i32, LLVMBuildLShr(g->b, a, gen_i32(g, 8), ""), format);
+		low = GEN_PURE(g, ptx_rt_e2h, g->i32, LLVMBuildAnd(g->b, a, gen_i32(g, 255), ""),
+			       format);
+		high = GEN_PURE(g, ptx_rt_e2h, g->i32, LLVMBuildLShr(g->b, a, gen_i32(g, 8), ""),
+				format);
 		low = gen_h2f(g, gen_resize(g, low, 16, false), PTX_F16);
 		high = gen_h2f(g, gen_resize(g, high, 16, false), PTX_F16);
 		low = gen_f2h(g, c->relu ? relu(g, low) : low, PTX_F16, 0);
@@ -250,7 +267,8 @@ static void cvt_tf32(struct ptx_gen *g, const struct cvt *c, bool away)
 {
 	LLVMValueRef value = gen_src(g, 1, PTX_F32);
 
-	if (c->from != PTX_F32 || c->sat || c->ftz || c->satfinite || (!away && (!c->given || c->rounding)))
+	if (c->from != PTX_F32 || c->sat || c->ftz || c->satfinite ||
+	    (!away && (!c->given || c->rounding)))
 		gen_fail(g, -ENOTSUP, "modifiers");
 	if (c->relu)
 		value = relu(g, value);
@@ -276,11 +294,13 @@ void gen_op_cvt(struct ptx_gen *g)
 		cvt_tf32(g, &c, away);
 	else if (away)
 		gen_fail(g, -ENOTSUP, ".rna here");
-	else if (c.to == PTX_E4M3X2 || c.to == PTX_E5M2X2 || c.from == PTX_E4M3X2 || c.from == PTX_E5M2X2)
+	else if (c.to == PTX_E4M3X2 || c.to == PTX_E5M2X2 || c.from == PTX_E4M3X2 ||
+		 c.from == PTX_E5M2X2)
 		cvt_fp8(g, &c);
 	else if (gen_is_pair(c.to))
 		cvt_pair(g, &c);
-	else if ((is_float(c.to) || ptx_type_is_int(c.to)) && (is_float(c.from) || ptx_type_is_int(c.from)))
+	else if ((is_float(c.to) || ptx_type_is_int(c.to)) &&
+		 (is_float(c.from) || ptx_type_is_int(c.from)))
 		cvt_scalar(g, &c);
 	else
 		gen_unsupported_type(g, c.from);

@@ -22,7 +22,8 @@ static LLVMValueRef fabs_of(struct ptx_gen *g, LLVMValueRef value)
 /* Subnormals become zeros of their sign. Only .f32 has .ftz. */
 LLVMValueRef gen_ftz(struct ptx_gen *g, LLVMValueRef value)
 {
-	LLVMValueRef zero = gen_intrinsic(g, "llvm.copysign", g->f32, 2, LLVMConstReal(g->f32, 0.0), value, NULL);
+	LLVMValueRef zero = gen_intrinsic(g, "llvm.copysign", g->f32, 2, LLVMConstReal(g->f32, 0.0),
+					  value, NULL);
 	LLVMValueRef tiny = LLVMBuildFCmp(g->b, LLVMRealOLT, fabs_of(g, value),
 					  LLVMConstReal(g->f32, (double)FLT_MIN), "");
 
@@ -54,7 +55,8 @@ static struct float_mods take_mods(struct ptx_gen *g, unsigned int type)
 	return m;
 }
 
-static LLVMValueRef source(struct ptx_gen *g, unsigned int i, unsigned int type, struct float_mods m)
+static LLVMValueRef source(struct ptx_gen *g, unsigned int i, unsigned int type,
+			   struct float_mods m)
 {
 	LLVMValueRef value = gen_src(g, i, type);
 
@@ -74,7 +76,8 @@ static LLVMValueRef rounded(struct ptx_gen *g, enum ptx_fop op, uint32_t mode, L
 	b = b ? b : LLVMConstNull(LLVMTypeOf(a));
 	c = c ? c : LLVMConstNull(LLVMTypeOf(a));
 	if (is_f32(a))
-		return GEN_PURE(g, ptx_rt_round_f32, g->f32, gen_i32(g, op), gen_i32(g, mode), a, b, c);
+		return GEN_PURE(g, ptx_rt_round_f32, g->f32, gen_i32(g, op), gen_i32(g, mode), a, b,
+				c);
 	return GEN_PURE(g, ptx_rt_round_f64, g->f64, gen_i32(g, op), gen_i32(g, mode), a, b, c);
 }
 
@@ -96,14 +99,16 @@ void gen_float_mul(struct ptx_gen *g, unsigned int type)
 	struct float_mods m = take_mods(g, type);
 	LLVMValueRef a = source(g, 1, type, m), b = source(g, 2, type, m);
 
-	a = m.rounding ? rounded(g, PTX_FOP_MUL, m.rounding, a, b, NULL) : LLVMBuildFMul(g->b, a, b, "");
+	a = m.rounding ? rounded(g, PTX_FOP_MUL, m.rounding, a, b, NULL)
+		       : LLVMBuildFMul(g->b, a, b, "");
 	result(g, type, a, m);
 }
 
 void gen_float_fma(struct ptx_gen *g, unsigned int type)
 {
 	struct float_mods m = take_mods(g, type);
-	LLVMValueRef a = source(g, 1, type, m), b = source(g, 2, type, m), c = source(g, 3, type, m);
+	LLVMValueRef a = source(g, 1, type, m), b = source(g, 2, type, m),
+		     c = source(g, 3, type, m);
 
 	a = m.rounding ? rounded(g, PTX_FOP_FMA, m.rounding, a, b, c)
 		       : gen_intrinsic(g, "llvm.fma", LLVMTypeOf(a), 3, a, b, c);
@@ -133,7 +138,8 @@ void gen_float_div(struct ptx_gen *g, unsigned int type)
 
 	if (g->insn->op == OP_REM || (loose && (type == PTX_F64 || m.rounding)))
 		gen_unsupported_type(g, type);
-	a = m.rounding ? rounded(g, PTX_FOP_DIV, m.rounding, a, b, NULL) : LLVMBuildFDiv(g->b, a, b, "");
+	a = m.rounding ? rounded(g, PTX_FOP_DIV, m.rounding, a, b, NULL)
+		       : LLVMBuildFDiv(g->b, a, b, "");
 	result(g, type, a, m);
 }
 
@@ -180,7 +186,8 @@ LLVMValueRef gen_minmax_value(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b,
 void gen_float_minmax(struct ptx_gen *g, unsigned int type)
 {
 	struct float_mods m = {.ftz = gen_take(g, MOD_FTZ)};
-	bool nan = gen_take(g, MOD_NAN_RESULT), xorsign = gen_take(g, MOD_XORSIGN), abs = gen_take(g, MOD_ABS);
+	bool nan = gen_take(g, MOD_NAN_RESULT), xorsign = gen_take(g, MOD_XORSIGN),
+	     abs = gen_take(g, MOD_ABS);
 	LLVMValueRef a = source(g, 1, type, m), b = source(g, 2, type, m), sign, value;
 
 	if (type == PTX_F64 && (m.ftz || nan || xorsign || abs))
@@ -195,7 +202,9 @@ void gen_float_minmax(struct ptx_gen *g, unsigned int type)
 	}
 	sign = LLVMBuildXor(g->b, gen_cast(g, a, g->i32), gen_cast(g, b, g->i32), "");
 	value = gen_minmax_value(g, fabs_of(g, a), fabs_of(g, b), g->insn->op == OP_MAX, nan);
-	gen_dst(g, type, gen_intrinsic(g, "llvm.copysign", g->f32, 2, value, gen_cast(g, sign, g->f32), NULL));
+	gen_dst(g, type,
+		gen_intrinsic(g, "llvm.copysign", g->f32, 2, value, gen_cast(g, sign, g->f32),
+			      NULL));
 }
 
 static LLVMValueRef libm_call(struct ptx_gen *g, unsigned int op, LLVMValueRef a)
@@ -213,7 +222,8 @@ static LLVMValueRef reciprocal(struct ptx_gen *g, LLVMValueRef a, uint32_t round
 {
 	LLVMValueRef one = LLVMConstReal(LLVMTypeOf(a), 1.0);
 
-	return rounding ? rounded(g, PTX_FOP_DIV, rounding, one, a, NULL) : LLVMBuildFDiv(g->b, one, a, "");
+	return rounding ? rounded(g, PTX_FOP_DIV, rounding, one, a, NULL)
+			: LLVMBuildFDiv(g->b, one, a, "");
 }
 
 static LLVMValueRef square_root(struct ptx_gen *g, LLVMValueRef a, uint32_t rounding)
@@ -233,7 +243,8 @@ static void unary_f64_approx(struct ptx_gen *g)
 	a = reciprocal(g, g->insn->op == OP_RSQRT ? square_root(g, a, 0) : a, 0);
 	bits = LLVMBuildAnd(g->b, gen_cast(g, a, g->i64), gen_i64(g, 0xffffffff00000000ull), "");
 	/* A NaN must not lose its last bit and become infinity. */
-	bits = gen_select(g, LLVMBuildFCmp(g->b, LLVMRealUNO, a, a, ""), gen_i64(g, 0x7ff8000000000000ull), bits);
+	bits = gen_select(g, LLVMBuildFCmp(g->b, LLVMRealUNO, a, a, ""),
+			  gen_i64(g, 0x7ff8000000000000ull), bits);
 	a = gen_cast(g, bits, g->f64);
 	tiny = LLVMBuildFCmp(g->b, LLVMRealOLT, fabs_of(g, a), LLVMConstReal(g->f64, DBL_MIN), "");
 	zero = gen_intrinsic(g, "llvm.copysign", g->f64, 2, LLVMConstReal(g->f64, 0.0), a, NULL);
@@ -252,7 +263,8 @@ static void unary_f64(struct ptx_gen *g, bool approx, bool ftz, bool given, uint
 		unary_f64_approx(g);
 	} else if (!approx && given && !ftz && (op == OP_RCP || op == OP_SQRT)) {
 		a = gen_src(g, 1, PTX_F64);
-		gen_dst(g, PTX_F64, op == OP_RCP ? reciprocal(g, a, rounding) : square_root(g, a, rounding));
+		gen_dst(g, PTX_F64,
+			op == OP_RCP ? reciprocal(g, a, rounding) : square_root(g, a, rounding));
 	} else {
 		gen_unsupported_type(g, PTX_F64);
 	}
@@ -303,14 +315,15 @@ void gen_op_copysign(struct ptx_gen *g)
 		gen_unsupported_type(g, type);
 		return;
 	}
-	gen_dst(g, type, gen_intrinsic(g, "llvm.copysign", gen_llvm_type(g, type), 2, gen_src(g, 2, type),
-				       gen_src(g, 1, type), NULL));
+	gen_dst(g, type,
+		gen_intrinsic(g, "llvm.copysign", gen_llvm_type(g, type), 2, gen_src(g, 2, type),
+			      gen_src(g, 1, type), NULL));
 }
 
 void gen_op_testp(struct ptx_gen *g)
 {
-	static const uint16_t tests[] = {MOD_FINITE, MOD_INFINITE, MOD_NUMBER, MOD_NOTANUMBER, MOD_NORMAL,
-					 MOD_SUBNORMAL, 0};
+	static const uint16_t tests[] = {MOD_FINITE, MOD_INFINITE,  MOD_NUMBER, MOD_NOTANUMBER,
+					 MOD_NORMAL, MOD_SUBNORMAL, 0};
 	unsigned int test = gen_take_any(g, tests), type = gen_type(g);
 	LLVMValueRef a, size, inf, least, value;
 
@@ -333,7 +346,9 @@ void gen_op_testp(struct ptx_gen *g)
 		break;
 	case MOD_SUBNORMAL:
 		value = LLVMBuildAnd(g->b, LLVMBuildFCmp(g->b, LLVMRealOLT, size, least, ""),
-				     LLVMBuildFCmp(g->b, LLVMRealOGT, size, LLVMConstNull(LLVMTypeOf(a)), ""), "");
+				     LLVMBuildFCmp(g->b, LLVMRealOGT, size,
+						   LLVMConstNull(LLVMTypeOf(a)), ""),
+				     "");
 		break;
 	default: gen_fail(g, -EINVAL, "test is missing"); return;
 	}

@@ -46,8 +46,10 @@ LLVMValueRef gen_h2f(struct ptx_gen *g, LLVMValueRef half, unsigned int type)
 
 	if (type == PTX_BF16)
 		return gen_cast(g, LLVMBuildShl(g->b, wide, gen_i32(g, 16), ""), g->f32);
-	sign = LLVMBuildShl(g->b, LLVMBuildAnd(g->b, wide, gen_i32(g, 0x8000), ""), gen_i32(g, 16), "");
-	size = LLVMBuildShl(g->b, LLVMBuildAnd(g->b, wide, gen_i32(g, 0x7fff), ""), gen_i32(g, 13), "");
+	sign = LLVMBuildShl(g->b, LLVMBuildAnd(g->b, wide, gen_i32(g, 0x8000), ""), gen_i32(g, 16),
+			    "");
+	size = LLVMBuildShl(g->b, LLVMBuildAnd(g->b, wide, gen_i32(g, 0x7fff), ""), gen_i32(g, 13),
+			    "");
 	value = LLVMBuildFMul(g->b, gen_cast(g, size, g->f32), LLVMConstReal(g->f32, 0x1p112), "");
 	special = gen_icmp(g, LLVMIntUGE, size, gen_i32(g, 0x7c00 << 13));
 	value = gen_select(g, special, LLVMBuildOr(g->b, size, gen_i32(g, 0x7f800000), ""),
@@ -99,12 +101,14 @@ static LLVMValueRef flush(struct ptx_gen *g, LLVMValueRef half)
 	return gen_select(g, gen_icmp(g, LLVMIntULT, size, gen_int(g, 16, 0x0400)), zero, half);
 }
 
-static LLVMValueRef load(struct ptx_gen *g, unsigned int type, struct half_mods m, LLVMValueRef half)
+static LLVMValueRef load(struct ptx_gen *g, unsigned int type, struct half_mods m,
+			 LLVMValueRef half)
 {
 	return gen_h2f(g, m.ftz ? flush(g, half) : half, type);
 }
 
-static LLVMValueRef store(struct ptx_gen *g, unsigned int type, struct half_mods m, LLVMValueRef value)
+static LLVMValueRef store(struct ptx_gen *g, unsigned int type, struct half_mods m,
+			  LLVMValueRef value)
 {
 	LLVMValueRef half, zero = LLVMConstReal(g->f32, 0.0);
 
@@ -112,13 +116,15 @@ static LLVMValueRef store(struct ptx_gen *g, unsigned int type, struct half_mods
 		value = gen_sat(g, value);
 	if (m.relu)
 		value = gen_select(g, LLVMBuildFCmp(g->b, LLVMRealULE, value, zero, ""),
-				   gen_select(g, LLVMBuildFCmp(g->b, LLVMRealUNO, value, value, ""), value, zero),
+				   gen_select(g, LLVMBuildFCmp(g->b, LLVMRealUNO, value, value, ""),
+					      value, zero),
 				   value);
 	half = gen_f2h(g, value, type, 0);
 	return m.ftz ? flush(g, half) : half;
 }
 
-static LLVMValueRef half_add(struct ptx_gen *g, unsigned int type, struct half_mods m, const LLVMValueRef *src)
+static LLVMValueRef half_add(struct ptx_gen *g, unsigned int type, struct half_mods m,
+			     const LLVMValueRef *src)
 {
 	LLVMValueRef a = load(g, type, m, src[0]), b = load(g, type, m, src[1]);
 
@@ -130,13 +136,15 @@ static LLVMValueRef half_add(struct ptx_gen *g, unsigned int type, struct half_m
 	return store(g, type, m, a);
 }
 
-static LLVMValueRef half_fma(struct ptx_gen *g, unsigned int type, struct half_mods m, const LLVMValueRef *src)
+static LLVMValueRef half_fma(struct ptx_gen *g, unsigned int type, struct half_mods m,
+			     const LLVMValueRef *src)
 {
 	LLVMValueRef in[3], value;
 
 	for (unsigned int i = 0; i < 3; i++)
 		in[i] = gen_resize(g, m.ftz ? flush(g, src[i]) : src[i], 32, false);
-	value = GEN_PURE(g, ptx_rt_fma_h, g->i32, in[0], in[1], in[2], gen_i32(g, type == PTX_BF16));
+	value = GEN_PURE(g, ptx_rt_fma_h, g->i32, in[0], in[1], in[2],
+			 gen_i32(g, type == PTX_BF16));
 	value = gen_resize(g, value, 16, false);
 	/* What is rounded already passes the second conversion unchanged. */
 	return m.sat || m.relu || m.ftz ? store(g, type, m, gen_h2f(g, value, type)) : value;
@@ -145,7 +153,8 @@ static LLVMValueRef half_fma(struct ptx_gen *g, unsigned int type, struct half_m
 /* add sub mul fma */
 void gen_half_arith(struct ptx_gen *g, unsigned int type)
 {
-	struct half_mods m = {.ftz = gen_take(g, MOD_FTZ), .sat = gen_take(g, MOD_SAT),
+	struct half_mods m = {.ftz = gen_take(g, MOD_FTZ),
+			      .sat = gen_take(g, MOD_SAT),
 			      .relu = gen_take(g, MOD_RELU)};
 	bool fma = g->insn->op == OP_FMA;
 
@@ -155,7 +164,8 @@ void gen_half_arith(struct ptx_gen *g, unsigned int type)
 	each_half(g, type, fma ? 3 : 2, m, fma ? half_fma : half_add);
 }
 
-static LLVMValueRef half_sign(struct ptx_gen *g, unsigned int type, struct half_mods m, const LLVMValueRef *src)
+static LLVMValueRef half_sign(struct ptx_gen *g, unsigned int type, struct half_mods m,
+			      const LLVMValueRef *src)
 {
 	LLVMValueRef a = m.ftz ? flush(g, src[0]) : src[0];
 
@@ -169,8 +179,9 @@ static LLVMValueRef half_function(struct ptx_gen *g, unsigned int type, struct h
 {
 	LLVMValueRef a = load(g, type, m, src[0]);
 
-	return store(g, type, m, g->insn->op == OP_EX2 ? GEN_PURE(g, exp2f, g->f32, a)
-						      : GEN_PURE(g, tanhf, g->f32, a));
+	return store(g, type, m,
+		     g->insn->op == OP_EX2 ? GEN_PURE(g, exp2f, g->f32, a)
+					   : GEN_PURE(g, tanhf, g->f32, a));
 }
 
 /* neg abs, ex2 tanh; their .ftz of bf16 changes nothing that bf16 could show but is flushed all the same */
@@ -209,7 +220,8 @@ static LLVMValueRef half_minmax(struct ptx_gen *g, unsigned int type, struct hal
 
 void gen_half_minmax(struct ptx_gen *g, unsigned int type)
 {
-	struct half_mods m = {.ftz = gen_take(g, MOD_FTZ), .nan = gen_take(g, MOD_NAN_RESULT),
+	struct half_mods m = {.ftz = gen_take(g, MOD_FTZ),
+			      .nan = gen_take(g, MOD_NAN_RESULT),
 			      .xorsign = gen_take(g, MOD_XORSIGN)};
 
 	if (gen_take(g, MOD_ABS) != m.xorsign)

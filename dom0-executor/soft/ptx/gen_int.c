@@ -14,8 +14,8 @@ static LLVMValueRef carry_slot(struct ptx_gen *g)
 }
 
 /* a + b (+ carry), or a - b (- borrow); the carry is stored where .cc asks for it. */
-static LLVMValueRef add_carry(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b, bool minus, bool use,
-			      bool set)
+static LLVMValueRef add_carry(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b, bool minus,
+			      bool use, bool set)
 {
 	LLVMValueRef sum = minus ? LLVMBuildSub(g->b, a, b, "") : LLVMBuildAdd(g->b, a, b, "");
 	LLVMValueRef out = gen_icmp(g, LLVMIntULT, minus ? a : sum, minus ? b : a);
@@ -26,8 +26,9 @@ static LLVMValueRef add_carry(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b,
 
 		in = LLVMBuildZExt(g->b, in, LLVMTypeOf(a), "");
 		sum = minus ? LLVMBuildSub(g->b, sum, in, "") : LLVMBuildAdd(g->b, sum, in, "");
-		out = LLVMBuildOr(g->b, out,
-				  gen_icmp(g, LLVMIntULT, minus ? before : sum, minus ? in : before), "");
+		out = LLVMBuildOr(
+			g->b, out,
+			gen_icmp(g, LLVMIntULT, minus ? before : sum, minus ? in : before), "");
 	}
 	if (set)
 		LLVMBuildStore(g->b, out, carry_slot(g));
@@ -36,7 +37,8 @@ static LLVMValueRef add_carry(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b,
 
 static LLVMValueRef add_saturated(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b, bool minus)
 {
-	return gen_intrinsic(g, minus ? "llvm.ssub.sat" : "llvm.sadd.sat", LLVMTypeOf(a), 2, a, b, NULL);
+	return gen_intrinsic(g, minus ? "llvm.ssub.sat" : "llvm.sadd.sat", LLVMTypeOf(a), 2, a, b,
+			     NULL);
 }
 
 static void add_pairs(struct ptx_gen *g, unsigned int type, bool minus)
@@ -81,7 +83,8 @@ void gen_op_add(struct ptx_gen *g)
 		gen_unsupported_type(g, type);
 	a = gen_src(g, 1, type);
 	b = gen_src(g, 2, type);
-	gen_dst(g, type, sat ? add_saturated(g, a, b, minus) : add_carry(g, a, b, minus, false, cc));
+	gen_dst(g, type,
+		sat ? add_saturated(g, a, b, minus) : add_carry(g, a, b, minus, false, cc));
 }
 
 void gen_op_addc(struct ptx_gen *g)
@@ -95,11 +98,13 @@ void gen_op_addc(struct ptx_gen *g)
 		gen_unsupported_type(g, type);
 		return;
 	}
-	gen_dst(g, type, add_carry(g, gen_src(g, 1, type), gen_src(g, 2, type), g->insn->op == OP_SUBC,
-				   true, cc));
+	gen_dst(g, type,
+		add_carry(g, gen_src(g, 1, type), gen_src(g, 2, type), g->insn->op == OP_SUBC, true,
+			  cc));
 }
 
-static LLVMValueRef multiply_high(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b, unsigned int type)
+static LLVMValueRef multiply_high(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b,
+				  unsigned int type)
 {
 	unsigned int bits = ptx_type_bits(type);
 	bool sign = ptx_type_is_signed(type);
@@ -121,7 +126,8 @@ static unsigned int type_wider(unsigned int type)
 	}
 }
 
-static LLVMValueRef multiply_wide(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b, unsigned int type)
+static LLVMValueRef multiply_wide(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b,
+				  unsigned int type)
 {
 	unsigned int bits = ptx_type_bits(type) * 2;
 	bool sign = ptx_type_is_signed(type);
@@ -164,8 +170,9 @@ void gen_op_mul(struct ptx_gen *g)
 	if (part == MOD_WIDE)
 		gen_dst(g, type_wider(type), multiply_wide(g, a, b, type));
 	else
-		gen_dst(g, type, part == MOD_LO ? LLVMBuildMul(g->b, a, b, "")
-						: multiply_high(g, a, b, type));
+		gen_dst(g, type,
+			part == MOD_LO ? LLVMBuildMul(g->b, a, b, "")
+				       : multiply_high(g, a, b, type));
 }
 
 /* mad.hi.sat.s32: the sum of the high half and c, saturated. */
@@ -181,7 +188,8 @@ static void mad_int(struct ptx_gen *g, unsigned int part, unsigned int type)
 	a = part == MOD_WIDE ? multiply_wide(g, a, b, type)
 	    : part == MOD_HI ? multiply_high(g, a, b, type)
 			     : LLVMBuildMul(g->b, a, b, "");
-	gen_dst(g, result, sat ? add_saturated(g, a, c, false) : add_carry(g, a, c, false, use, cc));
+	gen_dst(g, result,
+		sat ? add_saturated(g, a, c, false) : add_carry(g, a, c, false, use, cc));
 }
 
 void gen_op_mad(struct ptx_gen *g)
@@ -218,8 +226,10 @@ void gen_op_mul24(struct ptx_gen *g)
 	}
 	a = LLVMBuildShl(g->b, gen_src(g, 1, type), gen_i32(g, 8), "");
 	b = LLVMBuildShl(g->b, gen_src(g, 2, type), gen_i32(g, 8), "");
-	a = sign ? LLVMBuildAShr(g->b, a, gen_i32(g, 8), "") : LLVMBuildLShr(g->b, a, gen_i32(g, 8), "");
-	b = sign ? LLVMBuildAShr(g->b, b, gen_i32(g, 8), "") : LLVMBuildLShr(g->b, b, gen_i32(g, 8), "");
+	a = sign ? LLVMBuildAShr(g->b, a, gen_i32(g, 8), "")
+		 : LLVMBuildLShr(g->b, a, gen_i32(g, 8), "");
+	b = sign ? LLVMBuildAShr(g->b, b, gen_i32(g, 8), "")
+		 : LLVMBuildLShr(g->b, b, gen_i32(g, 8), "");
 	product = multiply_wide(g, a, b, type);
 	if (part == MOD_HI)
 		product = LLVMBuildLShr(g->b, product, gen_i64(g, 16), "");
@@ -230,9 +240,11 @@ void gen_op_mul24(struct ptx_gen *g)
 	gen_dst(g, type, product);
 }
 
-static LLVMValueRef int_min_max(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b, bool sign, bool max)
+static LLVMValueRef int_min_max(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b, bool sign,
+				bool max)
 {
-	const char *name = max ? (sign ? "llvm.smax" : "llvm.umax") : (sign ? "llvm.smin" : "llvm.umin");
+	const char *name = max ? (sign ? "llvm.smax" : "llvm.umax")
+			       : (sign ? "llvm.smin" : "llvm.umin");
 
 	return gen_intrinsic(g, name, LLVMTypeOf(a), 2, a, b, NULL);
 }
@@ -247,7 +259,8 @@ void gen_op_sad(struct ptx_gen *g)
 		return;
 	a = gen_src(g, 1, type);
 	b = gen_src(g, 2, type);
-	d = LLVMBuildSub(g->b, int_min_max(g, a, b, sign, true), int_min_max(g, a, b, sign, false), "");
+	d = LLVMBuildSub(g->b, int_min_max(g, a, b, sign, true), int_min_max(g, a, b, sign, false),
+			 "");
 	gen_dst(g, type, LLVMBuildAdd(g->b, d, gen_src(g, 3, type), ""));
 }
 
@@ -263,11 +276,14 @@ static LLVMValueRef divide(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b, bo
 
 		special = LLVMBuildOr(g->b, zero, negative, "");
 		value = gen_select(g, special, one, b);
-		value = rest ? LLVMBuildSRem(g->b, a, value, "") : LLVMBuildSDiv(g->b, a, value, "");
-		value = gen_select(g, negative, rest ? LLVMConstNull(type) : LLVMBuildNeg(g->b, a, ""), value);
+		value = rest ? LLVMBuildSRem(g->b, a, value, "")
+			     : LLVMBuildSDiv(g->b, a, value, "");
+		value = gen_select(g, negative,
+				   rest ? LLVMConstNull(type) : LLVMBuildNeg(g->b, a, ""), value);
 	} else {
 		value = gen_select(g, special, one, b);
-		value = rest ? LLVMBuildURem(g->b, a, value, "") : LLVMBuildUDiv(g->b, a, value, "");
+		value = rest ? LLVMBuildURem(g->b, a, value, "")
+			     : LLVMBuildUDiv(g->b, a, value, "");
 	}
 	return gen_select(g, zero, rest ? a : minus_one, value);
 }
@@ -284,8 +300,9 @@ void gen_op_div(struct ptx_gen *g)
 	}
 	if (!is_multiplicable(g, type))
 		return;
-	gen_dst(g, type, divide(g, gen_src(g, 1, type), gen_src(g, 2, type), ptx_type_is_signed(type),
-				g->insn->op == OP_REM));
+	gen_dst(g, type,
+		divide(g, gen_src(g, 1, type), gen_src(g, 2, type), ptx_type_is_signed(type),
+		       g->insn->op == OP_REM));
 }
 
 void gen_op_neg(struct ptx_gen *g)
@@ -308,7 +325,8 @@ void gen_op_neg(struct ptx_gen *g)
 	a = gen_src(g, 1, type);
 	minus = LLVMBuildNeg(g->b, a, "");
 	if (g->insn->op == OP_ABS)
-		minus = gen_select(g, gen_icmp(g, LLVMIntSLT, a, LLVMConstNull(LLVMTypeOf(a))), minus, a);
+		minus = gen_select(g, gen_icmp(g, LLVMIntSLT, a, LLVMConstNull(LLVMTypeOf(a))),
+				   minus, a);
 	gen_dst(g, type, minus);
 }
 
@@ -332,7 +350,8 @@ void gen_op_minmax(struct ptx_gen *g)
 	b = gen_src(g, 2, type);
 	if (type == PTX_U16X2 || type == PTX_S16X2) {
 		for (unsigned int i = 0; i < 2; i++)
-			part[i] = int_min_max(g, gen_pair_get(g, a, i), gen_pair_get(g, b, i), sign, max);
+			part[i] = int_min_max(g, gen_pair_get(g, a, i), gen_pair_get(g, b, i), sign,
+					      max);
 		gen_dst(g, type, gen_pair_make(g, part[0], part[1]));
 		return;
 	}
@@ -340,6 +359,7 @@ void gen_op_minmax(struct ptx_gen *g)
 		return;
 	a = int_min_max(g, a, b, sign, max);
 	if (gen_take(g, MOD_RELU))
-		a = type == PTX_S32 ? int_min_max(g, a, gen_i32(g, 0), true, true) : (gen_unsupported_type(g, type), a);
+		a = type == PTX_S32 ? int_min_max(g, a, gen_i32(g, 0), true, true)
+				    : (gen_unsupported_type(g, type), a);
 	gen_dst(g, type, a);
 }

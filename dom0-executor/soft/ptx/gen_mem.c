@@ -40,7 +40,9 @@ static LLVMValueRef local_storage(struct ptx_gen *g, const struct ptx_var *var)
 		LLVMTypeRef type = LLVMArrayType(g->i8, (unsigned int)(var->size ? var->size : 1));
 		LLVMValueRef slot = LLVMBuildAlloca(g->entry, type, "");
 
-		LLVMSetAlignment(slot, var->align < 16 ? 16 : var->align > 4096 ? 4096 : var->align);
+		LLVMSetAlignment(slot, var->align < 16     ? 16
+				       : var->align > 4096 ? 4096
+							   : var->align);
 		g->locals[var->index] = LLVMBuildBitCast(g->entry, slot, g->ptr, "");
 	}
 	return g->locals[var->index];
@@ -128,8 +130,8 @@ LLVMValueRef gen_symbol_value(struct ptx_gen *g, const struct ptx_operand *o)
 	return LLVMBuildAdd(g->b, value, gen_i64(g, (uint64_t)o->offset), "");
 }
 
-static LLVMValueRef register_address(struct ptx_gen *g, const struct ptx_operand *base, int64_t offset,
-				     enum ptx_space space)
+static LLVMValueRef register_address(struct ptx_gen *g, const struct ptx_operand *base,
+				     int64_t offset, enum ptx_space space)
 {
 	LLVMValueRef address = gen_get(g, base, PTX_B64);
 
@@ -294,7 +296,8 @@ static void store_vector(struct ptx_gen *g, const struct access *a, LLVMValueRef
 		return;
 	}
 	for (unsigned int i = 0; i < a->vector; i++)
-		all = LLVMBuildInsertElement(g->b, all, gen_cast(g, gen_get(g, &s->sub[i], a->type), element),
+		all = LLVMBuildInsertElement(g->b, all,
+					     gen_cast(g, gen_get(g, &s->sub[i], a->type), element),
 					     gen_i32(g, i), "");
 	all = LLVMBuildStore(g->b, all, gen_pointer(g, pointer, type));
 	LLVMSetAlignment(all, bits / 8);
@@ -319,7 +322,8 @@ void gen_op_st(struct ptx_gen *g)
 		return;
 	}
 	type = gen_llvm_int(g, ptx_type_bits(a.type));
-	value = LLVMBuildStore(g->b, gen_cast(g, gen_src(g, 1, a.type), type), gen_pointer(g, pointer, type));
+	value = LLVMBuildStore(g->b, gen_cast(g, gen_src(g, 1, a.type), type),
+			       gen_pointer(g, pointer, type));
 	memory_flags(&a, value, a.type == PTX_B128 ? 8 : ptx_type_bytes(a.type));
 }
 
@@ -358,7 +362,9 @@ void gen_op_cvta(struct ptx_gen *g)
 		if (to)
 			value = gen_resize(g, LLVMBuildSub(g->b, value, base, ""), 32, false);
 		else
-			value = LLVMBuildAdd(g->b, gen_resize(g, gen_resize(g, value, 32, false), 64, false), base, "");
+			value = LLVMBuildAdd(
+				g->b, gen_resize(g, gen_resize(g, value, 32, false), 64, false),
+				base, "");
 	}
 	gen_dst(g, type, gen_resize(g, value, ptx_type_bits(type), false));
 }
@@ -376,7 +382,8 @@ void gen_op_isspacep(struct ptx_gen *g)
 		gen_fail(g, -ENOTSUP, "isspacep of .const and .param");
 		return;
 	}
-	value = GEN_RT(g, ptx_rt_isspacep, g->i32, g->thread, gen_src(g, 1, PTX_B64), gen_i32(g, space));
+	value = GEN_RT(g, ptx_rt_isspacep, g->i32, g->thread, gen_src(g, 1, PTX_B64),
+		       gen_i32(g, space));
 	gen_dst(g, PTX_PRED, gen_icmp(g, LLVMIntNE, value, gen_i32(g, 0)));
 }
 

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 
-static const uint16_t compare_mods[] = {
-	MOD_EQ, MOD_NE, MOD_LT, MOD_LE, MOD_GT, MOD_GE, MOD_LO, MOD_LS, MOD_HI, MOD_HS,
-	MOD_EQU, MOD_NEU, MOD_LTU, MOD_LEU, MOD_GTU, MOD_GEU, MOD_NUM, MOD_NAN, 0};
+static const uint16_t compare_mods[] = {MOD_EQ,  MOD_NE,  MOD_LT,  MOD_LE,  MOD_GT,
+					MOD_GE,  MOD_LO,  MOD_LS,  MOD_HI,  MOD_HS,
+					MOD_EQU, MOD_NEU, MOD_LTU, MOD_LEU, MOD_GTU,
+					MOD_GEU, MOD_NUM, MOD_NAN, 0};
 
-static LLVMValueRef compare_float(struct ptx_gen *g, unsigned int op, LLVMValueRef a, LLVMValueRef b)
+static LLVMValueRef compare_float(struct ptx_gen *g, unsigned int op, LLVMValueRef a,
+				  LLVMValueRef b)
 {
 	LLVMRealPredicate p;
 
@@ -32,7 +34,8 @@ static LLVMValueRef compare_float(struct ptx_gen *g, unsigned int op, LLVMValueR
 	return LLVMBuildFCmp(g->b, p, a, b, "");
 }
 
-static LLVMValueRef compare_int(struct ptx_gen *g, unsigned int op, bool sign, LLVMValueRef a, LLVMValueRef b)
+static LLVMValueRef compare_int(struct ptx_gen *g, unsigned int op, bool sign, LLVMValueRef a,
+				LLVMValueRef b)
 {
 	switch (op) {
 	case MOD_EQ: return gen_icmp(g, LLVMIntEQ, a, b);
@@ -91,8 +94,10 @@ static void setp(struct ptx_gen *g, struct set_mods m, unsigned int type)
 			gen_fail(g, -EINVAL, "p|q expected");
 			return;
 		}
-		p = gen_compare(g, m.op, element, gen_pair_get(g, a, 0), gen_pair_get(g, b, 0), m.ftz);
-		q = gen_compare(g, m.op, element, gen_pair_get(g, a, 1), gen_pair_get(g, b, 1), m.ftz);
+		p = gen_compare(g, m.op, element, gen_pair_get(g, a, 0), gen_pair_get(g, b, 0),
+				m.ftz);
+		q = gen_compare(g, m.op, element, gen_pair_get(g, a, 1), gen_pair_get(g, b, 1),
+				m.ftz);
 	} else {
 		p = gen_compare(g, m.op, type, a, b, m.ftz);
 		q = gen_not(g, p);
@@ -108,11 +113,14 @@ static void setp(struct ptx_gen *g, struct set_mods m, unsigned int type)
 static LLVMValueRef set_value(struct ptx_gen *g, unsigned int type, LLVMValueRef p)
 {
 	switch (type) {
-	case PTX_F32: return gen_select(g, p, LLVMConstReal(g->f32, 1.0), LLVMConstReal(g->f32, 0.0));
+	case PTX_F32:
+		return gen_select(g, p, LLVMConstReal(g->f32, 1.0), LLVMConstReal(g->f32, 0.0));
 	case PTX_F16: return gen_select(g, p, gen_int(g, 16, 0x3c00), gen_int(g, 16, 0));
 	case PTX_BF16: return gen_select(g, p, gen_int(g, 16, 0x3f80), gen_int(g, 16, 0));
-	case PTX_U16: case PTX_S16: case PTX_U32: case PTX_S32:
-		return LLVMBuildSExt(g->b, p, gen_llvm_type(g, type), "");
+	case PTX_U16:
+	case PTX_S16:
+	case PTX_U32:
+	case PTX_S32: return LLVMBuildSExt(g->b, p, gen_llvm_type(g, type), "");
 	default: gen_unsupported_type(g, type); return LLVMGetUndef(gen_llvm_type(g, type));
 	}
 }
@@ -124,13 +132,18 @@ static void set(struct ptx_gen *g, struct set_mods m, unsigned int to, unsigned 
 	unsigned int element = gen_pair_element(type);
 
 	if (!gen_is_pair(type)) {
-		gen_dst(g, to, set_value(g, to, combine(g, m.combine, gen_compare(g, m.op, type, a, b, m.ftz), c)));
+		gen_dst(g, to,
+			set_value(g, to,
+				  combine(g, m.combine, gen_compare(g, m.op, type, a, b, m.ftz),
+					  c)));
 		return;
 	}
 	for (unsigned int i = 0; i < 2; i++) {
-		LLVMValueRef p = gen_compare(g, m.op, element, gen_pair_get(g, a, i), gen_pair_get(g, b, i), m.ftz);
+		LLVMValueRef p = gen_compare(g, m.op, element, gen_pair_get(g, a, i),
+					     gen_pair_get(g, b, i), m.ftz);
 
-		part[i] = set_value(g, gen_is_pair(to) ? gen_pair_element(to) : PTX_S16, combine(g, m.combine, p, c));
+		part[i] = set_value(g, gen_is_pair(to) ? gen_pair_element(to) : PTX_S16,
+				    combine(g, m.combine, p, c));
 	}
 	gen_dst(g, to, gen_pair_make(g, part[0], part[1]));
 }
@@ -146,8 +159,8 @@ void gen_op_set(struct ptx_gen *g)
 	m.ftz = gen_take(g, MOD_FTZ);
 	if (!gen_operands(g, m.combine ? 4 : 3, m.combine ? 4 : 3))
 		return;
-	if (!m.op || type == PTX_PRED || type == PTX_B8 || type == PTX_U8 || type == PTX_S8 || type == PTX_B128 ||
-	    (type > PTX_F64 && !gen_is_pair(type))) {
+	if (!m.op || type == PTX_PRED || type == PTX_B8 || type == PTX_U8 || type == PTX_S8 ||
+	    type == PTX_B128 || (type > PTX_F64 && !gen_is_pair(type))) {
 		gen_unsupported_type(g, type);
 		return;
 	}
@@ -167,7 +180,8 @@ void gen_op_selp(struct ptx_gen *g)
 		gen_unsupported_type(g, type);
 		return;
 	}
-	gen_dst(g, type, gen_select(g, gen_src(g, 3, PTX_PRED), gen_src(g, 1, type), gen_src(g, 2, type)));
+	gen_dst(g, type,
+		gen_select(g, gen_src(g, 3, PTX_PRED), gen_src(g, 1, type), gen_src(g, 2, type)));
 }
 
 /* c >= 0 ? a : b; NaN takes b, -0 takes a */
@@ -201,7 +215,8 @@ void gen_op_mov(struct ptx_gen *g)
 		gen_dst(g, type, gen_src(g, 1, type));
 		return;
 	}
-	if (d->kind != OPND_VEC || s->kind != OPND_VEC || d->count != vector || s->count != vector) {
+	if (d->kind != OPND_VEC || s->kind != OPND_VEC || d->count != vector ||
+	    s->count != vector) {
 		gen_fail(g, -EINVAL, "vectors of %u expected", vector);
 		return;
 	}

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 
-enum { BAR_CLUSTER_ID = 16 }; /* after the 16 that PTX numbers */
+enum {
+	BAR_CLUSTER_ID = 16
+}; /* after the 16 that PTX numbers */
 
 static void bar_cluster(struct ptx_gen *g)
 {
@@ -45,7 +47,10 @@ static void bar_red(struct ptx_gen *g)
 	c = gen_resize(g, gen_src(g, count - 1, PTX_PRED), 32, false);
 	threads = count == 4 ? gen_src(g, 2, PTX_U32) : gen_i32(g, 0);
 	value = GEN_RT(g, ptx_rt_bar, g->i32, g->thread, gen_src(g, 1, PTX_U32), threads,
-		       gen_i32(g, op == MOD_POPC ? 1 : op == MOD_AND ? 2 : 3), c);
+		       gen_i32(g, op == MOD_POPC  ? 1
+				  : op == MOD_AND ? 2
+						  : 3),
+		       c);
 	gen_dst(g, type, op == MOD_POPC ? value : gen_icmp(g, LLVMIntNE, value, gen_i32(g, 0)));
 }
 
@@ -79,16 +84,18 @@ void gen_op_bar(struct ptx_gen *g)
 		gen_fail(g, -EINVAL, ".sync, .arrive or .red");
 }
 
-static LLVMValueRef warp_call(struct ptx_gen *g, unsigned int op, LLVMValueRef mask, LLVMValueRef value,
-			      LLVMValueRef b, LLVMValueRef c)
+static LLVMValueRef warp_call(struct ptx_gen *g, unsigned int op, LLVMValueRef mask,
+			      LLVMValueRef value, LLVMValueRef b, LLVMValueRef c)
 {
-	return GEN_RT(g, ptx_rt_warp, g->i64, g->thread, gen_i32(g, op), mask, gen_resize(g, value, 64, false),
-		      b ? b : gen_i32(g, 0), c ? c : gen_i32(g, 0));
+	return GEN_RT(g, ptx_rt_warp, g->i64, g->thread, gen_i32(g, op), mask,
+		      gen_resize(g, value, 64, false), b ? b : gen_i32(g, 0),
+		      c ? c : gen_i32(g, 0));
 }
 
 static LLVMValueRef warp_pred(struct ptx_gen *g, LLVMValueRef both)
 {
-	return gen_icmp(g, LLVMIntNE, LLVMBuildAnd(g->b, both, gen_i64(g, 1ull << 32), ""), gen_i64(g, 0));
+	return gen_icmp(g, LLVMIntNE, LLVMBuildAnd(g->b, both, gen_i64(g, 1ull << 32), ""),
+			gen_i64(g, 0));
 }
 
 /* Sets d, or d|p. */
@@ -118,13 +125,14 @@ void gen_op_shfl(struct ptx_gen *g)
 		gen_fail(g, -EINVAL, "shfl");
 		return;
 	}
-	op = mode == MOD_UP   ? PTX_WARP_SHFL_UP
+	op = mode == MOD_UP     ? PTX_WARP_SHFL_UP
 	     : mode == MOD_DOWN ? PTX_WARP_SHFL_DOWN
 	     : mode == MOD_BFLY ? PTX_WARP_SHFL_BFLY
 				: PTX_WARP_SHFL_IDX;
 	mask = sync ? gen_src(g, 4, PTX_B32) : lanes_here(g);
-	warp_result(g, PTX_B32, warp_call(g, op, mask, gen_src(g, 1, type), gen_src(g, 2, PTX_B32),
-					  gen_src(g, 3, PTX_B32)));
+	warp_result(g, PTX_B32,
+		    warp_call(g, op, mask, gen_src(g, 1, type), gen_src(g, 2, PTX_B32),
+			      gen_src(g, 3, PTX_B32)));
 }
 
 void gen_op_vote(struct ptx_gen *g)
@@ -145,7 +153,8 @@ void gen_op_vote(struct ptx_gen *g)
 			       : PTX_WARP_VOTE_BALLOT;
 	mask = sync ? gen_src(g, 2, PTX_B32) : lanes_here(g);
 	value = warp_call(g, op, mask, gen_src(g, 1, PTX_PRED), NULL, NULL);
-	gen_dst(g, type, mode == MOD_BALLOT ? gen_resize(g, value, 32, false) : warp_pred(g, value));
+	gen_dst(g, type,
+		mode == MOD_BALLOT ? gen_resize(g, value, 32, false) : warp_pred(g, value));
 }
 
 void gen_op_match(struct ptx_gen *g)
@@ -158,8 +167,9 @@ void gen_op_match(struct ptx_gen *g)
 		gen_fail(g, -EINVAL, "match");
 		return;
 	}
-	warp_result(g, PTX_B32, warp_call(g, all ? PTX_WARP_MATCH_ALL : PTX_WARP_MATCH_ANY,
-					  gen_src(g, 2, PTX_B32), gen_src(g, 1, type), NULL, NULL));
+	warp_result(g, PTX_B32,
+		    warp_call(g, all ? PTX_WARP_MATCH_ALL : PTX_WARP_MATCH_ANY,
+			      gen_src(g, 2, PTX_B32), gen_src(g, 1, type), NULL, NULL));
 }
 
 void gen_op_activemask(struct ptx_gen *g)
@@ -190,20 +200,23 @@ void gen_op_redux(struct ptx_gen *g)
 	bool sync = gen_take(g, MOD_SYNC);
 	unsigned int op = gen_take_any(g, ops), type = gen_type(g);
 
-	if (!gen_operands(g, 3, 3) || !sync || !op || (type != PTX_U32 && type != PTX_S32 && type != PTX_B32)) {
+	if (!gen_operands(g, 3, 3) || !sync || !op ||
+	    (type != PTX_U32 && type != PTX_S32 && type != PTX_B32)) {
 		gen_unsupported_type(g, type);
 		return;
 	}
-	warp_result(g, PTX_B32, warp_call(g, redux_op(op, type), gen_src(g, 2, PTX_B32),
-					  gen_src(g, 1, PTX_B32), NULL, NULL));
+	warp_result(g, PTX_B32,
+		    warp_call(g, redux_op(op, type), gen_src(g, 2, PTX_B32), gen_src(g, 1, PTX_B32),
+			      NULL, NULL));
 }
 
 /* elect.sync d|p, mask: the lowest lane is it */
 void gen_op_elect(struct ptx_gen *g)
 {
 	if (gen_take(g, MOD_SYNC) && gen_operands(g, 2, 2))
-		warp_result(g, PTX_B32, warp_call(g, PTX_WARP_ELECT, gen_src(g, 1, PTX_B32), gen_i32(g, 0),
-						  NULL, NULL));
+		warp_result(g, PTX_B32,
+			    warp_call(g, PTX_WARP_ELECT, gen_src(g, 1, PTX_B32), gen_i32(g, 0),
+				      NULL, NULL));
 	else
 		gen_fail(g, -EINVAL, "elect");
 }

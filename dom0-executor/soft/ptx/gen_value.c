@@ -97,14 +97,15 @@ LLVMValueRef gen_select(struct ptx_gen *g, LLVMValueRef c, LLVMValueRef a, LLVMV
 	return LLVMBuildSelect(g->b, c, a, b, "");
 }
 
-LLVMValueRef gen_intrinsic(struct ptx_gen *g, const char *name, LLVMTypeRef type, unsigned int count,
-			   LLVMValueRef a, LLVMValueRef b, LLVMValueRef c)
+LLVMValueRef gen_intrinsic(struct ptx_gen *g, const char *name, LLVMTypeRef type,
+			   unsigned int count, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c)
 {
 	unsigned int id = LLVMLookupIntrinsicID(name, strlen(name));
 	LLVMValueRef args[] = {a, b, c};
 	LLVMValueRef fn = LLVMGetIntrinsicDeclaration(g->mod, id, &type, 1);
 
-	return LLVMBuildCall2(g->b, LLVMIntrinsicGetType(g->ctx, id, &type, 1), fn, args, count, "");
+	return LLVMBuildCall2(g->b, LLVMIntrinsicGetType(g->ctx, id, &type, 1), fn, args, count,
+			      "");
 }
 
 LLVMValueRef gen_rt(struct ptx_gen *g, void *function, LLVMTypeRef result, unsigned int count,
@@ -137,7 +138,8 @@ LLVMValueRef gen_rt_pure(struct ptx_gen *g, void *function, LLVMTypeRef result, 
 }
 
 /* A field that does not change while the thread runs: loaded once, in the entry block. */
-LLVMValueRef gen_thread_once(struct ptx_gen *g, LLVMValueRef *cache, size_t offset, LLVMTypeRef type)
+LLVMValueRef gen_thread_once(struct ptx_gen *g, LLVMValueRef *cache, size_t offset,
+			     LLVMTypeRef type)
 {
 	LLVMValueRef index, at;
 
@@ -150,7 +152,8 @@ LLVMValueRef gen_thread_once(struct ptx_gen *g, LLVMValueRef *cache, size_t offs
 	return *cache;
 }
 
-static LLVMValueRef grid_field(struct ptx_gen *g, LLVMValueRef *cache, size_t offset, LLVMTypeRef type)
+static LLVMValueRef grid_field(struct ptx_gen *g, LLVMValueRef *cache, size_t offset,
+			       LLVMTypeRef type)
 {
 	LLVMValueRef grid, index, at;
 
@@ -207,7 +210,7 @@ static LLVMValueRef sreg_time(struct ptx_gen *g, unsigned int sreg)
 }
 
 #define THREAD_AT(field) gen_thread_once(g, cache, offsetof(struct ptx_thread, field), g->i32)
-#define GRID_AT(field) grid_field(g, cache, offsetof(struct ptx_grid, field), g->i32)
+#define GRID_AT(field)   grid_field(g, cache, offsetof(struct ptx_grid, field), g->i32)
 
 LLVMValueRef gen_sreg(struct ptx_gen *g, const struct ptx_operand *o)
 {
@@ -219,27 +222,38 @@ LLVMValueRef gen_sreg(struct ptx_gen *g, const struct ptx_operand *o)
 		return gen_i32(g, o->reg == SREG_NTID || o->reg == SREG_NCTAID);
 	switch (o->reg) {
 	case SREG_TID: return THREAD_AT(tid[c]);
-	case SREG_CTAID: case SREG_CLUSTERID: return block_field(g, cache, c);
+	case SREG_CTAID:
+	case SREG_CLUSTERID: return block_field(g, cache, c);
 	case SREG_LANEID: return THREAD_AT(lane);
 	case SREG_WARPID: return THREAD_AT(warp);
 	case SREG_SMID: return THREAD_AT(smid);
 	case SREG_NTID: return GRID_AT(ntid[c]);
-	case SREG_NCTAID: case SREG_NCLUSTERID: return GRID_AT(nctaid[c]);
+	case SREG_NCTAID:
+	case SREG_NCLUSTERID: return GRID_AT(nctaid[c]);
 	case SREG_NWARPID: return gen_i32(g, PTX_BLOCK_THREADS_MAX / 32);
 	case SREG_NSMID: return GRID_AT(nsmid);
 	case SREG_GRIDID: return grid_field(g, cache, offsetof(struct ptx_grid, grid_id), g->i64);
 	case SREG_DYNAMIC_SMEM: return GRID_AT(dynamic_bytes);
-	case SREG_TOTAL_SMEM: case SREG_AGGR_SMEM: return GRID_AT(shared_bytes);
+	case SREG_TOTAL_SMEM:
+	case SREG_AGGR_SMEM: return GRID_AT(shared_bytes);
 	case SREG_ENVREG: return GRID_AT(envreg[o->component & 31]);
-	case SREG_CLUSTER_CTAID: case SREG_CLUSTER_CTARANK: return gen_i32(g, 0);
-	case SREG_CLUSTER_NCTAID: case SREG_CLUSTER_NCTARANK: return gen_i32(g, 1);
+	case SREG_CLUSTER_CTAID:
+	case SREG_CLUSTER_CTARANK: return gen_i32(g, 0);
+	case SREG_CLUSTER_NCTAID:
+	case SREG_CLUSTER_NCTARANK: return gen_i32(g, 1);
 	case SREG_IS_EXPLICIT_CLUSTER: return LLVMConstInt(g->i1, 0, 0);
 	case SREG_RESERVED_SMEM_CAP: return gen_i32(g, PTX_RESERVED_SHARED_BYTES);
-	case SREG_RESERVED_SMEM_BEGIN: case SREG_RESERVED_SMEM_0: return gen_i32(g, PTX_SHARED_BYTES_MAX);
-	case SREG_RESERVED_SMEM_1: return gen_i32(g, PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES / 2);
-	case SREG_RESERVED_SMEM_END: return gen_i32(g, PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES);
-	case SREG_LANEMASK_EQ: case SREG_LANEMASK_LE: case SREG_LANEMASK_LT:
-	case SREG_LANEMASK_GE: case SREG_LANEMASK_GT: return lane_mask(g, o->reg);
+	case SREG_RESERVED_SMEM_BEGIN:
+	case SREG_RESERVED_SMEM_0: return gen_i32(g, PTX_SHARED_BYTES_MAX);
+	case SREG_RESERVED_SMEM_1:
+		return gen_i32(g, PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES / 2);
+	case SREG_RESERVED_SMEM_END:
+		return gen_i32(g, PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES);
+	case SREG_LANEMASK_EQ:
+	case SREG_LANEMASK_LE:
+	case SREG_LANEMASK_LT:
+	case SREG_LANEMASK_GE:
+	case SREG_LANEMASK_GT: return lane_mask(g, o->reg);
 	default: return sreg_time(g, o->reg);
 	}
 }
@@ -288,7 +302,8 @@ static LLVMValueRef vector_value(struct ptx_gen *g, const struct ptx_operand *o,
 {
 	unsigned int part = o->count ? bits / o->count : 0;
 	LLVMValueRef value = gen_int(g, bits, 0);
-	static const unsigned int type_of[] = {[8] = PTX_B8, [16] = PTX_B16, [32] = PTX_B32, [64] = PTX_B64};
+	static const unsigned int type_of[] = {
+		[8] = PTX_B8, [16] = PTX_B16, [32] = PTX_B32, [64] = PTX_B64};
 
 	if (part * o->count != bits || (part != 8 && part != 16 && part != 32 && part != 64)) {
 		gen_fail(g, -EINVAL, "vector of %u elements for %u bits", o->count, bits);
@@ -316,7 +331,9 @@ static LLVMValueRef get_bits(struct ptx_gen *g, const struct ptx_operand *o, uns
 		value = LLVMBuildLoad2(g->b, gen_llvm_int(g, reg_bits(g, o->reg)),
 				       gen_reg(g, o->reg), "");
 		break;
-	case OPND_INT: case OPND_F32: case OPND_F64:
+	case OPND_INT:
+	case OPND_F32:
+	case OPND_F64:
 		value = gen_int(g, bits, bits == 1 ? o->imm != 0 : immediate(o, type));
 		break;
 	case OPND_SREG: value = gen_sreg(g, o); break;
@@ -350,13 +367,15 @@ static void set_vector(struct ptx_gen *g, const struct ptx_operand *o, LLVMValue
 		return;
 	}
 	for (unsigned int i = 0; i < o->count; i++) {
-		LLVMValueRef v = LLVMBuildLShr(g->b, value, LLVMConstInt(LLVMTypeOf(value), i * part, 0), "");
+		LLVMValueRef v = LLVMBuildLShr(g->b, value,
+					       LLVMConstInt(LLVMTypeOf(value), i * part, 0), "");
 
 		if (o->sub[i].kind != OPND_SINK)
-			gen_set(g, &o->sub[i], part == 8    ? PTX_B8
-					       : part == 16 ? PTX_B16
-					       : part == 32 ? PTX_B32
-							    : PTX_B64,
+			gen_set(g, &o->sub[i],
+				part == 8    ? PTX_B8
+				: part == 16 ? PTX_B16
+				: part == 32 ? PTX_B32
+					     : PTX_B64,
 				gen_resize(g, v, part, false));
 	}
 }

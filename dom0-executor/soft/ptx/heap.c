@@ -74,7 +74,8 @@ void *ptx_heap_alloc(struct ptx_heap *heap, uint64_t bytes)
 	    (heap->filled * 2 < heap->space || heap_grow(heap)))
 		memory = malloc(size);
 	if (memory) {
-		*slot_find(heap->slots, heap->space, (uintptr_t)memory) = (struct slot){(uintptr_t)memory, size};
+		*slot_find(heap->slots, heap->space, (uintptr_t)memory) =
+			(struct slot){(uintptr_t)memory, size};
 		heap->filled++;
 		heap->used += size;
 	}
@@ -121,5 +122,6 @@ PTX_SWITCHES void ptx_rt_free(struct ptx_thread *t, uint64_t address)
 	if (run->callbacks.release)
 		run->callbacks.release(run->callbacks.opaque, (void *)(uintptr_t)address);
 	else if (!ptx_heap_free(run->heap, (void *)(uintptr_t)address))
-		ptx_fault_raise(t, PTX_FAULT_ADDRESS, address, "free() of what malloc() did not give");
+		ptx_fault_raise(t, PTX_FAULT_ADDRESS, address,
+				"free() of what malloc() did not give");
 }

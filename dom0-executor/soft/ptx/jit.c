@@ -35,9 +35,9 @@ static void add_libm(void)
 		void *address;
 	} symbols[] = {
 #define SYMBOL(f) {#f, (void *)(uintptr_t)f}
-		SYMBOL(fma),   SYMBOL(fmaf),  SYMBOL(rint),  SYMBOL(rintf),  SYMBOL(floor),
-		SYMBOL(floorf), SYMBOL(ceil), SYMBOL(ceilf), SYMBOL(trunc),  SYMBOL(truncf),
-		SYMBOL(sqrt),  SYMBOL(sqrtf), SYMBOL(memcpy), SYMBOL(memset), SYMBOL(memmove),
+		SYMBOL(fma),    SYMBOL(fmaf),  SYMBOL(rint),   SYMBOL(rintf),  SYMBOL(floor),
+		SYMBOL(floorf), SYMBOL(ceil),  SYMBOL(ceilf),  SYMBOL(trunc),  SYMBOL(truncf),
+		SYMBOL(sqrt),   SYMBOL(sqrtf), SYMBOL(memcpy), SYMBOL(memset), SYMBOL(memmove),
 #undef SYMBOL
 	};
 
@@ -138,8 +138,8 @@ static void set_linkage(struct ptx_gen *g, struct ptx_func *first)
 {
 	for (struct ptx_func *f = first; f; f = f->walk)
 		if (!f->is_kernel)
-			LLVMSetLinkage(gen_declare(g, f),
-				       f->address_taken ? LLVMExternalLinkage : LLVMInternalLinkage);
+			LLVMSetLinkage(gen_declare(g, f), f->address_taken ? LLVMExternalLinkage
+									   : LLVMInternalLinkage);
 }
 
 static void describe_functions(struct ptx_func *first, LLVMExecutionEngineRef engine)
@@ -150,7 +150,8 @@ static void describe_functions(struct ptx_func *first, LLVMExecutionEngineRef en
 
 		snprintf(name, sizeof(name), "func_%p", (void *)f);
 		if (!f->is_kernel && f->address_taken && !desc->code)
-			__atomic_store_n(&desc->code, (void *)(uintptr_t)LLVMGetFunctionAddress(engine, name),
+			__atomic_store_n(&desc->code,
+					 (void *)(uintptr_t)LLVMGetFunctionAddress(engine, name),
 					 __ATOMIC_RELEASE);
 	}
 }
@@ -171,7 +172,8 @@ static int make_code(struct ptx_gen *g, struct ptx_kernel *kernel, struct ptx_fu
 		return -ENOMEM;
 	LLVMInitializeMCJITCompilerOptions(&options, sizeof(options));
 	options.OptLevel = kernel->module->options.opt_level ? 2 : 1;
-	if (LLVMCreateMCJITCompilerForModule(&engine->mcjit, g->mod, &options, sizeof(options), &error)) {
+	if (LLVMCreateMCJITCompilerForModule(&engine->mcjit, g->mod, &options, sizeof(options),
+					     &error)) {
 		gen_fail(g, -ENOMEM, "MCJIT: %.200s", error ? error : "?");
 		LLVMDisposeMessage(error);
 		g->mod = NULL;

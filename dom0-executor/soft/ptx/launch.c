@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_NS 5000000L
-#define STACK_BASE_BYTES (64u << 10) /* for frames and helpers, beside local memory */
-#define STACK_MAX_BYTES (8u << 20)
-#define HELPERS_MAX 64u
-#define HELPER_MIN_THREADS 4096u /* fewer CUDA threads are not worth a helper */
+#define TICK_NS                 5000000L
+#define STACK_BASE_BYTES        (64u << 10) /* for frames and helpers, beside local memory */
+#define STACK_MAX_BYTES         (8u << 20)
+#define HELPERS_MAX             64u
+#define HELPER_MIN_THREADS      4096u /* fewer CUDA threads are not worth a helper */
 #define COOPERATIVE_THREADS_MAX (64u << 10)
 
 /* ---- idle workers ---- */
@@ -175,8 +175,8 @@ struct job {
 	struct job *next;
 	struct ptx_run *run;
 	uint32_t wanted; /* helpers that may still join */
-	uint32_t index;	 /* of the next one */
-	uint32_t busy;	 /* helpers in it */
+	uint32_t index;  /* of the next one */
+	uint32_t busy;   /* helpers in it */
 	pthread_cond_t done;
 };
 
@@ -280,14 +280,17 @@ static int run_all(struct ptx_run *run, const struct ptx_launch *launch)
 	ok = run_here(run, 0, resident);
 	job_close(&job);
 	/* The helpers may have done it all even so. */
-	return ok || __atomic_load_n(&run->next_block, __ATOMIC_RELAXED) >= run->block_count ? 0 : -ENOMEM;
+	return ok || __atomic_load_n(&run->next_block, __ATOMIC_RELAXED) >= run->block_count
+		       ? 0
+		       : -ENOMEM;
 }
 
 static const char *config_check(const struct ptx_kernel_info *info, const struct ptx_launch *l)
 {
 	uint64_t threads = (uint64_t)l->block[0] * l->block[1], blocks;
 
-	if (!l->grid[0] || !l->grid[1] || !l->grid[2] || !l->block[0] || !l->block[1] || !l->block[2])
+	if (!l->grid[0] || !l->grid[1] || !l->grid[2] || !l->block[0] || !l->block[1] ||
+	    !l->block[2])
 		return "a dimension is 0";
 	if (l->block[0] > 1024 || l->block[1] > 1024 || l->block[2] > 64)
 		return "a dimension of the block is too large";
@@ -311,7 +314,8 @@ static const char *config_check(const struct ptx_kernel_info *info, const struct
 	return NULL;
 }
 
-static void grid_fill(struct ptx_grid *grid, const struct ptx_kernel_info *info, const struct ptx_launch *l)
+static void grid_fill(struct ptx_grid *grid, const struct ptx_kernel_info *info,
+		      const struct ptx_launch *l)
 {
 	memcpy(grid->ntid, l->block, sizeof(grid->ntid));
 	memcpy(grid->nctaid, l->grid, sizeof(grid->nctaid));
@@ -345,8 +349,8 @@ static int fault_code(enum ptx_fault_kind kind)
 	}
 }
 
-static int refuse(struct ptx_fault *out, const struct ptx_kernel *kernel, enum ptx_fault_kind kind, int rc,
-		  const char *why)
+static int refuse(struct ptx_fault *out, const struct ptx_kernel *kernel, enum ptx_fault_kind kind,
+		  int rc, const char *why)
 {
 	if (!out)
 		return rc;
@@ -366,7 +370,9 @@ static size_t stack_size(const struct ptx_kernel_info *info, const struct ptx_la
 
 int ptx_launch(struct ptx_kernel *kernel, const struct ptx_launch *launch, struct ptx_fault *fault)
 {
-	struct ptx_run run = {.kernel = kernel, .callbacks = launch->callbacks, .cancel = launch->cancel,
+	struct ptx_run run = {.kernel = kernel,
+			      .callbacks = launch->callbacks,
+			      .cancel = launch->cancel,
 			      .lock = PTHREAD_MUTEX_INITIALIZER};
 	const char *wrong = config_check(&kernel->info, launch);
 	_Alignas(64) uint32_t workspace[16] = {0};

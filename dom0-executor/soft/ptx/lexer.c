@@ -143,7 +143,8 @@ static void lex_float_bits(struct ptx_lexer *lexer, struct ptx_token *token, boo
 			token->kind = TOK_BAD;
 			return;
 		}
-		token->value = token->value << 4 | (uint64_t)(is_digit(c) ? c - '0' : low - 'a' + 10);
+		token->value = token->value << 4 |
+			       (uint64_t)(is_digit(c) ? c - '0' : low - 'a' + 10);
 		lexer->at++;
 	}
 	if (is_name(peek(lexer, 0)))
@@ -237,8 +238,9 @@ static int punct_pair(int a, int b)
 		char a, b;
 		short punct;
 	} pairs[] = {
-		{'<', '<', PUNCT_SHL}, {'>', '>', PUNCT_SHR}, {'<', '=', PUNCT_LE}, {'>', '=', PUNCT_GE},
-		{'=', '=', PUNCT_EQ},  {'!', '=', PUNCT_NE},  {'&', '&', PUNCT_AND}, {'|', '|', PUNCT_OR},
+		{'<', '<', PUNCT_SHL}, {'>', '>', PUNCT_SHR}, {'<', '=', PUNCT_LE},
+		{'>', '=', PUNCT_GE},  {'=', '=', PUNCT_EQ},  {'!', '=', PUNCT_NE},
+		{'&', '&', PUNCT_AND}, {'|', '|', PUNCT_OR},
 	};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
@@ -262,9 +264,8 @@ void ptx_lexer_next(struct ptx_lexer *lexer, struct ptx_token *token)
 	bool ended = skip_blanks(lexer);
 	int c = peek(lexer, 0);
 
-	*token = (struct ptx_token){.kind = ended ? TOK_EOF : TOK_BAD,
-				    .line = lexer->line,
-				    .text = lexer->at};
+	*token = (struct ptx_token){
+		.kind = ended ? TOK_EOF : TOK_BAD, .line = lexer->line, .text = lexer->at};
 	if (c < 0)
 		return;
 	if (is_digit(c))

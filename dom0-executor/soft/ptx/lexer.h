@@ -9,18 +9,27 @@
 
 enum ptx_token_kind {
 	TOK_EOF,
-	TOK_NAME,    /* atom: opcode, symbol, register, %special */
-	TOK_DOT,     /* atom: .directive or .modifier, without the dot */
-	TOK_INT,     /* value */
-	TOK_F32,     /* value: 32 bits of 0f... */
-	TOK_F64,     /* value: 64 bits of 0d... or of a decimal number */
-	TOK_STRING,  /* text, len: without the quotes */
-	TOK_PUNCT,   /* punct */
-	TOK_BAD,     /* a character that PTX does not have, or an unended string or comment */
+	TOK_NAME,   /* atom: opcode, symbol, register, %special */
+	TOK_DOT,    /* atom: .directive or .modifier, without the dot */
+	TOK_INT,    /* value */
+	TOK_F32,    /* value: 32 bits of 0f... */
+	TOK_F64,    /* value: 64 bits of 0d... or of a decimal number */
+	TOK_STRING, /* text, len: without the quotes */
+	TOK_PUNCT,  /* punct */
+	TOK_BAD,    /* a character that PTX does not have, or an unended string or comment */
 };
 
 /* Two-character punctuation of constant expressions. */
-enum { PUNCT_SHL = 256, PUNCT_SHR, PUNCT_LE, PUNCT_GE, PUNCT_EQ, PUNCT_NE, PUNCT_AND, PUNCT_OR };
+enum {
+	PUNCT_SHL = 256,
+	PUNCT_SHR,
+	PUNCT_LE,
+	PUNCT_GE,
+	PUNCT_EQ,
+	PUNCT_NE,
+	PUNCT_AND,
+	PUNCT_OR
+};
 
 struct ptx_token {
 	enum ptx_token_kind kind;

@@ -86,7 +86,9 @@ static void symbols_resolve(struct link *l)
 	for (struct ptx_unit *unit = l->module->units; unit && !l->rc; unit = unit->next) {
 		for (struct ptx_func *f = unit->funcs; f; f = f->next) {
 			if (!f->has_body || f->symbol.linkage == PTX_WEAK)
-				f->target = f->target ? f->target : (struct ptx_func *)symbol_find(l, &f->symbol);
+				f->target = f->target
+						    ? f->target
+						    : (struct ptx_func *)symbol_find(l, &f->symbol);
 			if (f->target && f->address_taken)
 				f->target->address_taken = true;
 		}
@@ -97,9 +99,11 @@ static void symbols_resolve(struct link *l)
 			    v->symbol.linkage == PTX_COMMON)
 				v->target = (struct ptx_var *)symbol_find(l, &v->symbol);
 			if (v->symbol.linkage == PTX_EXTERN && !v->target)
-				link_fail(l, unit, v->symbol.line, -ENOENT, "variable", v->symbol.name);
+				link_fail(l, unit, v->symbol.line, -ENOENT, "variable",
+					  v->symbol.name);
 			else if (v->target && v->target->space != v->space)
-				link_fail(l, unit, v->symbol.line, -EINVAL, "other state space:", v->symbol.name);
+				link_fail(l, unit, v->symbol.line, -EINVAL,
+					  "other state space:", v->symbol.name);
 		}
 	}
 }
@@ -151,8 +155,8 @@ static bool data_alloc(struct ptx_module *m, uint64_t bytes)
 		return m->data != NULL;
 	}
 	m->data_bytes = align_up(bytes, 4096) + 4096;
-	data = mmap(NULL, m->data_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		    -1, 0);
+	data = mmap(NULL, m->data_bytes, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (data == MAP_FAILED)
 		return false;
 	m->data = data;
@@ -187,7 +191,8 @@ static void globals_map(struct link *l)
 		globals_place(m, m->data);
 }
 
-static void init_store(struct link *l, struct ptx_unit *unit, struct ptx_var *v, struct ptx_init *init)
+static void init_store(struct link *l, struct ptx_unit *unit, struct ptx_var *v,
+		       struct ptx_init *init)
 {
 	uint64_t value = init->bits;
 
@@ -202,8 +207,8 @@ static void init_store(struct link *l, struct ptx_unit *unit, struct ptx_var *v,
 
 		from = from->target ? from->target : from;
 		if (init->symbol->kind != PTX_SYM_VAR || !in_memory(from))
-			link_fail(l, unit, init->line, -ENOTSUP, "address in an initialiser:",
-				  init->symbol->name);
+			link_fail(l, unit, init->line, -ENOTSUP,
+				  "address in an initialiser:", init->symbol->name);
 		value += (uint64_t)(uintptr_t)from->address;
 	}
 	if (init->mask) /* the byte that the mask covers */
@@ -216,7 +221,8 @@ static void globals_init(struct link *l)
 {
 	for (struct ptx_unit *unit = l->module->units; unit; unit = unit->next)
 		for (struct ptx_var *v = unit->vars; v; v = v->next)
-			for (struct ptx_init *init = v->init; init && in_memory(v); init = init->next)
+			for (struct ptx_init *init = v->init; init && in_memory(v);
+			     init = init->next)
 				init_store(l, unit, v, init);
 }
 
@@ -236,7 +242,8 @@ static void functions_describe(struct link *l)
 	count = 0;
 	for (struct ptx_unit *unit = m->units; unit; unit = unit->next)
 		for (struct ptx_func *f = unit->funcs; f; f = f->next) {
-			m->descs[count] = (struct ptx_func_desc){PTX_FUNC_MAGIC, NULL, f->symbol.name};
+			m->descs[count] =
+				(struct ptx_func_desc){PTX_FUNC_MAGIC, NULL, f->symbol.name};
 			f->descriptor = &m->descs[count++];
 		}
 }
@@ -245,7 +252,8 @@ static void functions_describe(struct link *l)
 static uint64_t shared_place(struct ptx_var *v, uint64_t at)
 {
 	for (; v; v = v->next)
-		if (v->space == PTX_SPACE_SHARED && !v->target && !v->is_dynamic && at <= PTX_SHARED_BYTES_MAX) {
+		if (v->space == PTX_SPACE_SHARED && !v->target && !v->is_dynamic &&
+		    at <= PTX_SHARED_BYTES_MAX) {
 			at = align_up(at, v->align);
 			v->offset = (uint32_t)at;
 			at += v->size;
@@ -360,7 +368,8 @@ static uint64_t dims_product(const uint32_t dims[3])
 	uint64_t product = dims[0];
 
 	for (int i = 1; i < 3; i++)
-		product = dims[i] && product > UINT32_MAX / dims[i] ? UINT32_MAX : product * dims[i];
+		product = dims[i] && product > UINT32_MAX / dims[i] ? UINT32_MAX
+								    : product * dims[i];
 	return product;
 }
 
@@ -376,7 +385,8 @@ static void kernel_fill(struct link *l, struct ptx_kernel *k, struct ptx_func *f
 		local += each->local_bytes;
 	shared = shared_place(f->vars, uses ? l->module->shared_bytes : 0);
 	if (shared > PTX_SHARED_BYTES_MAX)
-		link_fail(l, f->unit, f->symbol.line, -ENOTSUP, "too much shared memory in", f->symbol.name);
+		link_fail(l, f->unit, f->symbol.line, -ENOTSUP, "too much shared memory in",
+			  f->symbol.name);
 	*info = (struct ptx_kernel_info){
 		.name = f->symbol.name,
 		.param_count = f->param_count,
@@ -390,10 +400,11 @@ static void kernel_fill(struct link *l, struct ptx_kernel *k, struct ptx_func *f
 	};
 	memcpy(info->maxntid, f->maxntid, sizeof(info->maxntid));
 	memcpy(info->reqntid, f->reqntid, sizeof(info->reqntid));
-	threads = f->reqntid[0]	  ? dims_product(f->reqntid)
+	threads = f->reqntid[0]   ? dims_product(f->reqntid)
 		  : f->maxntid[0] ? dims_product(f->maxntid)
 				  : PTX_BLOCK_THREADS_MAX;
-	info->max_threads = threads > PTX_BLOCK_THREADS_MAX ? PTX_BLOCK_THREADS_MAX : (uint32_t)threads;
+	info->max_threads = threads > PTX_BLOCK_THREADS_MAX ? PTX_BLOCK_THREADS_MAX
+							    : (uint32_t)threads;
 	k->params = calloc(f->param_count + 1, sizeof(*k->params));
 	if (!k->params) {
 		l->rc = -ENOMEM;
@@ -401,8 +412,8 @@ static void kernel_fill(struct link *l, struct ptx_kernel *k, struct ptx_func *f
 	}
 	info->params = k->params;
 	for (uint32_t i = 0; i < f->param_count; i++)
-		k->params[i] = (struct ptx_param_info){f->params[i]->offset, (uint32_t)f->params[i]->size,
-						       f->params[i]->align};
+		k->params[i] = (struct ptx_param_info){
+			f->params[i]->offset, (uint32_t)f->params[i]->size, f->params[i]->align};
 }
 
 static void kernels_make(struct link *l)
@@ -432,8 +443,8 @@ static void tree_leave(void *symbol)
 static int module_link(struct ptx_module *m, struct ptx_log *log)
 {
 	struct link l = {.module = m, .log = log};
-	void (*const steps[])(struct link *) = {symbols_export, symbols_resolve, globals_map,
-						functions_describe, globals_init, shared_layout,
+	void (*const steps[])(struct link *) = {symbols_export,     symbols_resolve, globals_map,
+						functions_describe, globals_init,    shared_layout,
 						kernels_make};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !l.rc; i++)
@@ -524,8 +535,8 @@ void ptx_linker_destroy(struct ptx_linker *linker)
 	free(linker);
 }
 
-int ptx_module_load(const char *text, size_t len, const struct ptx_options *options, struct ptx_log *log,
-		    struct ptx_module **out)
+int ptx_module_load(const char *text, size_t len, const struct ptx_options *options,
+		    struct ptx_log *log, struct ptx_module **out)
 {
 	struct ptx_linker *linker;
 	int rc;

@@ -18,8 +18,8 @@ struct ptx_kernel {
 	struct ptx_func *func;
 	struct ptx_kernel_info info;
 	struct ptx_param_info *params;
-	ptx_code *code;	  /* NULL: not compiled yet; set once, with release order */
-	void *engine;	  /* what holds the code, see jit.c */
+	ptx_code *code; /* NULL: not compiled yet; set once, with release order */
+	void *engine;   /* what holds the code, see jit.c */
 };
 
 struct ptx_module {
@@ -34,7 +34,7 @@ struct ptx_module {
 	size_t data_bytes;
 	struct ptx_func_desc *descs;
 	uint32_t shared_bytes; /* of variables that are not a kernel's own */
-	uint32_t walk;	       /* number of the last walk */
+	uint32_t walk;         /* number of the last walk */
 };
 
 /* The functions that root reaches, root first, chained by ->walk; *shared tells whether one of them

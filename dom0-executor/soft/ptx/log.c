@@ -26,7 +26,8 @@ static void log_vput(struct ptx_log *log, const char *fmt, va_list args)
 		log->bytes += (size_t)len < room ? (size_t)len : room - 1;
 }
 
-static void log_put(struct ptx_log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void log_put(struct ptx_log *log, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 static void log_put(struct ptx_log *log, const char *fmt, ...)
 {
 	va_list args;
@@ -52,8 +53,8 @@ void ptx_log_add(struct ptx_log *log, const char *unit, unsigned int line, int r
 	log_put(log, "\n");
 }
 
-void ptx_log_error(struct ptx_log *log, const char *unit, unsigned int line, int rc, const char *fmt,
-		   ...)
+void ptx_log_error(struct ptx_log *log, const char *unit, unsigned int line, int rc,
+		   const char *fmt, ...)
 {
 	va_list args;
 

@@ -10,7 +10,7 @@
 /* log and unit may be NULL; line 0: none. */
 void ptx_log_add(struct ptx_log *log, const char *unit, unsigned int line, int rc, const char *fmt,
 		 va_list args) __attribute__((format(printf, 5, 0)));
-void ptx_log_error(struct ptx_log *log, const char *unit, unsigned int line, int rc, const char *fmt,
-		   ...) __attribute__((format(printf, 5, 6)));
+void ptx_log_error(struct ptx_log *log, const char *unit, unsigned int line, int rc,
+		   const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 #endif

@@ -28,20 +28,24 @@ uint32_t ptx_module_global_count(const struct ptx_module *module)
 	return module->global_count;
 }
 
-int ptx_module_global_at(const struct ptx_module *module, uint32_t index, struct ptx_global_info *info)
+int ptx_module_global_at(const struct ptx_module *module, uint32_t index,
+			 struct ptx_global_info *info)
 {
 	const struct ptx_var *v;
 
 	if (index >= module->global_count)
 		return -ENOENT;
 	v = module->globals[index];
-	*info = (struct ptx_global_info){.name = v->symbol.name, .address = v->address, .size = v->size,
+	*info = (struct ptx_global_info){.name = v->symbol.name,
+					 .address = v->address,
+					 .size = v->size,
 					 .is_const = v->space == PTX_SPACE_CONST,
 					 .is_managed = v->is_managed};
 	return 0;
 }
 
-int ptx_module_global(const struct ptx_module *module, const char *name, struct ptx_global_info *info)
+int ptx_module_global(const struct ptx_module *module, const char *name,
+		      struct ptx_global_info *info)
 {
 	for (uint32_t i = 0; i < module->global_count; i++)
 		if (!strcmp(module->globals[i]->symbol.name, name))

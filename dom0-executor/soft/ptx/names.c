@@ -14,7 +14,11 @@ struct word {
 	unsigned char table;
 };
 
-enum { TABLE_MOD = 1, TABLE_OP, TABLE_SREG };
+enum {
+	TABLE_MOD = 1,
+	TABLE_OP,
+	TABLE_SREG
+};
 
 static const struct {
 	const char *name;
@@ -24,7 +28,7 @@ static const struct {
 	PTX_TYPES(T)
 #undef T
 #define M(id, text) [MOD_##id] = {text, 0},
-	PTX_MODS(M)
+		PTX_MODS(M)
 #undef M
 };
 

@@ -175,7 +175,8 @@ int ptx_unit_parse(const char *text, size_t len, struct ptx_log *log, struct ptx
 
 	*out = NULL;
 	if (len > PTX_TEXT_MAX) {
-		ptx_log_error(log, NULL, 0, -ENOTSUP, "PTX text of more than %u bytes", PTX_TEXT_MAX);
+		ptx_log_error(log, NULL, 0, -ENOTSUP, "PTX text of more than %u bytes",
+			      PTX_TEXT_MAX);
 		return -ENOTSUP;
 	}
 	unit = calloc(1, sizeof(*unit));

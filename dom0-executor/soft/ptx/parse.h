@@ -8,7 +8,12 @@
 
 #define PARSE_LIST_MAX 4096u /* elements of a comma-separated list that is kept as an array */
 
-enum ptx_binding_kind { BIND_REG, BIND_RANGE, BIND_VECTOR, BIND_SYMBOL };
+enum ptx_binding_kind {
+	BIND_REG,
+	BIND_RANGE,
+	BIND_VECTOR,
+	BIND_SYMBOL
+};
 
 /* What a name means in a scope. */
 struct ptx_binding {
@@ -17,7 +22,7 @@ struct ptx_binding {
 	struct ptx_scope *scope;
 	struct ptx_atom *name;
 	enum ptx_binding_kind kind;
-	uint32_t reg;	/* first register */
+	uint32_t reg;   /* first register */
 	uint32_t count; /* of a range or vector */
 	struct ptx_symbol *symbol;
 };
@@ -61,7 +66,8 @@ void parse_leave(struct ptx_parser *p);
 /* scope.c */
 void scope_open(struct ptx_parser *p, struct ptx_scope *scope);
 void scope_close(struct ptx_parser *p);
-struct ptx_binding *scope_bind(struct ptx_parser *p, struct ptx_atom *name, enum ptx_binding_kind kind);
+struct ptx_binding *scope_bind(struct ptx_parser *p, struct ptx_atom *name,
+			       enum ptx_binding_kind kind);
 /* A register by name, in ranges too: false where it is none. */
 bool scope_reg(struct ptx_parser *p, struct ptx_atom *name, uint32_t *reg);
 struct ptx_binding *scope_find(struct ptx_atom *name);

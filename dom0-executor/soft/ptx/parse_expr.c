@@ -100,11 +100,19 @@ static int binary_level(const struct ptx_parser *p)
 	if (p->token.kind != TOK_PUNCT)
 		return 0;
 	switch (p->token.punct) {
-	case '*': case '/': case '%': return 10;
-	case '+': case '-': return 9;
-	case PUNCT_SHL: case PUNCT_SHR: return 8;
-	case '<': case '>': case PUNCT_LE: case PUNCT_GE: return 7;
-	case PUNCT_EQ: case PUNCT_NE: return 6;
+	case '*':
+	case '/':
+	case '%': return 10;
+	case '+':
+	case '-': return 9;
+	case PUNCT_SHL:
+	case PUNCT_SHR: return 8;
+	case '<':
+	case '>':
+	case PUNCT_LE:
+	case PUNCT_GE: return 7;
+	case PUNCT_EQ:
+	case PUNCT_NE: return 6;
 	case '&': return 5;
 	case '^': return 4;
 	case '|': return 3;
@@ -137,7 +145,8 @@ static uint64_t binary_value(int op, uint64_t a, uint64_t b, bool is_unsigned)
 	case '/': return divide(a, b, is_unsigned, false);
 	case '%': return divide(a, b, is_unsigned, true);
 	case PUNCT_SHL: return b > 63 ? 0 : a << b;
-	case PUNCT_SHR: return is_unsigned ? (b > 63 ? 0 : a >> b) : (uint64_t)(sa >> (b > 63 ? 63 : b));
+	case PUNCT_SHR:
+		return is_unsigned ? (b > 63 ? 0 : a >> b) : (uint64_t)(sa >> (b > 63 ? 63 : b));
 	case '<': return is_unsigned ? a < b : sa < sb;
 	case '>': return is_unsigned ? a > b : sa > sb;
 	case PUNCT_LE: return is_unsigned ? a <= b : sa <= sb;

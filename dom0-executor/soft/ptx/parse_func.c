@@ -20,7 +20,9 @@ static struct ptx_func *func_get(struct ptx_parser *p, struct ptx_atom *name, bo
 	if (!f)
 		return NULL;
 	b->symbol = &f->symbol;
-	f->symbol = (struct ptx_symbol){.kind = PTX_SYM_FUNC, .name = name->text, .line = p->token.line,
+	f->symbol = (struct ptx_symbol){.kind = PTX_SYM_FUNC,
+					.name = name->text,
+					.line = p->token.line,
 					.linkage = PTX_EXTERN};
 	f->unit = p->unit;
 	f->is_kernel = is_kernel;
@@ -263,7 +265,8 @@ void parse_func(struct ptx_parser *p, enum ptx_linkage linkage, bool is_kernel)
 		f->return_count = return_count;
 		p->func = f;
 		scope_open(p, &scope);
-		f->param_count = parse_at(p, '(') ? parse_params(p, is_kernel, false, &f->params) : 0;
+		f->param_count = parse_at(p, '(') ? parse_params(p, is_kernel, false, &f->params)
+						  : 0;
 		params_place(p, f);
 		parse_directives(p, f);
 		if (parse_at(p, '{'))

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define VEC_MAX 16u
+#define VEC_MAX       16u
 #define CALL_ARGS_MAX 512u
 
 /* %tid.x, %envreg3 */
@@ -238,7 +238,8 @@ static uint32_t call_list(struct ptx_parser *p, struct ptx_operand **out)
 		return 0;
 	do {
 		if (count == space) {
-			struct ptx_operand *grown = parse_alloc(p, (space * 2 + 8) * sizeof(*grown));
+			struct ptx_operand *grown =
+				parse_alloc(p, (space * 2 + 8) * sizeof(*grown));
 
 			if (!grown)
 				return 0;

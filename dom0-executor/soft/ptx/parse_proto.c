@@ -84,7 +84,8 @@ void parse_targets(struct ptx_parser *p, struct ptx_atom *name, bool is_calls)
 		if (is_calls || p->rc)
 			continue; /* an indirect call takes its signature from the first target */
 		if (targets->count == space) {
-			struct ptx_label **grown = parse_alloc(p, (space * 2 + 16) * sizeof(*grown));
+			struct ptx_label **grown =
+				parse_alloc(p, (space * 2 + 16) * sizeof(*grown));
 
 			if (!grown)
 				return;

@@ -19,8 +19,9 @@ bool parse_space(struct ptx_parser *p, enum ptx_space *space)
 		const char *name;
 		enum ptx_space space;
 	} spaces[] = {
-		{"global", PTX_SPACE_GLOBAL}, {"const", PTX_SPACE_CONST}, {"shared", PTX_SPACE_SHARED},
-		{"local", PTX_SPACE_LOCAL},   {"param", PTX_SPACE_PARAM},
+		{"global", PTX_SPACE_GLOBAL}, {"const", PTX_SPACE_CONST},
+		{"shared", PTX_SPACE_SHARED}, {"local", PTX_SPACE_LOCAL},
+		{"param", PTX_SPACE_PARAM},
 	};
 
 	for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++)
@@ -122,7 +123,8 @@ static bool parse_dims(struct ptx_parser *p, uint64_t *elements)
 		n = parse_uint(p, PTX_VAR_BYTES_MAX);
 		parse_expect(p, ']');
 		if (n && *elements > PTX_VAR_BYTES_MAX / n)
-			parse_fail(p, -ENOTSUP, "variable of more than %llu bytes", PTX_VAR_BYTES_MAX);
+			parse_fail(p, -ENOTSUP, "variable of more than %llu bytes",
+				   PTX_VAR_BYTES_MAX);
 		else
 			*elements *= n;
 	}
@@ -216,7 +218,8 @@ static void parse_init_list(struct ptx_parser *p, struct init_walk *walk, unsign
 		if (parse_at(p, '{')) {
 			parse_init_list(p, walk, depth + 1);
 			if (rows++ && walk->at - start != row_bytes)
-				parse_fail(p, -ENOTSUP, "initialiser with rows of different length");
+				parse_fail(p, -ENOTSUP,
+					   "initialiser with rows of different length");
 			row_bytes = walk->at - start;
 		} else {
 			parse_init_scalar(p, walk);
@@ -233,7 +236,8 @@ static void parse_init(struct ptx_parser *p, struct ptx_var *var, bool open, uin
 	struct init_walk walk = {.var = var, .tail = &var->init, .element = element};
 
 	if (var->space != PTX_SPACE_GLOBAL && var->space != PTX_SPACE_CONST) {
-		parse_fail(p, -EINVAL, "initialiser of a variable that is neither .global nor .const");
+		parse_fail(p, -EINVAL,
+			   "initialiser of a variable that is neither .global nor .const");
 		return;
 	}
 	if (parse_at(p, '{'))
@@ -262,8 +266,10 @@ static struct ptx_var *var_get(struct ptx_parser *p, struct ptx_atom *name, enum
 	if (!var)
 		return NULL;
 	b->symbol = &var->symbol;
-	var->symbol = (struct ptx_symbol){.kind = PTX_SYM_VAR, .name = name->text,
-					  .line = p->token.line, .linkage = PTX_EXTERN};
+	var->symbol = (struct ptx_symbol){.kind = PTX_SYM_VAR,
+					  .name = name->text,
+					  .line = p->token.line,
+					  .linkage = PTX_EXTERN};
 	var->space = space;
 	var->func = p->func;
 	if (p->func) {
@@ -353,7 +359,8 @@ static void parse_reg(struct ptx_parser *p, const struct decl *decl)
 		uint64_t count = p->token.kind == TOK_INT ? p->token.value : UINT64_MAX;
 
 		if (count > PTX_REGS_MAX)
-			parse_fail(p, -ENOTSUP, "a register count of 0 to %u expected", PTX_REGS_MAX);
+			parse_fail(p, -ENOTSUP, "a register count of 0 to %u expected",
+				   PTX_REGS_MAX);
 		parse_next(p);
 		parse_expect(p, '>');
 		b = scope_bind(p, name, BIND_RANGE);
@@ -401,7 +408,8 @@ struct ptx_var *parse_param(struct ptx_parser *p, bool is_kernel)
 	var->is_array = parse_at(p, '[');
 	if (parse_dims(p, &elements))
 		elements = 0;
-	var->symbol = (struct ptx_symbol){.kind = PTX_SYM_VAR, .name = name->text, .line = p->token.line};
+	var->symbol =
+		(struct ptx_symbol){.kind = PTX_SYM_VAR, .name = name->text, .line = p->token.line};
 	var->space = PTX_SPACE_PARAM;
 	var->type = decl.type;
 	var->align = decl.align ? decl.align : ptx_type_bytes(decl.type) * decl.vector;

@@ -24,12 +24,12 @@
 #include <stdint.h>
 
 /* Limits. A text beyond them is refused with -ENOTSUP (or -EINVAL where PTX itself forbids it). */
-#define PTX_TEXT_MAX (256u << 20)	/* bytes of one PTX text */
-#define PTX_PARAM_BYTES_MAX 32764u	/* parameter block of a kernel */
-#define PTX_PARAMS_MAX 4096u		/* parameters of a kernel */
-#define PTX_SHARED_BYTES_MAX (227u << 10) /* static + dynamic shared memory of a block */
+#define PTX_TEXT_MAX          (256u << 20) /* bytes of one PTX text */
+#define PTX_PARAM_BYTES_MAX   32764u       /* parameter block of a kernel */
+#define PTX_PARAMS_MAX        4096u        /* parameters of a kernel */
+#define PTX_SHARED_BYTES_MAX  (227u << 10) /* static + dynamic shared memory of a block */
 #define PTX_BLOCK_THREADS_MAX 1024u
-#define PTX_LOG_MAX 4096u
+#define PTX_LOG_MAX           4096u
 
 struct ptx_module; /* one or more linked PTX texts: their globals and kernels */
 struct ptx_kernel; /* owned by its module */
@@ -44,9 +44,9 @@ struct ptx_log {
 
 struct ptx_options {
 	unsigned int opt_level; /* 0: little optimisation, fastest load; 1: the default */
-	bool eager;		/* compile every kernel at load, not at its first use */
-	bool baseline;		/* code for any x86-64 CPU (SSE2), not for this one */
-	bool lazy_check;	/* skip the check of all functions at load; errors then come at first use */
+	bool eager;             /* compile every kernel at load, not at its first use */
+	bool baseline;          /* code for any x86-64 CPU (SSE2), not for this one */
+	bool lazy_check; /* skip the check of all functions at load; errors then come at first use */
 
 	/*
 	 * Where the module's variables (.global, .const) live: zeroed memory of the driver's device
@@ -124,17 +124,17 @@ int ptx_kernel_prepare(struct ptx_kernel *kernel, struct ptx_log *log);
 /* What ended a launch. */
 enum ptx_fault_kind {
 	PTX_FAULT_NONE = 0,
-	PTX_FAULT_CONFIG,	  /* the launch itself is wrong (sizes); nothing ran */
-	PTX_FAULT_COMPILE,	  /* the kernel did not compile; text says why; nothing ran */
-	PTX_FAULT_MEMORY_OUT,	  /* no memory for stacks or shared memory; nothing ran */
-	PTX_FAULT_ADDRESS,	  /* access to an address that is not mapped (or not writable) */
-	PTX_FAULT_MISALIGNED,	  /* reported by the CPU for some accesses only */
-	PTX_FAULT_INSTRUCTION,	  /* illegal instruction or another CPU exception */
-	PTX_FAULT_TRAP,		  /* trap or brkpt */
-	PTX_FAULT_ASSERT,	  /* __assertfail; its line went to write_assert() */
+	PTX_FAULT_CONFIG,         /* the launch itself is wrong (sizes); nothing ran */
+	PTX_FAULT_COMPILE,        /* the kernel did not compile; text says why; nothing ran */
+	PTX_FAULT_MEMORY_OUT,     /* no memory for stacks or shared memory; nothing ran */
+	PTX_FAULT_ADDRESS,        /* access to an address that is not mapped (or not writable) */
+	PTX_FAULT_MISALIGNED,     /* reported by the CPU for some accesses only */
+	PTX_FAULT_INSTRUCTION,    /* illegal instruction or another CPU exception */
+	PTX_FAULT_TRAP,           /* trap or brkpt */
+	PTX_FAULT_ASSERT,         /* __assertfail; its line went to write_assert() */
 	PTX_FAULT_STACK_OVERFLOW, /* local memory and frames over the thread's stack */
-	PTX_FAULT_BAD_CALL,	  /* indirect call of something that is no device function */
-	PTX_FAULT_DEADLOCK,	  /* every thread of the block waits */
+	PTX_FAULT_BAD_CALL,       /* indirect call of something that is no device function */
+	PTX_FAULT_DEADLOCK,       /* every thread of the block waits */
 	PTX_FAULT_CANCELLED,
 };
 
@@ -143,7 +143,7 @@ struct ptx_fault {
 	uint64_t address; /* for ADDRESS and STACK_OVERFLOW */
 	uint32_t block[3];
 	uint32_t thread[3]; /* the thread that did it; 0 where none can be named */
-	char text[256];	    /* one line for the log, with the kernel's name */
+	char text[256];     /* one line for the log, with the kernel's name */
 };
 
 /* What a kernel asks of its host. Any callback may be NULL. They may be called in several threads
@@ -162,15 +162,15 @@ struct ptx_callbacks {
 struct ptx_launch {
 	uint32_t grid[3];
 	uint32_t block[3];
-	uint32_t cluster[3];	/* 0 or 1 each; anything else is PTX_FAULT_CONFIG */
+	uint32_t cluster[3]; /* 0 or 1 each; anything else is PTX_FAULT_CONFIG */
 	uint32_t dynamic_shared;
-	const void *params;	/* param_bytes of them are read; copied before anything runs */
-	size_t param_bytes;	/* at least the kernel's param_bytes */
-	bool cooperative;	/* all blocks resident together, grid-wide sync works */
-	uint32_t stack_bytes;	/* CU_LIMIT_STACK_SIZE; 0: 1024. Local memory comes on top. */
-	uint64_t heap_bytes;	/* CU_LIMIT_MALLOC_HEAP_SIZE for the engine's heap; 0: 8 MiB */
-	uint32_t workers;	/* OS threads that blocks are spread over; 0: one per CPU */
-	uint64_t grid_id;	/* %gridid */
+	const void *params;         /* param_bytes of them are read; copied before anything runs */
+	size_t param_bytes;         /* at least the kernel's param_bytes */
+	bool cooperative;           /* all blocks resident together, grid-wide sync works */
+	uint32_t stack_bytes;       /* CU_LIMIT_STACK_SIZE; 0: 1024. Local memory comes on top. */
+	uint64_t heap_bytes;        /* CU_LIMIT_MALLOC_HEAP_SIZE for the engine's heap; 0: 8 MiB */
+	uint32_t workers;           /* OS threads that blocks are spread over; 0: one per CPU */
+	uint64_t grid_id;           /* %gridid */
 	const volatile int *cancel; /* becomes non-zero to end the launch; seen within ~20 ms */
 	struct ptx_callbacks callbacks;
 };

@@ -23,7 +23,7 @@ struct ptx_grid {
 	uint32_t ntid[3];
 	uint32_t nctaid[3];
 	uint32_t threads; /* of a block */
-	uint32_t warps;	  /* of a block */
+	uint32_t warps;   /* of a block */
 	uint64_t grid_id;
 	uint32_t dynamic_offset; /* of extern .shared */
 	uint32_t dynamic_bytes;
@@ -32,7 +32,13 @@ struct ptx_grid {
 	uint32_t envreg[32];
 };
 
-enum ptx_wait { PTX_RUNNABLE, PTX_WAIT_BAR, PTX_WAIT_WARP, PTX_WAIT_ACTIVE, PTX_EXITED };
+enum ptx_wait {
+	PTX_RUNNABLE,
+	PTX_WAIT_BAR,
+	PTX_WAIT_WARP,
+	PTX_WAIT_ACTIVE,
+	PTX_EXITED
+};
 
 /* The head of struct ptx_block (sched.h). */
 struct ptx_block;
@@ -45,7 +51,7 @@ struct ptx_thread {
 	struct ptx_block *block;
 	struct ptx_grid *grid;
 	const volatile uint8_t *poke; /* non-zero: a loop must call ptx_rt_poll */
-	uint8_t *shared;	      /* base of the block's shared memory */
+	uint8_t *shared;              /* base of the block's shared memory */
 	uint32_t tid[3];
 	uint32_t lane;
 	uint32_t warp;
@@ -55,8 +61,8 @@ struct ptx_thread {
 	/* Below here generated code does not look. */
 	uint32_t linear;
 	enum ptx_wait wait;
-	struct ptx_fiber *fiber;      /* while it runs or waits */
-	struct ptx_thread *next;      /* in the ready queue */
+	struct ptx_fiber *fiber; /* while it runs or waits */
+	struct ptx_thread *next; /* in the ready queue */
 	/* A warp-wide operation that it waits for. */
 	uint32_t op_kind, op_mask, op_a, op_b, op_c;
 	uint64_t op_value, op_result;
@@ -71,7 +77,7 @@ struct ptx_func_desc {
 };
 
 /* sync.c, collective.c */
-void ptx_rt_poll(struct ptx_thread *t);	 /* may wait, ends when cancelled */
+void ptx_rt_poll(struct ptx_thread *t);  /* may wait, ends when cancelled */
 void ptx_rt_yield(struct ptx_thread *t); /* lets others run */
 void ptx_rt_exit(struct ptx_thread *t) __attribute__((noreturn));
 void ptx_rt_trap(struct ptx_thread *t) __attribute__((noreturn));
@@ -82,15 +88,32 @@ void *ptx_rt_call_target(struct ptx_thread *t, uint64_t target); /* ends when it
 void ptx_rt_assert(struct ptx_thread *t, uint64_t message, uint64_t file, uint32_t line,
 		   uint64_t function, uint64_t char_size) __attribute__((noreturn));
 /* count 0: all threads. Wait for the barrier; red 0 none, 1 popc, 2 and, 3 or. */
-uint32_t ptx_rt_bar(struct ptx_thread *t, uint32_t id, uint32_t count, uint32_t red, uint32_t value);
+uint32_t ptx_rt_bar(struct ptx_thread *t, uint32_t id, uint32_t count, uint32_t red,
+		    uint32_t value);
 void ptx_rt_bar_arrive(struct ptx_thread *t, uint32_t id, uint32_t count);
 
 enum ptx_warp_op {
-	PTX_WARP_BAR, PTX_WARP_SHFL_UP, PTX_WARP_SHFL_DOWN, PTX_WARP_SHFL_BFLY, PTX_WARP_SHFL_IDX,
-	PTX_WARP_VOTE_ALL, PTX_WARP_VOTE_ANY, PTX_WARP_VOTE_UNI, PTX_WARP_VOTE_BALLOT,
-	PTX_WARP_MATCH_ANY, PTX_WARP_MATCH_ALL, PTX_WARP_REDUX_ADD, PTX_WARP_REDUX_MIN_U,
-	PTX_WARP_REDUX_MAX_U, PTX_WARP_REDUX_MIN_S, PTX_WARP_REDUX_MAX_S, PTX_WARP_REDUX_AND,
-	PTX_WARP_REDUX_OR, PTX_WARP_REDUX_XOR, PTX_WARP_ELECT, PTX_WARP_ACTIVE,
+	PTX_WARP_BAR,
+	PTX_WARP_SHFL_UP,
+	PTX_WARP_SHFL_DOWN,
+	PTX_WARP_SHFL_BFLY,
+	PTX_WARP_SHFL_IDX,
+	PTX_WARP_VOTE_ALL,
+	PTX_WARP_VOTE_ANY,
+	PTX_WARP_VOTE_UNI,
+	PTX_WARP_VOTE_BALLOT,
+	PTX_WARP_MATCH_ANY,
+	PTX_WARP_MATCH_ALL,
+	PTX_WARP_REDUX_ADD,
+	PTX_WARP_REDUX_MIN_U,
+	PTX_WARP_REDUX_MAX_U,
+	PTX_WARP_REDUX_MIN_S,
+	PTX_WARP_REDUX_MAX_S,
+	PTX_WARP_REDUX_AND,
+	PTX_WARP_REDUX_OR,
+	PTX_WARP_REDUX_XOR,
+	PTX_WARP_ELECT,
+	PTX_WARP_ACTIVE,
 };
 /* All lanes of mask call it with the same op; may wait. Low 32 bits: result, bit 32: predicate. */
 uint64_t ptx_rt_warp(struct ptx_thread *t, uint32_t op, uint32_t mask, uint64_t value, uint32_t b,
@@ -109,8 +132,15 @@ uint64_t ptx_rt_clock(void);
 void ptx_rt_nanosleep(struct ptx_thread *t, uint32_t ns);
 
 /* rt_math.c: op with a rounding mode, 0 nearest, 1 zero, 2 down, 3 up */
-enum ptx_fop { PTX_FOP_ADD, PTX_FOP_SUB, PTX_FOP_MUL, PTX_FOP_DIV, PTX_FOP_SQRT, PTX_FOP_FMA,
-	       PTX_FOP_COUNT };
+enum ptx_fop {
+	PTX_FOP_ADD,
+	PTX_FOP_SUB,
+	PTX_FOP_MUL,
+	PTX_FOP_DIV,
+	PTX_FOP_SQRT,
+	PTX_FOP_FMA,
+	PTX_FOP_COUNT
+};
 float ptx_rt_round_f32(uint32_t op, uint32_t mode, float a, float b, float c);
 double ptx_rt_round_f64(uint32_t op, uint32_t mode, double a, double b, double c);
 float ptx_rt_f64_to_f32(double a, uint32_t mode);
@@ -129,7 +159,8 @@ uint32_t ptx_rt_e2h(uint32_t e, uint32_t format);
 
 /* rt_atom.c; op is enum ptx_mod (names.h) */
 void ptx_rt_copy_fill(uint64_t to, uint64_t from, uint32_t bytes, uint32_t valid);
-uint64_t ptx_rt_atom(uint64_t address, uint32_t op, uint32_t type, uint64_t value, uint64_t compare);
+uint64_t ptx_rt_atom(uint64_t address, uint32_t op, uint32_t type, uint64_t value,
+		     uint64_t compare);
 
 /* rt_print.c */
 uint32_t ptx_rt_vprintf(struct ptx_thread *t, uint64_t format, uint64_t args);

@@ -49,14 +49,18 @@ static uint32_t half_op(uint32_t op, uint32_t a, uint32_t b, uint32_t format)
 
 static uint32_t pair_op(uint32_t op, uint32_t a, uint32_t b, uint32_t format)
 {
-	return half_op(op, a & 0xffff, b & 0xffff, format) | half_op(op, a >> 16, b >> 16, format) << 16;
+	return half_op(op, a & 0xffff, b & 0xffff, format) | half_op(op, a >> 16, b >> 16, format)
+								     << 16;
 }
 
-static uint64_t next_value(uint32_t op, uint32_t type, uint64_t old, uint64_t value, uint64_t compare)
+static uint64_t next_value(uint32_t op, uint32_t type, uint64_t old, uint64_t value,
+			   uint64_t compare)
 {
 	switch (op) {
 	case MOD_INC: return (uint32_t)old >= (uint32_t)value ? 0 : (uint32_t)old + 1;
-	case MOD_DEC: return !(uint32_t)old || (uint32_t)old > (uint32_t)value ? (uint32_t)value : (uint32_t)old - 1;
+	case MOD_DEC:
+		return !(uint32_t)old || (uint32_t)old > (uint32_t)value ? (uint32_t)value
+									 : (uint32_t)old - 1;
 	case MOD_CAS: return old == compare ? value : old;
 	case MOD_EXCH: return value;
 	default: break;
@@ -71,16 +75,18 @@ static uint64_t next_value(uint32_t op, uint32_t type, uint64_t old, uint64_t va
 	}
 }
 
-#define ATOM(width) \
-	static uint64_t atom_##width(void *at, uint32_t op, uint32_t type, uint64_t value, uint64_t compare) \
-	{ \
-		uint##width##_t old = __atomic_load_n((uint##width##_t *)at, __ATOMIC_RELAXED), wanted; \
-\
-		do { \
-			wanted = (uint##width##_t)next_value(op, type, old, value, compare); \
+#define ATOM(width)                                                                               \
+	static uint64_t atom_##width(void *at, uint32_t op, uint32_t type, uint64_t value,        \
+				     uint64_t compare)                                            \
+	{                                                                                         \
+		uint##width##_t old = __atomic_load_n((uint##width##_t *)at, __ATOMIC_RELAXED),   \
+				wanted;                                                           \
+                                                                                                  \
+		do {                                                                              \
+			wanted = (uint##width##_t)next_value(op, type, old, value, compare);      \
 		} while (!__atomic_compare_exchange_n((uint##width##_t *)at, &old, wanted, false, \
-						      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)); \
-		return old; \
+						      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));       \
+		return old;                                                                       \
 	}
 
 ATOM(16)

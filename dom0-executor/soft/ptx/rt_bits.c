@@ -63,7 +63,8 @@ uint32_t ptx_rt_dp4a(uint32_t a, uint32_t b, uint32_t c, uint32_t a_signed, uint
 	return c;
 }
 
-uint32_t ptx_rt_dp2a(uint32_t a, uint32_t b, uint32_t c, uint32_t a_signed, uint32_t b_signed, uint32_t high)
+uint32_t ptx_rt_dp2a(uint32_t a, uint32_t b, uint32_t c, uint32_t a_signed, uint32_t b_signed,
+		     uint32_t high)
 {
 	b >>= high ? 16 : 0;
 	for (unsigned int i = 0; i < 2; i++) {
@@ -100,9 +101,11 @@ PTX_SWITCHES void ptx_rt_nanosleep(struct ptx_thread *t, uint32_t ns)
 
 uint32_t ptx_rt_isspacep(struct ptx_thread *t, uint64_t address, uint32_t space)
 {
-	bool shared = address - (uint64_t)(uintptr_t)t->shared < PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES;
+	bool shared = address - (uint64_t)(uintptr_t)t->shared <
+		      PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES;
 	const struct ptx_fiber *fiber = t->fiber;
-	bool local = address - (uint64_t)(uintptr_t)fiber->low < (uint64_t)(fiber->high - fiber->low);
+	bool local = address - (uint64_t)(uintptr_t)fiber->low <
+		     (uint64_t)(fiber->high - fiber->low);
 
 	switch (space) {
 	case PTX_SPACE_SHARED: return shared;

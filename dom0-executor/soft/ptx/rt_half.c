@@ -25,7 +25,8 @@ static uint64_t bits_of(double a)
 }
 
 /* size = fraction * 2^exponent, a double's 53-bit fraction; rounds to f's numbers, mode as in rt.h. */
-static uint32_t encode(const struct format *f, uint64_t fraction, int exponent, bool negative, uint32_t mode)
+static uint32_t encode(const struct format *f, uint64_t fraction, int exponent, bool negative,
+		       uint32_t mode)
 {
 	/* The result's unit in the last place is 2^unit. */
 	int unit = exponent + 52 - f->fraction, least = 1 - f->bias - f->fraction, drop;

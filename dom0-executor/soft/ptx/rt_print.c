@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define LINE_MAX_BYTES 1024u /* buffered before it is written */
-#define FIELD_MAX 512	     /* width and precision of a conversion */
+#define FIELD_MAX      512   /* width and precision of a conversion */
 
 struct out {
 	const struct ptx_callbacks *callbacks;
@@ -22,7 +22,7 @@ struct out {
 struct spec {
 	char flags[8];
 	int width, precision; /* -1: none */
-	int longs;	      /* -2 hh, -1 h, 1 l, 2 ll */
+	int longs;            /* -2 hh, -1 h, 1 l, 2 ll */
 	char conversion;
 };
 
@@ -172,7 +172,8 @@ static void put_pointer(struct out *out, const struct spec *s, const uint8_t **a
 {
 	uint64_t value = take(args, 8);
 	char text[32];
-	int len = value ? snprintf(text, sizeof(text), "0x%" PRIx64, value) : snprintf(text, sizeof(text), "(nil)");
+	int len = value ? snprintf(text, sizeof(text), "0x%" PRIx64, value)
+			: snprintf(text, sizeof(text), "(nil)");
 
 	put_padded(out, s, text, len > 0 ? (size_t)len : 0);
 }
@@ -188,17 +189,28 @@ static void put_char(struct out *out, const struct spec *s, const uint8_t **args
 static bool put_spec(struct out *out, const struct spec *s, const uint8_t **args)
 {
 	switch (s->conversion) {
-	case 'd': case 'i': case 'u': case 'o': case 'x': case 'X':
-		put_integer(out, s, args);
-		return true;
-	case 'e': case 'E': case 'f': case 'F': case 'g': case 'G': case 'a': case 'A':
-		put_double(out, s, args);
-		return true;
+	case 'd':
+	case 'i':
+	case 'u':
+	case 'o':
+	case 'x':
+	case 'X': put_integer(out, s, args); return true;
+	case 'e':
+	case 'E':
+	case 'f':
+	case 'F':
+	case 'g':
+	case 'G':
+	case 'a':
+	case 'A': put_double(out, s, args); return true;
 	case 'c': put_char(out, s, args); return true;
 	case 's': put_string(out, s, args); return true;
 	case 'p': put_pointer(out, s, args); return true;
 	case '%': out_put(out, "%", 1); return false;
-	default: out_put(out, "%", 1); out_put(out, &s->conversion, s->conversion != 0); return false;
+	default:
+		out_put(out, "%", 1);
+		out_put(out, &s->conversion, s->conversion != 0);
+		return false;
 	}
 }
 
@@ -232,22 +244,24 @@ static const char *text_or(uint64_t address, const char *otherwise)
 }
 
 /* The line is CUDA's. */
-PTX_SWITCHES void ptx_rt_assert(struct ptx_thread *t, uint64_t message, uint64_t file, uint32_t line, uint64_t function,
-		   uint64_t char_size)
+PTX_SWITCHES void ptx_rt_assert(struct ptx_thread *t, uint64_t message, uint64_t file,
+				uint32_t line, uint64_t function, uint64_t char_size)
 {
 	const struct ptx_callbacks *callbacks = &t->block->worker->run->callbacks;
 	const uint32_t *ctaid = t->block->head.ctaid;
 	char text[1024];
-	int len = snprintf(text, sizeof(text),
-			   "%.200s:%u: %.300s: block: [%u,%u,%u], thread: [%u,%u,%u] Assertion `%.300s` failed.\n",
-			   text_or(file, "?"), line, text_or(function, "?"), ctaid[0], ctaid[1], ctaid[2],
-			    t->tid[0], t->tid[1], t->tid[2], text_or(message, "?"));
+	int len = snprintf(
+		text, sizeof(text),
+		"%.200s:%u: %.300s: block: [%u,%u,%u], thread: [%u,%u,%u] Assertion `%.300s` failed.\n",
+		text_or(file, "?"), line, text_or(function, "?"), ctaid[0], ctaid[1], ctaid[2],
+		t->tid[0], t->tid[1], t->tid[2], text_or(message, "?"));
 
 	void (*write)(void *, const char *, size_t) =
 		callbacks->write_assert ? callbacks->write_assert : callbacks->write;
 
 	(void)char_size; /* always 1 */
 	if (write && len > 0)
-		write(callbacks->opaque, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+		write(callbacks->opaque, text,
+		      (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
 	ptx_fault_raise(t, PTX_FAULT_ASSERT, 0, NULL);
 }

@@ -14,7 +14,6 @@
 
 static void fiber_entry(struct ptx_fiber *fiber);
 
-
 #ifdef PTX_ASAN
 /* AddressSanitizer must know which stack is the current one. */
 static void main_bounds(struct ptx_worker *w)
@@ -141,7 +140,8 @@ static struct ptx_fiber *pick(struct ptx_worker *w, bool unstarted_first)
 	return fiber || !w->unstarted ? fiber : fiber_get(w);
 }
 
-PTX_SWITCHES static void switch_to_next(struct ptx_worker *w, struct ptx_fiber *from, bool unstarted_first)
+PTX_SWITCHES static void switch_to_next(struct ptx_worker *w, struct ptx_fiber *from,
+					bool unstarted_first)
 {
 	struct ptx_fiber *to = pick(w, unstarted_first);
 

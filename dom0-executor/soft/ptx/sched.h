@@ -28,7 +28,7 @@ struct ptx_run {
 	const volatile int *cancel;
 	uint64_t block_count;
 	uint64_t next_block; /* atomic */
-	int stop;	     /* atomic: a worker met a fault */
+	int stop;            /* atomic: a worker met a fault */
 	size_t stack_bytes;
 	pthread_mutex_t lock; /* fault */
 	struct ptx_fault fault;
@@ -43,10 +43,10 @@ struct ptx_barrier {
 };
 
 struct ptx_warp {
-	uint32_t alive;	  /* lanes that exist and have not ended */
-	uint32_t running; /* lanes that wait for nothing, unstarted ones included */
+	uint32_t alive;     /* lanes that exist and have not ended */
+	uint32_t running;   /* lanes that wait for nothing, unstarted ones included */
 	uint32_t at_active; /* lanes that wait in activemask */
-	uint32_t at_op;	    /* lanes that wait in another operation */
+	uint32_t at_op;     /* lanes that wait in another operation */
 };
 
 struct ptx_block {
@@ -68,7 +68,7 @@ struct ptx_worker {
 	volatile uint8_t poke;
 	bool aborted;
 	uint32_t prepared; /* blocks whose threads are set up for this run */
-	uint32_t index; /* in the run: %smid */
+	uint32_t index;    /* in the run: %smid */
 	void *main_sp;
 	const void *main_low; /* the OS thread's stack, for AddressSanitizer only */
 	size_t main_bytes;
@@ -88,7 +88,8 @@ struct ptx_worker {
 };
 
 /* worker.c */
-int ptx_worker_reserve(struct ptx_worker *w, const struct ptx_run *run, uint32_t blocks); /* -ENOMEM */
+int ptx_worker_reserve(struct ptx_worker *w, const struct ptx_run *run,
+		       uint32_t blocks); /* -ENOMEM */
 void ptx_worker_free(struct ptx_worker *w);
 
 /* sched.c */
@@ -104,8 +105,8 @@ void ptx_sched_leave_by_signal(struct ptx_worker *w);
 /* fault.c */
 void ptx_fault_record(struct ptx_run *run, const struct ptx_thread *t, enum ptx_fault_kind kind,
 		      uint64_t address, const char *detail);
-void ptx_fault_raise(struct ptx_thread *t, enum ptx_fault_kind kind, uint64_t address, const char *detail)
-	__attribute__((noreturn));
+void ptx_fault_raise(struct ptx_thread *t, enum ptx_fault_kind kind, uint64_t address,
+		     const char *detail) __attribute__((noreturn));
 int ptx_fault_enter(struct ptx_worker *w); /* this OS thread runs w's fibers from now on */
 void ptx_fault_leave(struct ptx_worker *w);
 

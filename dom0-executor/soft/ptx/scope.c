@@ -59,7 +59,8 @@ void scope_close(struct ptx_parser *p)
 	p->scope = scope->outer;
 }
 
-struct ptx_binding *scope_bind(struct ptx_parser *p, struct ptx_atom *name, enum ptx_binding_kind kind)
+struct ptx_binding *scope_bind(struct ptx_parser *p, struct ptx_atom *name,
+			       enum ptx_binding_kind kind)
 {
 	struct ptx_binding *b;
 
@@ -72,8 +73,11 @@ struct ptx_binding *scope_bind(struct ptx_parser *p, struct ptx_atom *name, enum
 	b = parse_alloc(p, sizeof(*b));
 	if (!b)
 		return NULL;
-	*b = (struct ptx_binding){.shadowed = name->binding, .next = p->scope->bindings, .name = name,
-				  .kind = kind, .scope = p->scope};
+	*b = (struct ptx_binding){.shadowed = name->binding,
+				  .next = p->scope->bindings,
+				  .name = name,
+				  .kind = kind,
+				  .scope = p->scope};
 	p->scope->bindings = b;
 	name->binding = b;
 	return b;
@@ -116,7 +120,8 @@ bool scope_reg(struct ptx_parser *p, struct ptx_atom *name, uint32_t *reg)
 		*reg = name->binding->reg;
 		return true;
 	}
-	return name && (!name->binding || name->binding->kind == BIND_RANGE) && range_reg(p, name, reg);
+	return name && (!name->binding || name->binding->kind == BIND_RANGE) &&
+	       range_reg(p, name, reg);
 }
 
 struct ptx_label *scope_label(struct ptx_parser *p, struct ptx_atom *name, bool define)
@@ -137,8 +142,11 @@ struct ptx_label *scope_label(struct ptx_parser *p, struct ptx_atom *name, bool 
 		label = parse_alloc(p, sizeof(*label));
 		if (!label)
 			return NULL;
-		*label = (struct ptx_label){.name = name, .line = p->token.line, .insn = UINT32_MAX,
-					    .next = p->scope->labels, .shadowed = name->label,
+		*label = (struct ptx_label){.name = name,
+					    .line = p->token.line,
+					    .insn = UINT32_MAX,
+					    .next = p->scope->labels,
+					    .shadowed = name->label,
 					    .scope = p->scope};
 		p->scope->labels = label;
 		name->label = label;
@@ -154,7 +162,8 @@ uint32_t func_add_regs(struct ptx_parser *p, unsigned int type, uint32_t count)
 	uint32_t first = f->reg_count;
 
 	if (count > PTX_REGS_MAX - f->reg_count) {
-		parse_fail(p, -ENOTSUP, "more than %u registers in '%s'", PTX_REGS_MAX, f->symbol.name);
+		parse_fail(p, -ENOTSUP, "more than %u registers in '%s'", PTX_REGS_MAX,
+			   f->symbol.name);
 		return 0;
 	}
 	if (f->reg_count + count > f->reg_space) {

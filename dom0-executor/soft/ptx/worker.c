@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define SHARED_OPEN (PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES) /* a multiple of a page */
-#define SHARED_STRIDE (256u << 10)				       /* with a closed end */
+#define SHARED_OPEN   (PTX_SHARED_BYTES_MAX + PTX_RESERVED_SHARED_BYTES) /* a multiple of a page */
+#define SHARED_STRIDE (256u << 10)                                       /* with a closed end */
 
 static int stacks_reserve(struct ptx_worker *w, uint32_t count, size_t bytes)
 {
@@ -17,7 +17,8 @@ static int stacks_reserve(struct ptx_worker *w, uint32_t count, size_t bytes)
 	ptx_stacks_free(&w->stacks);
 	w->free_fibers = NULL;
 	/* A whole block's worth at once, so that it does not grow step by step. */
-	return ptx_stacks_init(&w->stacks, count < PTX_BLOCK_THREADS_MAX ? PTX_BLOCK_THREADS_MAX : count, bytes);
+	return ptx_stacks_init(
+		&w->stacks, count < PTX_BLOCK_THREADS_MAX ? PTX_BLOCK_THREADS_MAX : count, bytes);
 }
 
 static int blocks_reserve(struct ptx_worker *w, uint32_t blocks)
@@ -43,8 +44,8 @@ static int blocks_reserve(struct ptx_worker *w, uint32_t blocks)
 	w->shared_stride = SHARED_STRIDE;
 	w->block_space = blocks;
 	for (uint32_t i = 0; i < blocks; i++)
-		mprotect(w->shared + (size_t)i * SHARED_STRIDE + SHARED_OPEN, SHARED_STRIDE - SHARED_OPEN,
-			 PROT_NONE);
+		mprotect(w->shared + (size_t)i * SHARED_STRIDE + SHARED_OPEN,
+			 SHARED_STRIDE - SHARED_OPEN, PROT_NONE);
 	return 0;
 }
 

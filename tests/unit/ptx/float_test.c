@@ -9,20 +9,39 @@
 #include <stdlib.h>
 
 #define REF(name) static uint64_t name(uint64_t a, uint64_t b, uint64_t c)
-#define UNUSED (void)a, (void)b, (void)c
+#define UNUSED    (void)a, (void)b, (void)c
 
+/* clang-format off: one reference a line */
 /* C's arithmetic in a rounding mode; volatile keeps it between the two changes. */
-#define ROUNDED32(name, mode, expr) \
-	REF(name) { UNUSED; volatile float x = f32(a), y = f32(b), z = f32(c), r; fesetround(mode); \
-		    (void)y; (void)z; r = (float)(expr); fesetround(FE_TONEAREST); return u32(r); }
-#define ROUNDED64(name, mode, expr) \
-	REF(name) { UNUSED; volatile double x = f64(a), y = f64(b), z = f64(c), r; fesetround(mode); \
-		    (void)y; (void)z; r = (expr); fesetround(FE_TONEAREST); return u64(r); }
+#define ROUNDED32(name, mode, expr)                                   \
+	REF(name)                                                     \
+	{                                                             \
+		UNUSED;                                               \
+		volatile float x = f32(a), y = f32(b), z = f32(c), r; \
+		fesetround(mode);                                     \
+		(void)y;                                              \
+		(void)z;                                              \
+		r = (float)(expr);                                    \
+		fesetround(FE_TONEAREST);                             \
+		return u32(r);                                        \
+	}
+#define ROUNDED64(name, mode, expr)                                    \
+	REF(name)                                                      \
+	{                                                              \
+		UNUSED;                                                \
+		volatile double x = f64(a), y = f64(b), z = f64(c), r; \
+		fesetround(mode);                                      \
+		(void)y;                                               \
+		(void)z;                                               \
+		r = (expr);                                            \
+		fesetround(FE_TONEAREST);                              \
+		return u64(r);                                         \
+	}
 
 ROUNDED32(add_rn, FE_TONEAREST, x + y)
 ROUNDED32(add_rz, FE_TOWARDZERO, x + y)
 ROUNDED32(sub_rm, FE_DOWNWARD, x - y)
-ROUNDED32(mul_rp, FE_UPWARD, x * y)
+ROUNDED32(mul_rp, FE_UPWARD, x *y)
 ROUNDED32(mul_rn, FE_TONEAREST, x *y)
 ROUNDED32(div_rn, FE_TONEAREST, x / y)
 ROUNDED32(div_rz, FE_TOWARDZERO, x / y)
@@ -49,13 +68,41 @@ static float saturate(float x)
 {
 	return x > 0 ? (x < 1 ? x : 1) : 0;
 }
-REF(add_ftz) { UNUSED; return u32(flush(flush(f32(a)) + flush(f32(b)))); }
-REF(mul_ftz_sat) { UNUSED; return u32(saturate(flush(flush(f32(a)) * flush(f32(b))))); }
-REF(add_sat) { UNUSED; return u32(saturate(f32(a) + f32(b))); }
-REF(neg_f) { UNUSED; return a ^ 0x80000000; }
-REF(abs_f) { UNUSED; return a & 0x7fffffff; }
-REF(neg_d) { UNUSED; return a ^ 1ull << 63; }
-REF(copysign_f) { UNUSED; return u32(copysignf(f32(b), f32(a))); }
+REF(add_ftz)
+{
+	UNUSED;
+	return u32(flush(flush(f32(a)) + flush(f32(b))));
+}
+REF(mul_ftz_sat)
+{
+	UNUSED;
+	return u32(saturate(flush(flush(f32(a)) * flush(f32(b)))));
+}
+REF(add_sat)
+{
+	UNUSED;
+	return u32(saturate(f32(a) + f32(b)));
+}
+REF(neg_f)
+{
+	UNUSED;
+	return a ^ 0x80000000;
+}
+REF(abs_f)
+{
+	UNUSED;
+	return a & 0x7fffffff;
+}
+REF(neg_d)
+{
+	UNUSED;
+	return a ^ 1ull << 63;
+}
+REF(copysign_f)
+{
+	UNUSED;
+	return u32(copysignf(f32(b), f32(a)));
+}
 
 static float min_f(float x, float y)
 {
@@ -65,20 +112,77 @@ static float max_f(float x, float y)
 {
 	return isnan(x) ? y : isnan(y) ? x : x == y ? (signbit(x) ? y : x) : x > y ? x : y;
 }
-REF(min_) { UNUSED; return u32(min_f(f32(a), f32(b))); }
-REF(max_) { UNUSED; return u32(max_f(f32(a), f32(b))); }
-REF(max_nan) { UNUSED; return isnan(f32(a)) || isnan(f32(b)) ? 0x7fffffff : u32(max_f(f32(a), f32(b))); }
-REF(min_xorsign) { UNUSED; float m = min_f(fabsf(f32(a)), fabsf(f32(b))); return isnan(m) ? u32(m) : u32(copysignf(m, signbit(f32(a)) != signbit(f32(b)) ? -1.0f : 1.0f)); }
-REF(dmin_) { UNUSED; double x = f64(a), y = f64(b); return isnan(x) ? b : isnan(y) ? a : x == y ? (a | b) : x < y ? a : b; }
-REF(setp_ltu) { UNUSED; return !(f32(a) >= f32(b)); }
-REF(setp_ne) { UNUSED; float x = f32(a), y = f32(b); return x < y || x > y; }
-REF(setp_neu) { UNUSED; return !(f64(a) == f64(b)); }
-REF(setp_num) { UNUSED; return !isnan(f64(a)) && !isnan(f64(b)); }
-REF(set_f) { UNUSED; return f32(a) > f32(b) ? u32(1.0f) : 0; }
-REF(test_normal) { UNUSED; return isnormal(f32(a)); }
-REF(test_subnormal) { UNUSED; return fpclassify(f32(a)) == FP_SUBNORMAL; }
-REF(test_finite) { UNUSED; return isfinite(f64(a)) != 0; }
+REF(min_)
+{
+	UNUSED;
+	return u32(min_f(f32(a), f32(b)));
+}
+REF(max_)
+{
+	UNUSED;
+	return u32(max_f(f32(a), f32(b)));
+}
+REF(max_nan)
+{
+	UNUSED;
+	return isnan(f32(a)) || isnan(f32(b)) ? 0x7fffffff : u32(max_f(f32(a), f32(b)));
+}
+REF(min_xorsign)
+{
+	UNUSED;
+	float m = min_f(fabsf(f32(a)), fabsf(f32(b)));
+	return isnan(m) ? u32(m)
+			: u32(copysignf(m, signbit(f32(a)) != signbit(f32(b)) ? -1.0f : 1.0f));
+}
+REF(dmin_)
+{
+	UNUSED;
+	double x = f64(a), y = f64(b);
+	return isnan(x) ? b : isnan(y) ? a : x == y ? (a | b) : x < y ? a : b;
+}
+REF(setp_ltu)
+{
+	UNUSED;
+	return !(f32(a) >= f32(b));
+}
+REF(setp_ne)
+{
+	UNUSED;
+	float x = f32(a), y = f32(b);
+	return x < y || x > y;
+}
+REF(setp_neu)
+{
+	UNUSED;
+	return !(f64(a) == f64(b));
+}
+REF(setp_num)
+{
+	UNUSED;
+	return !isnan(f64(a)) && !isnan(f64(b));
+}
+REF(set_f)
+{
+	UNUSED;
+	return f32(a) > f32(b) ? u32(1.0f) : 0;
+}
+REF(test_normal)
+{
+	UNUSED;
+	return isnormal(f32(a));
+}
+REF(test_subnormal)
+{
+	UNUSED;
+	return fpclassify(f32(a)) == FP_SUBNORMAL;
+}
+REF(test_finite)
+{
+	UNUSED;
+	return isfinite(f64(a)) != 0;
+}
 
+/* clang-format on */
 static void test_arithmetic(void **state)
 {
 	static const struct op_test tests[] = {
@@ -150,6 +254,7 @@ static uint64_t clamp_to(double x, double low, double high, uint64_t nan)
 		return high >= 0x1p64 ? UINT64_MAX : high >= 0x1p63 ? INT64_MAX : (uint64_t)high;
 	return x < 0 ? (uint64_t)(int64_t)x : (uint64_t)x;
 }
+/* clang-format off */
 REF(f_s32_rzi) { UNUSED; return clamp_to(trunc(f32(a)), INT32_MIN, INT32_MAX, 0); }
 REF(f_u32_rni) { UNUSED; return clamp_to(nearbyint(f32(a)), 0, UINT32_MAX, 0); }
 REF(f_s8_rmi) { UNUSED; return clamp_to(floor(f32(a)), -128, 127, 0); }
@@ -181,6 +286,7 @@ REF(sat_u8_s32) { UNUSED; int32_t x = (int32_t)a; return (uint64_t)(x < 0 ? 0 : 
 REF(sat_s16_s64) { UNUSED; int64_t x = (int64_t)a; return (uint64_t)(x < -32768 ? -32768 : x > 32767 ? 32767 : x); }
 REF(sat_s32_u32) { UNUSED; return (uint32_t)a > INT32_MAX ? INT32_MAX : (uint32_t)a; }
 
+/* clang-format on */
 static void test_convert(void **state)
 {
 	static const struct op_test tests[] = {
@@ -275,6 +381,7 @@ static uint64_t half_out(double p, double c, bool bf)
 	return (negative ? 0x8000u : 0) | low;
 }
 
+/* clang-format off */
 #define HALVES(prefix, bf) \
 	REF(prefix##_add) { UNUSED; return half_out(half_in(a, bf), half_in(b, bf), bf); } \
 	REF(prefix##_mul) { UNUSED; double x = half_in(a, bf) * half_in(b, bf); return half_out(x, copysign(0, x), bf); } \
@@ -294,6 +401,7 @@ REF(h_neg) { UNUSED; return a ^ 0x8000; }
 REF(h_setp) { UNUSED; return half_in(a, false) < half_in(b, false); }
 REF(h2_set) { UNUSED; return (half_in(a & 0xffff, false) == half_in(b & 0xffff, false) ? 0x3c00u : 0) | (half_in(a >> 16, false) == half_in(b >> 16, false) ? 0x3c00u << 16 : 0); }
 
+/* clang-format on */
 static void test_half(void **state)
 {
 	static const struct op_test tests[] = {
@@ -331,9 +439,12 @@ static void test_half_all(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 65536; i++)
 		in[i] = (uint16_t)i;
-	run_body("", "mov.u32 %x0, %ctaid.x; shl.b32 %x0, %x0, 8; add.u32 %x0, %x0, %t; mul.wide.u32 %y0, %x0, 2;"
-		 "add.u64 %in, %in, %y0; add.u64 %out, %out, %y0; ld.global.b16 %h0, [%in]; cvt.f32.f16 %f0, %h0;"
-		 "cvt.rn.f16.f32 %h1, %f0; st.global.b16 [%out], %h1; ret;", 256, 256, out, in);
+	run_body(
+		"",
+		"mov.u32 %x0, %ctaid.x; shl.b32 %x0, %x0, 8; add.u32 %x0, %x0, %t; mul.wide.u32 %y0, %x0, 2;"
+		"add.u64 %in, %in, %y0; add.u64 %out, %out, %y0; ld.global.b16 %h0, [%in]; cvt.f32.f16 %f0, %h0;"
+		"cvt.rn.f16.f32 %h1, %f0; st.global.b16 [%out], %h1; ret;",
+		256, 256, out, in);
 	for (unsigned int i = 0; i < 65536; i++)
 		assert_int_equal(out[i], (i & 0x7fff) > 0x7c00 ? 0x7fff : i);
 	free(in);
@@ -342,16 +453,21 @@ static void test_half_all(void **state)
 
 /* ---- approximations: within the error that PTX allows ---- */
 
-static void approx(const char *insn, double (*ref)(double), double from, double to, double relative, double absolute)
+static void approx(const char *insn, double (*ref)(double), double from, double to, double relative,
+		   double absolute)
 {
-	enum { N = 512 };
+	enum {
+		N = 512
+	};
 	float in[N], out[N];
 	char body[512];
 
 	for (int i = 0; i < N; i++)
 		in[i] = (float)(from + (to - from) * i / (N - 1));
-	snprintf(body, sizeof(body), "mul.wide.u32 %%y0, %%t, 4; add.u64 %%in, %%in, %%y0; add.u64 %%out, %%out, %%y0;"
-		 "ld.global.f32 %%f0, [%%in]; %s %%f1, %%f0; st.global.f32 [%%out], %%f1; ret;", insn);
+	snprintf(body, sizeof(body),
+		 "mul.wide.u32 %%y0, %%t, 4; add.u64 %%in, %%in, %%y0; add.u64 %%out, %%out, %%y0;"
+		 "ld.global.f32 %%f0, [%%in]; %s %%f1, %%f0; st.global.f32 [%%out], %%f1; ret;",
+		 insn);
 	run_body("", body, 1, N, out, in);
 	for (int i = 0; i < N; i++) {
 		double want = ref(in[i]);
@@ -361,8 +477,14 @@ static void approx(const char *insn, double (*ref)(double), double from, double 
 	}
 }
 
-static double rcp_of(double x) { return 1 / x; }
-static double rsqrt_of(double x) { return 1 / sqrt(x); }
+static double rcp_of(double x)
+{
+	return 1 / x;
+}
+static double rsqrt_of(double x)
+{
+	return 1 / sqrt(x);
+}
 
 static void test_approx(void **state)
 {
@@ -380,8 +502,9 @@ static void test_approx(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_compare), cmocka_unit_test(test_convert),
-		cmocka_unit_test(test_half),	   cmocka_unit_test(test_half_all), cmocka_unit_test(test_approx),
+		cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_convert),    cmocka_unit_test(test_half),
+		cmocka_unit_test(test_half_all),   cmocka_unit_test(test_approx),
 	};
 
 	int failed = cmocka_run_group_tests_name("this CPU", tests, NULL, NULL);

@@ -6,26 +6,82 @@
 #include <stdlib.h>
 
 #define RANDOM_ROWS 2000
-#define ROWS_MAX 48000
+#define ROWS_MAX    48000
 
 bool baseline;
 
 static const char head[] = ".version 8.7\n.target sm_90\n.address_size 64\n";
 
-static const uint64_t edges16[] = {0, 1, 2, 3, 15, 16, 17, 0x7f, 0x80, 0xff, 0x3c00, 0x3c01, 0x0001, 0x03ff,
-				   0x0400, 0x7bff, 0x7c00, 0x7e00, 0x7fff, 0x8000, 0x8001, 0xbc00, 0xfbff,
-				   0xfc00, 0xfe00, 0xffff, 0x3f80, 0x4049, 0x7f80, 0x7f7f};
-static const uint64_t edges32[] = {
-	0, 1, 2, 7, 31, 32, 33, 64, 255, 256, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0x80000001,
-	0xffffffff, 0xfffffffe, 0x3f800000 /* 1 */, 0xbf800000, 0x00800000 /* least normal */, 0x007fffff,
-	0x7f7fffff /* largest */, 0x7f800000 /* inf */, 0xff800000, 0x7fc00000 /* NaN */, 0x3f000000, 0x40490fdb,
-	0x4f000000 /* 2^31 */, 0xcf000000, 0x3fc00000 /* 1.5 */, 0x40200000 /* 2.5 */, 0x33800000, 0x5f000000};
-static const uint64_t edges64[] = {
-	0, 1, 2, 31, 32, 63, 64, 65, 255, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff,
-	0x8000000000000000, 0x8000000000000001, 0xffffffffffffffff, 0x3ff0000000000000 /* 1 */,
-	0xbff0000000000000, 0x0010000000000000, 0x000fffffffffffff, 0x7fefffffffffffff, 0x7ff0000000000000,
-	0xfff0000000000000, 0x7ff8000000000000, 0x400921fb54442d18, 0x43e0000000000000 /* 2^63 */,
-	0x3ff8000000000000, 0x4004000000000000, 0x41dfffffffe00000, 0x3ca0000000000000};
+static const uint64_t edges16[] = {0,      1,      2,      3,      15,     16,     17,     0x7f,
+				   0x80,   0xff,   0x3c00, 0x3c01, 0x0001, 0x03ff, 0x0400, 0x7bff,
+				   0x7c00, 0x7e00, 0x7fff, 0x8000, 0x8001, 0xbc00, 0xfbff, 0xfc00,
+				   0xfe00, 0xffff, 0x3f80, 0x4049, 0x7f80, 0x7f7f};
+static const uint64_t edges32[] = {0,
+				   1,
+				   2,
+				   7,
+				   31,
+				   32,
+				   33,
+				   64,
+				   255,
+				   256,
+				   0x7fff,
+				   0x8000,
+				   0xffff,
+				   0x10000,
+				   0x7fffffff,
+				   0x80000000,
+				   0x80000001,
+				   0xffffffff,
+				   0xfffffffe,
+				   0x3f800000 /* 1 */,
+				   0xbf800000,
+				   0x00800000 /* least normal */,
+				   0x007fffff,
+				   0x7f7fffff /* largest */,
+				   0x7f800000 /* inf */,
+				   0xff800000,
+				   0x7fc00000 /* NaN */,
+				   0x3f000000,
+				   0x40490fdb,
+				   0x4f000000 /* 2^31 */,
+				   0xcf000000,
+				   0x3fc00000 /* 1.5 */,
+				   0x40200000 /* 2.5 */,
+				   0x33800000,
+				   0x5f000000};
+static const uint64_t edges64[] = {0,
+				   1,
+				   2,
+				   31,
+				   32,
+				   63,
+				   64,
+				   65,
+				   255,
+				   0x7fffffff,
+				   0x80000000,
+				   0xffffffff,
+				   0x100000000,
+				   0x7fffffffffffffff,
+				   0x8000000000000000,
+				   0x8000000000000001,
+				   0xffffffffffffffff,
+				   0x3ff0000000000000 /* 1 */,
+				   0xbff0000000000000,
+				   0x0010000000000000,
+				   0x000fffffffffffff,
+				   0x7fefffffffffffff,
+				   0x7ff0000000000000,
+				   0xfff0000000000000,
+				   0x7ff8000000000000,
+				   0x400921fb54442d18,
+				   0x43e0000000000000 /* 2^63 */,
+				   0x3ff8000000000000,
+				   0x4004000000000000,
+				   0x41dfffffffe00000,
+				   0x3ca0000000000000};
 
 float f32(uint64_t bits)
 {
@@ -86,12 +142,13 @@ static char *body_text(const char *globals, const char *body)
 {
 	char *text;
 
-	if (asprintf(&text,
-		     "%s%s\n.visible .entry k(.param .u64 out, .param .u64 in)\n{\n"
-		     ".reg .b32 %%t, %%x<16>; .reg .b64 %%out, %%in, %%y<16>; .reg .pred %%p, %%q, %%r; .reg .b16 %%h<8>;\n"
-		     ".reg .f32 %%f<8>; .reg .f64 %%g<8>;\n"
-		     "ld.param.u64 %%out, [out]; ld.param.u64 %%in, [in]; mov.u32 %%t, %%tid.x;\n%s\n}\n",
-		     head, globals, body) < 0)
+	if (asprintf(
+		    &text,
+		    "%s%s\n.visible .entry k(.param .u64 out, .param .u64 in)\n{\n"
+		    ".reg .b32 %%t, %%x<16>; .reg .b64 %%out, %%in, %%y<16>; .reg .pred %%p, %%q, %%r; .reg .b16 %%h<8>;\n"
+		    ".reg .f32 %%f<8>; .reg .f64 %%g<8>;\n"
+		    "ld.param.u64 %%out, [out]; ld.param.u64 %%in, [in]; mov.u32 %%t, %%tid.x;\n%s\n}\n",
+		    head, globals, body) < 0)
 		abort();
 	return text;
 }
@@ -109,13 +166,16 @@ int run_k(struct ptx_module *module, uint32_t grid, uint32_t block, const void *
 	  struct ptx_fault *fault)
 {
 	const void *params[] = {out, in};
-	struct ptx_launch launch = {.grid = {grid, 1, 1}, .block = {block, 1, 1}, .params = params,
+	struct ptx_launch launch = {.grid = {grid, 1, 1},
+				    .block = {block, 1, 1},
+				    .params = params,
 				    .param_bytes = sizeof(params)};
 
 	return ptx_launch(ptx_module_kernel(module, "k"), &launch, fault);
 }
 
-void run_body(const char *globals, const char *body, uint32_t grid, uint32_t block, void *out, void *in)
+void run_body(const char *globals, const char *body, uint32_t grid, uint32_t block, void *out,
+	      void *in)
 {
 	struct ptx_module *module = load_body(globals, body);
 	struct ptx_fault fault;
@@ -184,14 +244,16 @@ static uint64_t random_of(const char *type)
 static size_t rows_make(const struct op_test *test, struct words *rows)
 {
 	const uint64_t *a, *b, *c;
-	size_t na = edges_of(test->a, &a), nb = edges_of(test->b, &b), nc = edges_of(test->c, &c), n = 0;
+	size_t na = edges_of(test->a, &a), nb = edges_of(test->b, &b), nc = edges_of(test->c, &c),
+	       n = 0;
 
 	for (size_t i = 0; i < na; i++)
 		for (size_t k = 0; k < nb; k++)
 			for (size_t m = 0; m < nc && n < ROWS_MAX - RANDOM_ROWS - 128; m++)
 				rows[n++] = (struct words){a[i], b[k], c[m]};
 	for (size_t i = 0; i < RANDOM_ROWS; i++)
-		rows[n++] = (struct words){random_of(test->a), random_of(test->b), random_of(test->c)};
+		rows[n++] =
+			(struct words){random_of(test->a), random_of(test->b), random_of(test->c)};
 	return n;
 }
 
@@ -202,11 +264,13 @@ static void reg_text(char *text, size_t size, const char *name, const char *type
 	if (!type)
 		*text = 0;
 	else if (bits == 1)
-		snprintf(text, size,
-			 ".reg .pred %%%s; .reg .b64 %%w%s; ld.global.b64 %%w%s, [%%in+%d]; setp.ne.b64 %%%s, %%w%s, 0;\n",
-			 name, name, name, offset, name, name);
+		snprintf(
+			text, size,
+			".reg .pred %%%s; .reg .b64 %%w%s; ld.global.b64 %%w%s, [%%in+%d]; setp.ne.b64 %%%s, %%w%s, 0;\n",
+			name, name, name, offset, name, name);
 	else
-		snprintf(text, size, ".reg .%s %%%s; ld.global.b%u %%%s, [%%in+%d];\n", type, name, bits, name, offset);
+		snprintf(text, size, ".reg .%s %%%s; ld.global.b%u %%%s, [%%in+%d];\n", type, name,
+			 bits, name, offset);
 }
 
 static struct ptx_module *op_module(const struct op_test *test)
@@ -219,14 +283,19 @@ static struct ptx_module *op_module(const struct op_test *test)
 	reg_text(b, sizeof(b), "b", test->b, 8);
 	reg_text(c, sizeof(c), "c", test->c, 16);
 	if (bits == 1)
-		snprintf(store, sizeof(store), "selp.b64 %%y0, 1, 0, %%d; st.global.b64 [%%out], %%y0;");
+		snprintf(store, sizeof(store),
+			 "selp.b64 %%y0, 1, 0, %%d; st.global.b64 [%%out], %%y0;");
 	else
-		snprintf(store, sizeof(store), "mov.b64 %%y0, 0; st.global.b64 [%%out], %%y0; st.global.b%u [%%out], %%d;", bits);
-	if (asprintf(&body,
-		     "mov.u32 %%x0, %%ctaid.x; mov.u32 %%x1, %%ntid.x; mad.lo.u32 %%x0, %%x0, %%x1, %%t;\n"
-		     "mul.wide.u32 %%y0, %%x0, 8; add.u64 %%out, %%out, %%y0; mul.wide.u32 %%y0, %%x0, 24; add.u64 %%in, %%in, %%y0;\n"
-		     ".reg .%s %%d;\n%s%s%s{ %s }\n%s\nret;",
-		     test->d, a, b, c, test->insn, store) < 0)
+		snprintf(
+			store, sizeof(store),
+			"mov.b64 %%y0, 0; st.global.b64 [%%out], %%y0; st.global.b%u [%%out], %%d;",
+			bits);
+	if (asprintf(
+		    &body,
+		    "mov.u32 %%x0, %%ctaid.x; mov.u32 %%x1, %%ntid.x; mad.lo.u32 %%x0, %%x0, %%x1, %%t;\n"
+		    "mul.wide.u32 %%y0, %%x0, 8; add.u64 %%out, %%out, %%y0; mul.wide.u32 %%y0, %%x0, 24; add.u64 %%in, %%in, %%y0;\n"
+		    ".reg .%s %%d;\n%s%s%s{ %s }\n%s\nret;",
+		    test->d, a, b, c, test->insn, store) < 0)
 		abort();
 	module = load_body("", body);
 	free(body);
@@ -254,13 +323,15 @@ void check_op(const struct op_test *test)
 	assert_true(n + 128 <= ROWS_MAX);
 	assert_int_equal(run_k(module, (uint32_t)blocks, 128, out, rows, &fault), 0);
 	for (size_t i = 0; i < n; i++) {
-		uint64_t want = cut(test->ref(rows[i].a, rows[i].b, rows[i].c), bits), got = cut(out[i], bits);
+		uint64_t want = cut(test->ref(rows[i].a, rows[i].b, rows[i].c), bits),
+			 got = cut(out[i], bits);
 
 		/* Which NaN it is, is not defined for f32 and f64 arithmetic. */
 		if (got != want && !(test->d[0] == 'f' && is_nan(got, bits) && is_nan(want, bits)))
 			fail_msg("%s: a=%#llx b=%#llx c=%#llx gives %#llx, not %#llx", test->insn,
 				 (unsigned long long)rows[i].a, (unsigned long long)rows[i].b,
-				 (unsigned long long)rows[i].c, (unsigned long long)got, (unsigned long long)want);
+				 (unsigned long long)rows[i].c, (unsigned long long)got,
+				 (unsigned long long)want);
 	}
 	ptx_module_unload(module);
 	free(rows);

@@ -26,7 +26,7 @@ struct words {
 typedef uint64_t reference(uint64_t a, uint64_t b, uint64_t c);
 
 struct op_test {
-	const char *insn;	  /* with %d, %a, %b, %c */
+	const char *insn;          /* with %d, %a, %b, %c */
 	const char *d, *a, *b, *c; /* register types: b16 b32 b64 f32 f64 pred; NULL: not used */
 	reference *ref;
 	unsigned int bits; /* of the result that count; 0: all of d's register */
@@ -34,10 +34,10 @@ struct op_test {
 
 /* All combinations of edge values of the operands' widths, and random ones. */
 void check_op(const struct op_test *test);
-#define CHECK_OPS(tests) \
-	do { \
+#define CHECK_OPS(tests)                                                           \
+	do {                                                                       \
 		for (size_t i_ = 0; i_ < sizeof(tests) / sizeof((tests)[0]); i_++) \
-			check_op(&(tests)[i_]); \
+			check_op(&(tests)[i_]);                                    \
 	} while (0)
 
 extern bool baseline; /* load() asks for code without this CPU's extensions */
@@ -49,7 +49,8 @@ struct ptx_module *load_body(const char *globals, const char *body);
 int run_k(struct ptx_module *module, uint32_t grid, uint32_t block, const void *out, const void *in,
 	  struct ptx_fault *fault);
 /* Body, run, unload: for tests of whole little kernels. */
-void run_body(const char *globals, const char *body, uint32_t grid, uint32_t block, void *out, void *in);
+void run_body(const char *globals, const char *body, uint32_t grid, uint32_t block, void *out,
+	      void *in);
 /* Loading must fail with rc and name all of it. */
 void refuse(const char *text, int rc, const char *named);
 void refuse_body(const char *body, int rc, const char *named);

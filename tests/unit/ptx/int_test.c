@@ -3,49 +3,209 @@
 #include "harness.h"
 
 #define REF(name) static uint64_t name(uint64_t a, uint64_t b, uint64_t c)
-#define UNUSED (void)a, (void)b, (void)c
+#define UNUSED    (void)a, (void)b, (void)c
 
 typedef __int128 i128;
 typedef unsigned __int128 u128;
 
-REF(add_) { UNUSED; return a + b; }
-REF(sub_) { UNUSED; return a - b; }
-REF(mul_) { UNUSED; return a * b; }
-REF(add_sat) { UNUSED; int64_t s = (int64_t)(int32_t)a + (int32_t)b; return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s); }
-REF(sub_sat) { UNUSED; int64_t s = (int64_t)(int32_t)a - (int32_t)b; return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s); }
-REF(hi_s32) { UNUSED; return (uint64_t)((int64_t)(int32_t)a * (int32_t)b >> 32); }
-REF(hi_u32) { UNUSED; return (uint64_t)(uint32_t)a * (uint32_t)b >> 32; }
-REF(hi_s64) { UNUSED; return (uint64_t)((i128)(int64_t)a * (int64_t)b >> 64); }
-REF(hi_u64) { UNUSED; return (uint64_t)((u128)a * b >> 64); }
-REF(hi_s16) { UNUSED; return (uint64_t)((int32_t)(int16_t)a * (int16_t)b >> 16); }
-REF(wide_s16) { UNUSED; return (uint64_t)(int64_t)((int32_t)(int16_t)a * (int16_t)b); }
-REF(wide_s32) { UNUSED; return (uint64_t)((int64_t)(int32_t)a * (int32_t)b); }
-REF(wide_u32) { UNUSED; return (uint64_t)(uint32_t)a * (uint32_t)b; }
-REF(mad_lo) { UNUSED; return a * b + c; }
-REF(mad_hi_sat) { UNUSED; int64_t s = ((int64_t)(int32_t)a * (int32_t)b >> 32) + (int32_t)c; return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s); }
-REF(mad_wide_u32) { UNUSED; return (uint64_t)(uint32_t)a * (uint32_t)b + c; }
-REF(mul24_lo_s) { UNUSED; int64_t x = (int32_t)(a << 8) >> 8, y = (int32_t)(b << 8) >> 8; return (uint64_t)(x * y); }
-REF(mul24_hi_u) { UNUSED; return ((a & 0xffffff) * (b & 0xffffff)) >> 16; }
-REF(mad24_lo_u) { UNUSED; return (a & 0xffffff) * (b & 0xffffff) + c; }
-REF(sad_s32) { UNUSED; int64_t x = (int32_t)a, y = (int32_t)b; return (uint64_t)(x > y ? x - y : y - x) + c; }
-REF(sad_u64) { UNUSED; return (a > b ? a - b : b - a) + c; }
-REF(div_s32) { UNUSED; int32_t x = (int32_t)a, y = (int32_t)b; return y == 0 ? UINT64_MAX : y == -1 ? 0 - a : (uint64_t)(x / y); }
-REF(rem_s32) { UNUSED; int32_t x = (int32_t)a, y = (int32_t)b; return y == 0 ? a : y == -1 ? 0 : (uint64_t)(x % y); }
-REF(div_u32) { UNUSED; return (uint32_t)b ? (uint32_t)a / (uint32_t)b : UINT64_MAX; }
-REF(div_s64) { UNUSED; int64_t x = (int64_t)a, y = (int64_t)b; return y == 0 ? UINT64_MAX : y == -1 ? 0 - a : (uint64_t)(x / y); }
-REF(rem_s64) { UNUSED; int64_t x = (int64_t)a, y = (int64_t)b; return y == 0 ? a : y == -1 ? 0 : (uint64_t)(x % y); }
-REF(rem_u64) { UNUSED; return b ? a % b : a; }
-REF(div_s16) { UNUSED; int16_t x = (int16_t)a, y = (int16_t)b; return y ? (uint64_t)(int64_t)(x / y) : UINT64_MAX; }
-REF(abs_s32) { UNUSED; return (int32_t)a < 0 ? 0 - a : a; }
-REF(neg_) { UNUSED; return 0 - a; }
-REF(min_s32) { UNUSED; return (int32_t)a < (int32_t)b ? a : b; }
-REF(max_u64) { UNUSED; return a > b ? a : b; }
-REF(min_s16) { UNUSED; return (int16_t)a < (int16_t)b ? a : b; }
-REF(max_s64) { UNUSED; return (int64_t)a > (int64_t)b ? a : b; }
-REF(add64_by_carry) { UNUSED; return a + b; }
-REF(sub64_by_borrow) { UNUSED; return a - b; }
-REF(mul128_hi) { UNUSED; return (uint64_t)((u128)a * b >> 64); }
+/* clang-format off: one reference a line */
+REF(add_)
+{
+	UNUSED;
+	return a + b;
+}
+REF(sub_)
+{
+	UNUSED;
+	return a - b;
+}
+REF(mul_)
+{
+	UNUSED;
+	return a * b;
+}
+REF(add_sat)
+{
+	UNUSED;
+	int64_t s = (int64_t)(int32_t)a + (int32_t)b;
+	return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s);
+}
+REF(sub_sat)
+{
+	UNUSED;
+	int64_t s = (int64_t)(int32_t)a - (int32_t)b;
+	return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s);
+}
+REF(hi_s32)
+{
+	UNUSED;
+	return (uint64_t)((int64_t)(int32_t)a * (int32_t)b >> 32);
+}
+REF(hi_u32)
+{
+	UNUSED;
+	return (uint64_t)(uint32_t)a * (uint32_t)b >> 32;
+}
+REF(hi_s64)
+{
+	UNUSED;
+	return (uint64_t)((i128)(int64_t)a * (int64_t)b >> 64);
+}
+REF(hi_u64)
+{
+	UNUSED;
+	return (uint64_t)((u128)a * b >> 64);
+}
+REF(hi_s16)
+{
+	UNUSED;
+	return (uint64_t)((int32_t)(int16_t)a * (int16_t)b >> 16);
+}
+REF(wide_s16)
+{
+	UNUSED;
+	return (uint64_t)(int64_t)((int32_t)(int16_t)a * (int16_t)b);
+}
+REF(wide_s32)
+{
+	UNUSED;
+	return (uint64_t)((int64_t)(int32_t)a * (int32_t)b);
+}
+REF(wide_u32)
+{
+	UNUSED;
+	return (uint64_t)(uint32_t)a * (uint32_t)b;
+}
+REF(mad_lo)
+{
+	UNUSED;
+	return a * b + c;
+}
+REF(mad_hi_sat)
+{
+	UNUSED;
+	int64_t s = ((int64_t)(int32_t)a * (int32_t)b >> 32) + (int32_t)c;
+	return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s);
+}
+REF(mad_wide_u32)
+{
+	UNUSED;
+	return (uint64_t)(uint32_t)a * (uint32_t)b + c;
+}
+REF(mul24_lo_s)
+{
+	UNUSED;
+	int64_t x = (int32_t)(a << 8) >> 8, y = (int32_t)(b << 8) >> 8;
+	return (uint64_t)(x * y);
+}
+REF(mul24_hi_u)
+{
+	UNUSED;
+	return ((a & 0xffffff) * (b & 0xffffff)) >> 16;
+}
+REF(mad24_lo_u)
+{
+	UNUSED;
+	return (a & 0xffffff) * (b & 0xffffff) + c;
+}
+REF(sad_s32)
+{
+	UNUSED;
+	int64_t x = (int32_t)a, y = (int32_t)b;
+	return (uint64_t)(x > y ? x - y : y - x) + c;
+}
+REF(sad_u64)
+{
+	UNUSED;
+	return (a > b ? a - b : b - a) + c;
+}
+REF(div_s32)
+{
+	UNUSED;
+	int32_t x = (int32_t)a, y = (int32_t)b;
+	return y == 0 ? UINT64_MAX : y == -1 ? 0 - a : (uint64_t)(x / y);
+}
+REF(rem_s32)
+{
+	UNUSED;
+	int32_t x = (int32_t)a, y = (int32_t)b;
+	return y == 0 ? a : y == -1 ? 0 : (uint64_t)(x % y);
+}
+REF(div_u32)
+{
+	UNUSED;
+	return (uint32_t)b ? (uint32_t)a / (uint32_t)b : UINT64_MAX;
+}
+REF(div_s64)
+{
+	UNUSED;
+	int64_t x = (int64_t)a, y = (int64_t)b;
+	return y == 0 ? UINT64_MAX : y == -1 ? 0 - a : (uint64_t)(x / y);
+}
+REF(rem_s64)
+{
+	UNUSED;
+	int64_t x = (int64_t)a, y = (int64_t)b;
+	return y == 0 ? a : y == -1 ? 0 : (uint64_t)(x % y);
+}
+REF(rem_u64)
+{
+	UNUSED;
+	return b ? a % b : a;
+}
+REF(div_s16)
+{
+	UNUSED;
+	int16_t x = (int16_t)a, y = (int16_t)b;
+	return y ? (uint64_t)(int64_t)(x / y) : UINT64_MAX;
+}
+REF(abs_s32)
+{
+	UNUSED;
+	return (int32_t)a < 0 ? 0 - a : a;
+}
+REF(neg_)
+{
+	UNUSED;
+	return 0 - a;
+}
+REF(min_s32)
+{
+	UNUSED;
+	return (int32_t)a < (int32_t)b ? a : b;
+}
+REF(max_u64)
+{
+	UNUSED;
+	return a > b ? a : b;
+}
+REF(min_s16)
+{
+	UNUSED;
+	return (int16_t)a < (int16_t)b ? a : b;
+}
+REF(max_s64)
+{
+	UNUSED;
+	return (int64_t)a > (int64_t)b ? a : b;
+}
+REF(add64_by_carry)
+{
+	UNUSED;
+	return a + b;
+}
+REF(sub64_by_borrow)
+{
+	UNUSED;
+	return a - b;
+}
+REF(mul128_hi)
+{
+	UNUSED;
+	return (uint64_t)((u128)a * b >> 64);
+}
 
+/* clang-format on */
 static void test_arithmetic(void **state)
 {
 	static const struct op_test tests[] = {
@@ -108,9 +268,11 @@ static void test_carry(void **state)
 {
 	static const struct op_test tests[] = {
 		{"mov.b64 {%x2, %x3}, %a; mov.b64 {%x4, %x5}, %b; add.cc.u32 %x2, %x2, %x4; addc.u32 %x3, %x3, %x5;"
-		 "mov.b64 %d, {%x2, %x3};", "b64", "b64", "b64", NULL, add64_by_carry, 0},
+		 "mov.b64 %d, {%x2, %x3};",
+		 "b64", "b64", "b64", NULL, add64_by_carry, 0},
 		{"mov.b64 {%x2, %x3}, %a; mov.b64 {%x4, %x5}, %b; sub.cc.u32 %x2, %x2, %x4; subc.cc.u32 %x3, %x3, %x5;"
-		 "mov.b64 %d, {%x2, %x3};", "b64", "b64", "b64", NULL, sub64_by_borrow, 0},
+		 "mov.b64 %d, {%x2, %x3};",
+		 "b64", "b64", "b64", NULL, sub64_by_borrow, 0},
 		/* the high half of a 64x64 product from 32-bit pieces, as compilers write it */
 		{"mov.b64 {%x2, %x3}, %a; mov.b64 {%x4, %x5}, %b;"
 		 "mul.lo.u32 %x6, %x2, %x4; mul.hi.u32 %x7, %x2, %x4;"
@@ -124,6 +286,7 @@ static void test_carry(void **state)
 	CHECK_OPS(tests);
 }
 
+/* clang-format off */
 REF(and_) { UNUSED; return a & b; }
 REF(or_) { UNUSED; return a | b; }
 REF(xor_) { UNUSED; return a ^ b; }
@@ -180,6 +343,7 @@ REF(dp4a_us) { int64_t s = (int32_t)c; for (int i = 0; i < 4; i++) s += (uint8_t
 REF(dp2a_hi) { int64_t s = (int32_t)c; for (int i = 0; i < 2; i++) s += (int16_t)(a >> 16 * i) * (int8_t)(b >> (16 + 8 * i)); return (uint64_t)s; }
 REF(fns_) { UNUSED; uint32_t base = b & 31; int n = 3; for (uint32_t i = base; i < 32; i++) if (a >> i & 1 && !--n) return i; return UINT32_MAX; }
 
+/* clang-format on */
 static void test_bits(void **state)
 {
 	static const struct op_test tests[] = {
@@ -225,8 +389,10 @@ static void test_fields(void **state)
 		{"bfe.s32 %d, %a, %b, %c;", "b32", "b32", "b32", "b32", bfe_s32, 0},
 		{"bfe.u64 %d, %a, %b, %c;", "b64", "b64", "b32", "b32", bfe_u64, 0},
 		{"bfe.s64 %d, %a, %b, %c;", "b64", "b64", "b32", "b32", bfe_s64, 0},
-		{"shr.u32 %x2, %c, 8; bfi.b32 %d, %a, %b, %c, %x2;", "b32", "b32", "b32", "b32", bfi32, 0},
-		{"shr.u32 %x2, %c, 8; bfi.b64 %d, %a, %b, %c, %x2;", "b64", "b64", "b64", "b32", bfi64, 0},
+		{"shr.u32 %x2, %c, 8; bfi.b32 %d, %a, %b, %c, %x2;", "b32", "b32", "b32", "b32",
+		 bfi32, 0},
+		{"shr.u32 %x2, %c, 8; bfi.b64 %d, %a, %b, %c, %x2;", "b64", "b64", "b64", "b32",
+		 bfi64, 0},
 		{"prmt.b32 %d, %a, %b, %c;", "b32", "b32", "b32", "b32", prmt_, 0},
 		{"prmt.b32 %d, %a, %b, 0x5140;", "b32", "b32", "b32", NULL, prmt_5140, 0},
 		{"prmt.b32.f4e %d, %a, %b, %c;", "b32", "b32", "b32", "b32", prmt_f4e, 0},
@@ -236,13 +402,15 @@ static void test_fields(void **state)
 		{"dp4a.s32.s32 %d, %a, %b, %c;", "b32", "b32", "b32", "b32", dp4a_ss, 0},
 		{"dp4a.u32.s32 %d, %a, %b, %c;", "b32", "b32", "b32", "b32", dp4a_us, 0},
 		{"dp2a.hi.s32.s32 %d, %a, %b, %c;", "b32", "b32", "b32", "b32", dp2a_hi, 0},
-		{"and.b32 %x2, %b, 31; fns.b32 %d, %a, %x2, 3;", "b32", "b32", "b32", NULL, fns_, 0},
+		{"and.b32 %x2, %b, 31; fns.b32 %d, %a, %x2, 3;", "b32", "b32", "b32", NULL, fns_,
+		 0},
 	};
 
 	(void)state;
 	CHECK_OPS(tests);
 }
 
+/* clang-format off */
 REF(lt_s32) { UNUSED; return (int32_t)a < (int32_t)b; }
 REF(lo_u32) { UNUSED; return (uint32_t)a < (uint32_t)b; }
 REF(ge_s64) { UNUSED; return (int64_t)a >= (int64_t)b; }
@@ -254,6 +422,7 @@ REF(selp_) { return c ? a : b; }
 REF(slct_) { return (int32_t)c >= 0 ? a : b; }
 REF(slct_f) { return f32(c) >= 0 ? a : b; }
 
+/* clang-format on */
 static void test_compare(void **state)
 {
 	static const struct op_test tests[] = {
@@ -273,14 +442,27 @@ static void test_compare(void **state)
 	CHECK_OPS(tests);
 }
 
-REF(swap_halves) { UNUSED; return a << 32 | a >> 32; }
-REF(pack16) { UNUSED; return (uint64_t)(uint16_t)b << 16 | (uint16_t)a; }
-REF(high16) { UNUSED; return a >> 16; }
+REF(swap_halves)
+{
+	UNUSED;
+	return a << 32 | a >> 32;
+}
+REF(pack16)
+{
+	UNUSED;
+	return (uint64_t)(uint16_t)b << 16 | (uint16_t)a;
+}
+REF(high16)
+{
+	UNUSED;
+	return a >> 16;
+}
 
 static void test_pack(void **state)
 {
 	static const struct op_test tests[] = {
-		{"mov.b64 {%x2, %x3}, %a; mov.b64 %d, {%x3, %x2};", "b64", "b64", NULL, NULL, swap_halves, 0},
+		{"mov.b64 {%x2, %x3}, %a; mov.b64 %d, {%x3, %x2};", "b64", "b64", NULL, NULL,
+		 swap_halves, 0},
 		{"mov.b32 %d, {%a, %b};", "b32", "b16", "b16", NULL, pack16, 0},
 		{"mov.b32 {_, %d}, %a;", "b16", "b32", NULL, NULL, high16, 0},
 	};
@@ -292,8 +474,9 @@ static void test_pack(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_division), cmocka_unit_test(test_carry),
-		cmocka_unit_test(test_bits),	   cmocka_unit_test(test_fields),   cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_division),
+		cmocka_unit_test(test_carry),      cmocka_unit_test(test_bits),
+		cmocka_unit_test(test_fields),     cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_pack),
 	};
 

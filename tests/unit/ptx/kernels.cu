@@ -62,10 +62,16 @@ struct Base {
 };
 struct Adds : Base {
 	int k;
-	__device__ int value(int x) override { return x + k; }
+	__device__ int value(int x) override
+	{
+		return x + k;
+	}
 };
 struct Doubles : Base {
-	__device__ int value(int x) override { return x * 2; }
+	__device__ int value(int x) override
+	{
+		return x * 2;
+	}
 };
 
 extern "C" __global__ void virtual_call(int *out, int n)
@@ -125,7 +131,10 @@ extern "C" __global__ void switch_table(int *out, int n)
 	case 2: *out = __brev(n); break;
 	case 3: atomicAdd(out, 3); break;
 	case 4: *out = __popc(n + 3); break;
-	case 5: *out = 8; __syncthreads(); break;
+	case 5:
+		*out = 8;
+		__syncthreads();
+		break;
 	default: *out = 9; break;
 	}
 }

@@ -31,13 +31,19 @@ struct shape {
 	const volatile int *cancel;
 };
 
-static int launch(const char *name, struct shape s, const void *params, size_t bytes, struct ptx_fault *fault)
+static int launch(const char *name, struct shape s, const void *params, size_t bytes,
+		  struct ptx_fault *fault)
 {
 	struct ptx_kernel *kernel = ptx_module_kernel(module, name);
 	uint32_t side = s.block_y > 1 ? s.grid : 1;
-	struct ptx_launch l = {.grid = {s.grid, side, 1}, .block = {s.block_x, s.block_y ? s.block_y : 1, 1},
-			       .dynamic_shared = s.shared, .params = params, .param_bytes = bytes,
-			       .cooperative = s.cooperative, .stack_bytes = s.stack, .cancel = s.cancel,
+	struct ptx_launch l = {.grid = {s.grid, side, 1},
+			       .block = {s.block_x, s.block_y ? s.block_y : 1, 1},
+			       .dynamic_shared = s.shared,
+			       .params = params,
+			       .param_bytes = bytes,
+			       .cooperative = s.cooperative,
+			       .stack_bytes = s.stack,
+			       .cancel = s.cancel,
 			       .callbacks = {.write = on_write}};
 
 	assert_non_null(kernel);
@@ -71,7 +77,9 @@ struct out_in {
 
 static void test_vector_add(void **state)
 {
-	enum { N = 100003 };
+	enum {
+		N = 100003
+	};
 	float *a = malloc(N * 4), *b = malloc(N * 4), *c = calloc(N + 1, 4);
 	struct two_in p = {a, b, c, N};
 
@@ -91,7 +99,9 @@ static void test_vector_add(void **state)
 
 static void test_matmul(void **state)
 {
-	enum { N = 64 };
+	enum {
+		N = 64
+	};
 	static float a[N * N], b[N * N], c[N * N];
 	struct two_in p = {a, b, c, N};
 
@@ -113,10 +123,16 @@ static void test_matmul(void **state)
 
 static void test_reduce(void **state)
 {
-	enum { N = 50000 };
+	enum {
+		N = 50000
+	};
 	static float a[N];
 	float sum = 0, want = 0;
-	struct { const void *a; void *sum; int n; } p = {a, &sum, N};
+	struct {
+		const void *a;
+		void *sum;
+		int n;
+	} p = {a, &sum, N};
 
 	(void)state;
 	for (int i = 0; i < N; i++)
@@ -132,12 +148,15 @@ static void test_print(void **state)
 
 	(void)state;
 	run("print", (struct shape){.grid = 1, .block_x = 2}, &x, 4);
-	assert_string_equal(printed, "3  4.50|text  |c 123456789abc %\n3  4.50|text  |c 123456789abc %\n");
+	assert_string_equal(printed,
+			    "3  4.50|text  |c 123456789abc %\n3  4.50|text  |c 123456789abc %\n");
 	x = 11;
-	assert_int_equal(launch("print", (struct shape){.grid = 1, .block_x = 1}, &x, 4, &fault), -14);
+	assert_int_equal(launch("print", (struct shape){.grid = 1, .block_x = 1}, &x, 4, &fault),
+			 -14);
 	assert_int_equal(fault.kind, PTX_FAULT_ASSERT);
 	assert_non_null(strstr(printed, "kernels.cu:"));
-	assert_non_null(strstr(printed, "block: [0,0,0], thread: [0,0,0] Assertion `x < 10` failed.\n"));
+	assert_non_null(
+		strstr(printed, "block: [0,0,0], thread: [0,0,0] Assertion `x < 10` failed.\n"));
 }
 
 static int fibonacci(int n)
@@ -198,7 +217,8 @@ static void test_math(void **state)
 
 	(void)state;
 	for (int i = 0; i < 32; i++) {
-		in[i] = (i - 16) * 0.37 + (i > 28 ? 1e6 : 0); /* the last ones need the long reduction */
+		in[i] = (i - 16) * 0.37 +
+			(i > 28 ? 1e6 : 0); /* the last ones need the long reduction */
 		inf[i] = (float)((i - 16) * 0.37);
 	}
 	in[0] = -2.25;
@@ -206,14 +226,23 @@ static void test_math(void **state)
 	run("float_math", (struct shape){.grid = 1, .block_x = 32}, &pf, 16);
 	for (int i = 0; i < 29; i++) {
 		double x = in[i];
-		const double want[] = {sin(x), cos(x), exp(x), log(fabs(x) + 1), pow(fabs(x), 3.3), tan(x), atan2(x, 2), cbrt(x)};
+		const double want[] = {
+			sin(x), cos(x),      exp(x), log(fabs(x) + 1), pow(fabs(x), 3.3),
+			tan(x), atan2(x, 2), cbrt(x)};
 
 		for (int k = 0; k < 8; k++)
 			near(out[i * 8 + k], want[k], 1e-14);
 	}
 	for (int i = 0; i < 32; i++) {
 		double x = inf[i];
-		const double want[] = {sin(x), cos(x), exp(x), log(fabs(x) + 1), pow(fabs(x), (double)3.3f), tan(x), erf(x), fmod(x, (double)0.3f)};
+		const double want[] = {sin(x),
+				       cos(x),
+				       exp(x),
+				       log(fabs(x) + 1),
+				       pow(fabs(x), (double)3.3f),
+				       tan(x),
+				       erf(x),
+				       fmod(x, (double)0.3f)};
 
 		for (int k = 0; k < 8; k++)
 			near(outf[i * 8 + k], want[k], 2e-6);
@@ -270,7 +299,11 @@ static void test_long_long(void **state)
 {
 	long long o[10], a = -0x123456789abcdefll;
 	int b = -77;
-	struct { void *o; long long a; int b; } p = {o, a, b};
+	struct {
+		void *o;
+		long long a;
+		int b;
+	} p = {o, a, b};
 	uint64_t brev = 0;
 
 	(void)state;
@@ -320,8 +353,8 @@ static void test_votes(void **state)
 	(void)state;
 	run("votes", (struct shape){.grid = 1, .block_x = 32}, &p, 8);
 	for (uint32_t i = 0; i < 32; i++) {
-		uint32_t want = (0xaaaaaaaau ^ 0xfu << i / 4 * 4) + 1 + 2 + 0xffffffffu + 1 + (i ^ 5) * 64 +
-				(i % 8 < 3 ? i : i - 3) * 4096;
+		uint32_t want = (0xaaaaaaaau ^ 0xfu << i / 4 * 4) + 1 + 2 + 0xffffffffu + 1 +
+				(i ^ 5) * 64 + (i % 8 < 3 ? i : i - 3) * 4096;
 
 		assert_int_equal(out[i], want);
 	}
@@ -335,7 +368,10 @@ struct big {
 static void test_structs(void **state)
 {
 	struct big out[10];
-	struct { void *out; struct big b; } p = {out, {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 1.5}};
+	struct {
+		void *out;
+		struct big b;
+	} p = {out, {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 1.5}};
 
 	(void)state;
 	run("structs", (struct shape){.grid = 1, .block_x = 10}, &p, sizeof(p));
@@ -377,15 +413,21 @@ static void test_faults(void **state)
 	(void)state;
 	cancelled = 0;
 	pthread_create(&thread, NULL, canceller, NULL);
-	assert_int_equal(launch("endless", (struct shape){.grid = 2, .block_x = 64, .cancel = &cancelled}, &p, 8, &fault), -125);
+	assert_int_equal(launch("endless",
+				(struct shape){.grid = 2, .block_x = 64, .cancel = &cancelled}, &p,
+				8, &fault),
+			 -125);
 	assert_int_equal(fault.kind, PTX_FAULT_CANCELLED);
 	pthread_join(thread, NULL);
 	p = (void *)0x1000;
-	assert_int_equal(launch("wild", (struct shape){.grid = 1, .block_x = 32}, &p, 8, &fault), -14);
+	assert_int_equal(launch("wild", (struct shape){.grid = 1, .block_x = 32}, &p, 8, &fault),
+			 -14);
 	assert_int_equal(fault.kind, PTX_FAULT_ADDRESS);
 	assert_int_equal(fault.address, 0x1000);
 	assert_non_null(strstr(fault.text, "wild"));
-	assert_int_equal(launch("deep_recursion", (struct shape){.grid = 1, .block_x = 1}, &deep, 12, &fault), -14);
+	assert_int_equal(launch("deep_recursion", (struct shape){.grid = 1, .block_x = 1}, &deep,
+				12, &fault),
+			 -14);
 	assert_int_equal(fault.kind, PTX_FAULT_STACK_OVERFLOW);
 	/* and it goes on after all that */
 	deep.n = 20;
@@ -422,11 +464,14 @@ int main(void)
 {
 	static const char *const files[] = {"sm_75", "sm_90", "sm_80-G"};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vector_add), cmocka_unit_test(test_matmul), cmocka_unit_test(test_reduce),
-		cmocka_unit_test(test_print),	   cmocka_unit_test(test_calls),  cmocka_unit_test(test_control),
-		cmocka_unit_test(test_math),	   cmocka_unit_test(test_half),	  cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_long_long),  cmocka_unit_test(test_groups), cmocka_unit_test(test_votes),
-		cmocka_unit_test(test_structs),	   cmocka_unit_test(test_spin),	  cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_vector_add), cmocka_unit_test(test_matmul),
+		cmocka_unit_test(test_reduce),     cmocka_unit_test(test_print),
+		cmocka_unit_test(test_calls),      cmocka_unit_test(test_control),
+		cmocka_unit_test(test_math),       cmocka_unit_test(test_half),
+		cmocka_unit_test(test_memory),     cmocka_unit_test(test_long_long),
+		cmocka_unit_test(test_groups),     cmocka_unit_test(test_votes),
+		cmocka_unit_test(test_structs),    cmocka_unit_test(test_spin),
+		cmocka_unit_test(test_faults),
 	};
 	int failed = 0;
 

@@ -12,12 +12,16 @@ static void test_refusals(void **state)
 {
 	(void)state;
 	/* not supported: named, with its line */
-	refuse_body("\n\nfrobnicate.b32 %x0, %x1;", -ENOTSUP, "line 12: not supported: instruction 'frobnicate'");
+	refuse_body("\n\nfrobnicate.b32 %x0, %x1;", -ENOTSUP,
+		    "line 12: not supported: instruction 'frobnicate'");
 	refuse_body("add.s32.quick %x0, %x1, %x2;", -ENOTSUP, "'.quick' of 'add'");
 	refuse_body("add.wide.s32 %x0, %x1, %x2;", -ENOTSUP, "'add' in 'k': modifier .wide");
 	refuse_body("add.f32.ftz.global %f0, %f1, %f2;", -ENOTSUP, "modifier .global");
-	refuse_body("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f0,%f1,%f2,%f3}, {%x0,%x1,%x2,%x3}, {%x4,%x5}, {%f0,%f1,%f2,%f3};", -ENOTSUP, "mma");
-	refuse_body("tex.1d.v4.f32.s32 {%f0,%f1,%f2,%f3}, [t, {%x0}];", -ENOTSUP, "instruction 'tex'");
+	refuse_body(
+		"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f0,%f1,%f2,%f3}, {%x0,%x1,%x2,%x3}, {%x4,%x5}, {%f0,%f1,%f2,%f3};",
+		-ENOTSUP, "mma");
+	refuse_body("tex.1d.v4.f32.s32 {%f0,%f1,%f2,%f3}, [t, {%x0}];", -ENOTSUP,
+		    "instruction 'tex'");
 	refuse_body("atom.global.add.s16 %h0, [%out], %h1;", -ENOTSUP, "atom");
 	refuse_body("atom.global.v2.f32.add {%f0, %f1}, [%out], {%f2, %f3};", -ENOTSUP, "atom");
 	refuse_body("mov.u32 %x0, %pm0;", -ENOTSUP, "%pm0");
@@ -52,23 +56,32 @@ static void test_refusals(void **state)
 	refuse(HEAD ".global .u32 a; .global .u32 a;", -EINVAL, "twice");
 	refuse(HEAD ".entry k() { ret; } .entry k() { ret; }", -EINVAL, "twice");
 	refuse(HEAD ".entry k(.param .b8 p[40000]) { ret; }", -EINVAL, "too large");
-	refuse(HEAD ".extern .global .u32 gone; .entry k() { .reg .b32 %r; ld.global.u32 %r, [gone]; ret; }", -ENOENT, "gone");
-	refuse(HEAD ".extern .func gone(.param .b32 a); .entry k() { .param .b32 p; st.param.b32 [p], 1; call gone, (p); ret; }", -ENOENT, "gone");
-	refuse(HEAD ".func f(.param .b32 a) { ret; } .entry k() { call f, (); ret; }", -EINVAL, "arguments");
+	refuse(HEAD
+	       ".extern .global .u32 gone; .entry k() { .reg .b32 %r; ld.global.u32 %r, [gone]; ret; }",
+	       -ENOENT, "gone");
+	refuse(HEAD
+	       ".extern .func gone(.param .b32 a); .entry k() { .param .b32 p; st.param.b32 [p], 1; call gone, (p); ret; }",
+	       -ENOENT, "gone");
+	refuse(HEAD ".func f(.param .b32 a) { ret; } .entry k() { call f, (); ret; }", -EINVAL,
+	       "arguments");
 	refuse(HEAD "/* no end", -EINVAL, "bad token");
 }
 
 /* What deep nesting would do to a recursive parser. */
 static void test_nesting(void **state)
 {
-	enum { DEPTH = 200000 };
-	static const char *const opens[] = {"(", "-", "{ ", "mov.u32 %x0, ((((", "1 ? 1 : ", "1 + ", "{{{{", "!"};
+	enum {
+		DEPTH = 200000
+	};
+	static const char *const opens[] = {"(",        "-",    "{ ",   "mov.u32 %x0, ((((",
+					    "1 ? 1 : ", "1 + ", "{{{{", "!"};
 	char *body = malloc(DEPTH * 24);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(opens) / sizeof(opens[0]); i++) {
 		struct ptx_module *module;
-		size_t len = (size_t)sprintf(body, "%s .entry k() { .reg .b32 %%x0; %s", HEAD, opens[i][0] == '{' ? "" : "mov.u32 %x0, ");
+		size_t len = (size_t)sprintf(body, "%s .entry k() { .reg .b32 %%x0; %s", HEAD,
+					     opens[i][0] == '{' ? "" : "mov.u32 %x0, ");
 		int rc;
 
 		for (int k = 0; k < DEPTH; k++)
@@ -132,7 +145,9 @@ static void test_tolerated(void **state)
 	assert_int_equal(out, 0x40200000 + 8);
 	ptx_module_unload(module);
 	assert_true(ptx_text_probe("  // x\n.version 1.0", 19));
-	assert_false(ptx_text_probe("\x7f" "ELF", 4));
+	assert_false(ptx_text_probe("\x7f"
+				    "ELF",
+				    4));
 }
 
 /* ---- mutation ---- */
@@ -178,8 +193,12 @@ static void test_truncations(void **state)
 
 static void mutate(char *text, size_t *len)
 {
-	static const char tokens[][12] = {"{", "}", "(", ")", "[", "]", ";", ",", ".b8", ".b128", ".pred", "-", "0x", "99999999999", ".v4", "%p1", "%rd3",
-					  "%f1", "%rs1", "L1", "f", "str", "@", "!", "|", "_", "0f", "\"", "/*", ".f16x2", ".s8", ".sat", ".wide", ".cc", "sm", "p0", "<", ">", ":", "."};
+	static const char tokens[][12] = {
+		"{",     "}",     "(",     ")",  "[",  "]",           ";",   ",",
+		".b8",   ".b128", ".pred", "-",  "0x", "99999999999", ".v4", "%p1",
+		"%rd3",  "%f1",   "%rs1",  "L1", "f",  "str",         "@",   "!",
+		"|",     "_",     "0f",    "\"", "/*", ".f16x2",      ".s8", ".sat",
+		".wide", ".cc",   "sm",    "p0", "<",  ">",           ":",   "."};
 	size_t at = random64() % *len, count = random64() % 8 + 1, from = random64() % *len;
 	const char *token = tokens[random64() % (sizeof(tokens) / sizeof(tokens[0]))];
 
@@ -228,8 +247,9 @@ static void test_mutations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refusals),  cmocka_unit_test(test_nesting),     cmocka_unit_test(test_link),
-		cmocka_unit_test(test_tolerated), cmocka_unit_test(test_truncations), cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_refusals),    cmocka_unit_test(test_nesting),
+		cmocka_unit_test(test_link),        cmocka_unit_test(test_tolerated),
+		cmocka_unit_test(test_truncations), cmocka_unit_test(test_mutations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
