@@ -78,7 +78,7 @@ static void *tick_main(void *unused)
 		nanosleep(&tick, NULL);
 		pthread_mutex_lock(&tick_lock);
 		for (struct ptx_worker *w = ticking; w; w = w->ticking)
-			w->poke = 1;
+			__atomic_store_n(&w->poke, 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
@@ -125,7 +125,7 @@ static void tick_remove(struct ptx_worker *w)
 
 static bool run_cancelled(struct ptx_run *run)
 {
-	if (run->cancel && *run->cancel)
+	if (run->cancel && __atomic_load_n(run->cancel, __ATOMIC_RELAXED))
 		ptx_fault_record(run, NULL, PTX_FAULT_CANCELLED, 0, NULL);
 	return __atomic_load_n(&run->stop, __ATOMIC_ACQUIRE);
 }

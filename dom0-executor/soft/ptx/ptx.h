@@ -164,14 +164,15 @@ struct ptx_launch {
 	uint32_t block[3];
 	uint32_t cluster[3]; /* 0 or 1 each; anything else is PTX_FAULT_CONFIG */
 	uint32_t dynamic_shared;
-	const void *params;         /* param_bytes of them are read; copied before anything runs */
-	size_t param_bytes;         /* at least the kernel's param_bytes */
-	bool cooperative;           /* all blocks resident together, grid-wide sync works */
-	uint32_t stack_bytes;       /* CU_LIMIT_STACK_SIZE; 0: 1024. Local memory comes on top. */
-	uint64_t heap_bytes;        /* CU_LIMIT_MALLOC_HEAP_SIZE for the engine's heap; 0: 8 MiB */
-	uint32_t workers;           /* OS threads that blocks are spread over; 0: one per CPU */
-	uint64_t grid_id;           /* %gridid */
-	const volatile int *cancel; /* becomes non-zero to end the launch; seen within ~20 ms */
+	const void *params;   /* param_bytes of them are read; copied before anything runs */
+	size_t param_bytes;   /* at least the kernel's param_bytes */
+	bool cooperative;     /* all blocks resident together, grid-wide sync works */
+	uint32_t stack_bytes; /* CU_LIMIT_STACK_SIZE; 0: 1024. Local memory comes on top. */
+	uint64_t heap_bytes;  /* CU_LIMIT_MALLOC_HEAP_SIZE for the engine's heap; 0: 8 MiB */
+	uint32_t workers;     /* OS threads that blocks are spread over; 0: one per CPU */
+	uint64_t grid_id;     /* %gridid */
+	const volatile int
+		*cancel; /* set non-zero (an atomic store) to end the launch; seen within ~20 ms */
 	struct ptx_callbacks callbacks;
 };
 

@@ -186,8 +186,8 @@ PTX_SWITCHES void ptx_rt_poll(struct ptx_thread *t)
 {
 	struct ptx_worker *w = t->block->worker;
 
-	w->poke = 0;
-	if (w->run->cancel && *w->run->cancel)
+	__atomic_store_n(&w->poke, 0, __ATOMIC_RELAXED);
+	if (w->run->cancel && __atomic_load_n(w->run->cancel, __ATOMIC_RELAXED))
 		ptx_fault_raise(t, PTX_FAULT_CANCELLED, 0, NULL);
 	if (__atomic_load_n(&w->run->stop, __ATOMIC_RELAXED))
 		ptx_sched_abort(t);

@@ -398,7 +398,7 @@ static void *canceller(void *unused)
 {
 	(void)unused;
 	usleep(50000);
-	cancelled = 1;
+	__atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
 	return NULL;
 }
 
