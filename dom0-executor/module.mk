@@ -19,3 +19,24 @@ EX_HARNESS := $(addprefix tests/unit/executor/,harness.c garbage.c fake_driver.c
 EX_TEST_LIBS := $(B)/lib/libexecutor.a $(B)/lib/libvgproto.a -ldl
 $(eval $(call unit_test,executor_dispatch_test,tests/unit/executor/dispatch_test.c $(EX_HARNESS),,\
 	$(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_handle_test,tests/unit/executor/handle_test.c,,$(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_range_test,tests/unit/executor/range_test.c,,$(EX_TEST_LIBS)))
+
+# `make fuzz`: clang's libFuzzer on the executor's lane for FUZZ_SECONDS; what it finds stays in
+# $(O)/fuzz. Everything is compiled for it in one go, apart from the other configurations.
+FUZZ_SECONDS ?= 60
+FUZZ_CC ?= $(firstword $(shell command -v clang clang-14 2>/dev/null))
+EX_FUZZ_SRCS := tests/fuzz/executor_fuzz.c $(EX_HARNESS) $(EX_SRCS) $(wildcard protocol/*.c) \
+	$(GEN)/protocol/op_names.c $(GEN)/protocol/errors.c
+$(O)/fuzz/executor_fuzz: $(EX_FUZZ_SRCS) $(wildcard $(D)/*.h protocol/*.h tests/unit/executor/*.h) \
+		| generated
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) -std=gnu11 -D_GNU_SOURCE -DVG_ASAN=1 -g -O1 -I. -I$(GEN) -pthread \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		$(EX_FUZZ_SRCS) -ldl -o $@
+.PHONY: fuzz
+fuzz: $(O)/fuzz/executor_fuzz
+	@mkdir -p $(O)/fuzz/executor
+	cd $(O)/fuzz && ./executor_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=16384 \
+		-rss_limit_mb=2048 -timeout=20 -print_final_stats=1 executor

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* Address ranges: bounds, neighbours, replacement, owners; and the order between lanes. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "dom0-executor/call.h"
+#include "dom0-executor/order.h"
+#include "dom0-executor/range.h"
+
+static struct ex_ranges ranges;
+static uint64_t gone_bytes;
+
+static void gone(void *context, const struct ex_span *span)
+{
+	(void)context;
+	gone_bytes += span->size;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	ex_ranges_init(&ranges);
+	ranges.gone = gone;
+	gone_bytes = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ex_ranges_dispose(&ranges);
+	return 0;
+}
+
+static int add(uint64_t start, uint64_t size, int kind, uint64_t owner)
+{
+	return ex_ranges_add(&ranges, &(struct ex_span){
+					      .start = start,
+					      .size = size,
+					      .kind = kind,
+					      .owner = owner,
+				      });
+}
+
+static bool cover(uint64_t address, uint64_t size)
+{
+	return ex_ranges_cover(&ranges, address, size, NULL);
+}
+
+static void test_bounds(void **state)
+{
+	(void)state;
+	assert_false(cover(0x1000, 1));
+	assert_true(cover(0x1000, 0));
+	assert_int_equal(add(0x1000, 0x100, EX_RANGE_DEVICE, 0), 0);
+	assert_true(cover(0x1000, 0x100));
+	assert_true(cover(0x10ff, 1));
+	assert_false(cover(0x1100, 1));
+	assert_false(cover(0xfff, 2));
+	assert_false(cover(0x1001, 0x100));
+	assert_false(cover(0x1080, UINT64_MAX));
+	assert_false(cover(UINT64_MAX, 1));
+	assert_int_not_equal(add(0x5000, 0, EX_RANGE_DEVICE, 0), 0);
+	assert_int_not_equal(add(UINT64_MAX - 10, 100, EX_RANGE_DEVICE, 0), 0);
+}
+
+static void test_neighbours(void **state)
+{
+	int kind;
+
+	(void)state;
+	add(0x3000, 0x1000, EX_RANGE_VMM, 0);
+	add(0x1000, 0x1000, EX_RANGE_VMM, 0);
+	assert_false(cover(0x1000, 0x3000));
+	add(0x2000, 0x1000, EX_RANGE_VMM, 0);
+	assert_true(cover(0x1000, 0x3000));
+	assert_true(cover(0x1fff, 0x1002));
+	assert_false(cover(0x1000, 0x3001));
+	assert_true(ex_ranges_cover(&ranges, 0x2800, 0x1000, &kind));
+	assert_int_equal(kind, EX_RANGE_VMM);
+	ex_ranges_remove_within(&ranges, 0x1000, 0x2000);
+	assert_false(cover(0x1000, 1));
+	assert_false(cover(0x2fff, 1));
+	assert_true(cover(0x3000, 0x1000));
+	assert_int_equal(gone_bytes, 0x2000);
+}
+
+static void test_replacement(void **state)
+{
+	struct ex_span span;
+
+	(void)state;
+	add(0x1000, 0x1000, EX_RANGE_DEVICE, 0);
+	add(0x3000, 0x1000, EX_RANGE_DEVICE, 0);
+	/* What the driver gives out now lies over both. */
+	add(0x1800, 0x2000, EX_RANGE_DEVICE, 0);
+	assert_int_equal(gone_bytes, 0x2000);
+	assert_false(cover(0x1000, 1));
+	assert_true(cover(0x1800, 0x2000));
+	assert_false(cover(0x3800, 1));
+	assert_true(ex_ranges_find(&ranges, 0x2000, &span));
+	assert_int_equal(span.start, 0x1800);
+	/* A variable within an allocation adds nothing. */
+	add(0x1900, 8, EX_RANGE_GLOBAL, 5);
+	ex_ranges_remove_owned(&ranges, 5);
+	assert_true(cover(0x1800, 0x2000));
+}
+
+static void test_owners(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 1000; i++)
+		add(i << 12, 0x1000, EX_RANGE_DEVICE, i % 3);
+	ex_ranges_remove_owned(&ranges, 0);
+	assert_int_equal(gone_bytes, 0);
+	ex_ranges_remove_owned(&ranges, 1);
+	assert_int_equal(gone_bytes, 333 * 0x1000);
+	for (uint64_t i = 0; i < 1000; i++)
+		assert_int_equal(cover(i << 12, 0x1000), i % 3 != 1);
+	assert_false(ex_ranges_remove(&ranges, 0x2008, NULL));
+	assert_true(ex_ranges_remove(&ranges, 0x2000, NULL));
+	assert_false(ex_ranges_remove(&ranges, 0x2000, NULL));
+}
+
+/* --- order -------------------------------------------------------------------------------------- */
+
+static struct ex_order order;
+static atomic_bool ending;
+
+static void *finish_later(void *arg)
+{
+	(void)arg;
+	usleep(20000);
+	ex_order_done(&order, 3, 41);
+	usleep(20000);
+	ex_order_done(&order, 3, 42);
+	return NULL;
+}
+
+static void *end_later(void *arg)
+{
+	(void)arg;
+	usleep(20000);
+	atomic_store(&ending, true);
+	return NULL;
+}
+
+static void test_order(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	ex_order_init(&order);
+	atomic_store(&ending, false);
+	ex_order_done(&order, 3, 40);
+	assert_true(ex_order_wait(&order, vg_after(3, 40), &ending));
+	assert_true(ex_order_wait(&order, vg_after(3, 7), &ending));
+	assert_false(ex_order_wait(&order, 1, &ending)); /* names no lane */
+	assert_false(ex_order_wait(&order, vg_after(VG_LANES_MAX, 1), &ending));
+	assert_int_equal(pthread_create(&thread, NULL, finish_later, NULL), 0);
+	assert_true(ex_order_wait(&order, vg_after(3, 42), &ending));
+	assert_int_equal(atomic_load(&order.executed[3]), 42);
+	pthread_join(thread, NULL);
+	/* A command that never comes is waited for until the end, not beyond. */
+	assert_int_equal(pthread_create(&thread, NULL, end_later, NULL), 0);
+	assert_false(ex_order_wait(&order, vg_after(9, 1), &ending));
+	pthread_join(thread, NULL);
+	ex_order_dispose(&order);
+}
+
+int main(void)
+{
+#define WITH_RANGES(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		WITH_RANGES(test_bounds),      WITH_RANGES(test_neighbours),
+		WITH_RANGES(test_replacement), WITH_RANGES(test_owners),
+		cmocka_unit_test(test_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
