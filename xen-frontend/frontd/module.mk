@@ -28,6 +28,9 @@ endif
 
 $(eval $(call unit_test,channel_test,tests/unit/channel_test.c $(FE_CHANNEL_SRCS) \
 	dom0-executor/channel_local.c dom0-executor/channel_range.c $(CHANNEL_PROTO_SRCS)))
+$(eval $(call unit_test,channel_xen_test,tests/unit/channel_xen_test.c \
+	dom0-executor/channel_xen.c dom0-executor/channel_range.c $(CHANNEL_PROTO_SRCS),,\
+	-Wl$(comma)--wrap=open -Wl$(comma)--wrap=ioctl))
 
 ifneq ($(HAVE_XENSTORE),)
 $(eval $(call unit_test,frontd_test,$(wildcard tests/unit/frontd/*.c) $(FRONTD_SRCS),\
