@@ -22,7 +22,10 @@
 
 #define KILL_AFTER_TERM_MS 2000u
 #define UNKILLABLE_MS      10000u
-#define MESSAGES_PER_TURN  32
+/* A lane is drained before it is dropped, and what is in it may wait for the device. A little
+ * less than vgpu-frontd waits. */
+#define UNSHARE_S         590u
+#define MESSAGES_PER_TURN 32
 
 static const struct be_config *config_of(const struct be_session *session)
 {
@@ -247,7 +250,7 @@ static void session_unshare(struct be_session *session, const struct vg_control 
 
 	vg_packet_init(&packet, VG_CTL_UNSHARE, msg->tag);
 	packet.msg.u.unshare = msg->u.unshare;
-	rc = session_forward(session, &packet, config_of(session)->request_timeout);
+	rc = session_forward(session, &packet, UNSHARE_S);
 	if (rc)
 		be_device_answer(session->device, msg, rc, "the executor does not take requests");
 }

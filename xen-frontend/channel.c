@@ -21,6 +21,8 @@
 /* Time limits for an answer. OPEN starts a process and a CUDA driver on the other side. */
 #define OPEN_TIMEOUT_MS    60000
 #define REQUEST_TIMEOUT_MS 30000
+/* A lane is drained before it is dropped, and what is in it may wait for the device. */
+#define UNSHARE_TIMEOUT_MS 610000
 /* Messages read while one answer is awaited; more is a peer that has lost its mind. */
 #define STRAY_MAX 16
 
@@ -261,7 +263,7 @@ static int channel_unshare(struct fe_channel *channel, uint32_t id, uint32_t kin
 	vg_packet_init(&request, VG_CTL_UNSHARE, 0);
 	request.msg.u.unshare.id = id;
 	request.msg.u.unshare.kind = kind;
-	rc = channel_request(channel, &request, &answer, REQUEST_TIMEOUT_MS, NULL);
+	rc = channel_request(channel, &request, &answer, UNSHARE_TIMEOUT_MS, NULL);
 	if (rc == 0)
 		vg_packet_close_fds(&answer);
 	return rc;

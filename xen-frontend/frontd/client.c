@@ -28,6 +28,7 @@
 #define DEVICE_TIMEOUT_MS  15000 /* OPEN, but the device is still on its way */
 #define OPEN_TIMEOUT_MS    55000 /* shorter than libcuda's own, so that it hears the reason */
 #define REQUEST_TIMEOUT_MS 25000
+#define UNSHARE_TIMEOUT_MS 600000 /* the lane is drained first, and may wait for the device */
 
 /* The largest that wire.h allows: a page and two rings. */
 #define LANE_PAGES_MAX (1 + 2 * (VG_RING_MAX / VG_PAGE_SIZE))
@@ -297,7 +298,7 @@ static void unshare_request(struct fe_client *client)
 	int rc = -ENOENT;
 
 	if (fe_account_holds(client, msg.u.unshare.kind, msg.u.unshare.id))
-		rc = request_forward(client, &msg, REQUEST_TIMEOUT_MS);
+		rc = request_forward(client, &msg, UNSHARE_TIMEOUT_MS);
 	if (rc)
 		client_answer(client, msg.tag, rc, "share %u: %s", msg.u.unshare.id, strerror(-rc));
 }
