@@ -150,8 +150,14 @@ static void handlers_install(void)
 int ptx_fault_enter(struct ptx_worker *w)
 {
 	stack_t now, ours;
+	sigset_t ours_set;
 
 	handlers_install();
+	/* Where a thread blocks these signals, an exception would end the process. */
+	sigemptyset(&ours_set);
+	for (int i = 0; i < SIGNALS; i++)
+		sigaddset(&ours_set, signals[i]);
+	pthread_sigmask(SIG_UNBLOCK, &ours_set, &w->old_mask);
 	if (!sigaltstack(NULL, &now) && !(now.ss_flags & SS_DISABLE) &&
 	    now.ss_size >= ALT_STACK_BYTES / 2) {
 		running = w;
@@ -174,6 +180,7 @@ void ptx_fault_leave(struct ptx_worker *w)
 	stack_t now, off = {.ss_flags = SS_DISABLE};
 
 	running = NULL;
+	pthread_sigmask(SIG_SETMASK, &w->old_mask, NULL);
 	if (w->alt_stack && !sigaltstack(NULL, &now) && now.ss_sp == w->alt_stack)
 		sigaltstack(&off, NULL);
 }

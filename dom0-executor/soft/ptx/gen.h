@@ -46,8 +46,8 @@ struct ptx_gen {
 /* gen.c: all of a kernel's call graph into g->mod; the kernel's function is "kernel". */
 int ptx_gen_function(struct ptx_gen *g, struct ptx_func *func);
 void ptx_gen_init(struct ptx_gen *g);
-LLVMTypeRef gen_function_type(struct ptx_gen *g, const struct ptx_func *func);
-LLVMValueRef gen_declare(struct ptx_gen *g, struct ptx_func *func);
+LLVMTypeRef gen_function_type(struct ptx_gen *g, const struct ptx_func *f);
+LLVMValueRef gen_declare(struct ptx_gen *g, struct ptx_func *f);
 void gen_fail(struct ptx_gen *g, int rc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -15,6 +15,7 @@
 #include "rt.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 #define PTX_BARRIERS 17 /* PTX's 16 and the cluster's */
 
@@ -85,6 +86,7 @@ struct ptx_worker {
 	uint32_t thread_space;
 	struct ptx_worker *ticking; /* list of the ticker */
 	void *alt_stack;
+	sigset_t old_mask; /* of the OS thread that it took over */
 };
 
 /* worker.c */
