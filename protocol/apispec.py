@@ -43,6 +43,7 @@ PROPERTIES = {
     "reports": "returns an earlier asynchronous error of this thread",
     "noinit": "works before cuInit",
     "nocontext": "does not need the thread's current context in the executor",
+    "unordered": "has no place in the order over threads: does not touch the driver",
     "anyerror": "outputs are sent with errors too (exec only)",
 }
 ATTRIBUTES = {

@@ -135,6 +135,8 @@ def stub(call):
         flags.append(".reports = true")
     if call.has("nocontext"):
         flags.append(".no_context = true")
+    if call.has("unordered"):
+        flags.append(".unordered = true")
     out = _sizes(call) + [signature(call), "{"]
     if c.args_fields(call):
         out.append(f"\tstruct vg_args_{call.name} args;")

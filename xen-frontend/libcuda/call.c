@@ -51,11 +51,13 @@ static bool send_bytes(struct fe_lane *lane, const void *data, size_t size)
  * The place in the order over all threads: an asynchronous command becomes the last one, a
  * synchronous one only looks. The lane's own commands are in order anyway.
  */
-static uint64_t order_take(struct fe_lane *lane, bool async)
+static uint64_t order_take(struct fe_lane *lane, const struct fe_call *call)
 {
 	uint64_t after;
 
-	if (async)
+	if (call->unordered)
+		return 0;
+	if (call->async)
 		after = atomic_exchange(&fe_session.last_async,
 					vg_after(lane->id, lane->number + 1));
 	else
@@ -74,7 +76,7 @@ static bool call_send(struct fe_lane *lane, const struct fe_call *call)
 
 	if (!fe_lane_wait_room(lane, sizeof(cmd)))
 		return false;
-	cmd.after = order_take(lane, call->async);
+	cmd.after = order_take(lane, call);
 	lane->number++;
 	vg_producer_put(&lane->commands, &cmd, sizeof(cmd));
 	for (unsigned int i = 0; i < call->ins; i++) {
