@@ -30,10 +30,10 @@ struct soft_context *context_create(struct soft_device *device, bool primary, un
 
 /* The context that the calling thread works in, with a reference; the error that a call must answer
  * with otherwise. Refuses calls from host functions, before cuInit, and in a broken context. */
-CUresult context_enter(struct soft_context **ctx);
+CUresult context_enter(struct soft_context **entered);
 
 /* The same, but a broken context is entered too: for what only frees. */
-CUresult context_enter_broken(struct soft_context **ctx);
+CUresult context_enter_broken(struct soft_context **entered);
 
 /* cuInit was called and the thread may call the driver. */
 CUresult driver_enter(void);

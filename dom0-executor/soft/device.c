@@ -33,12 +33,11 @@ static int log_fd(void)
 	return fd ? (int)strtol(fd, NULL, 10) : STDERR_FILENO;
 }
 
-static void log_line(const char *level, const char *format, va_list args)
+static void log_line(const char *level, char *text)
 {
-	char text[600], line[700];
+	char line[700];
 	int length;
 
-	vsnprintf(text, sizeof(text), format, args);
 	text[strcspn(text, "\n")] = '\0'; /* one line; the engine's logs have more */
 	length = snprintf(line, sizeof(line), "[vgpu] soft level=%s %s\n", level, text);
 	if (write(log_fd(), line, (size_t)length) < 0)
@@ -47,22 +46,26 @@ static void log_line(const char *level, const char *format, va_list args)
 
 void soft_log_error(const char *format, ...)
 {
+	char text[600];
 	va_list args;
 
 	va_start(args, format);
-	log_line("error", format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	log_line("error", text);
 }
 
 void soft_log_info(const char *format, ...)
 {
+	char text[600];
 	va_list args;
 
 	if (!soft_settings.verbose)
 		return;
 	va_start(args, format);
-	log_line("info", format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	log_line("info", text);
 }
 
 /* A number with an optional K, M or G; 0 where there is none. */
@@ -365,25 +368,46 @@ CUresult cuDeviceGetPCIBusId(char *pciBusId, int len, CUdevice dev)
 	snprintf(text, sizeof(text), "0000:%02X:00.0", (unsigned int)(PCI_BUS_FIRST + dev) & 0xff);
 	if (len <= (int)strlen(text))
 		return CUDA_ERROR_INVALID_VALUE;
-	strcpy(pciBusId, text);
+	memcpy(pciBusId, text, strlen(text) + 1);
 	return CUDA_SUCCESS;
+}
+
+/* Hexadecimal numbers with `:` or `.` between them; how many there were. */
+static int bus_id_parse(const char *text, unsigned long *numbers, int most)
+{
+	char *end;
+
+	for (int count = 0; count < most; text = end + 1) {
+		numbers[count] = strtoul(text, &end, 16);
+		if (end == text)
+			return count;
+		count++;
+		if (*end != ':' && *end != '.')
+			return count;
+	}
+	return most;
 }
 
 CUresult cuDeviceGetByPCIBusId(CUdevice *dev, const char *pciBusId)
 {
-	unsigned int domain = 0, bus = 0, slot = 0, function = 0;
+	unsigned long numbers[4] = {0};
+	const unsigned long *bus = numbers; /* the domain may be left out */
+	int count;
 
 	ENTER_DRIVER();
 	if (!dev || !pciBusId)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (sscanf(pciBusId, "%x:%x:%x.%x", &domain, &bus, &slot, &function) < 3) {
-		domain = 0;
-		if (sscanf(pciBusId, "%x:%x.%x", &bus, &slot, &function) < 2)
-			return CUDA_ERROR_INVALID_VALUE;
+	count = bus_id_parse(pciBusId, numbers, 4);
+	if (count < 2)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (strchr(pciBusId, ':') != strrchr(pciBusId, ':')) {
+		if (numbers[0])
+			return CUDA_ERROR_INVALID_DEVICE;
+		bus++;
 	}
-	if (domain || slot || function || !device_of((int)bus - PCI_BUS_FIRST))
+	if (bus[0] > 0xff || bus[1] || bus[2] || !device_of((int)bus[0] - PCI_BUS_FIRST))
 		return CUDA_ERROR_INVALID_DEVICE;
-	*dev = (int)bus - PCI_BUS_FIRST;
+	*dev = (int)bus[0] - PCI_BUS_FIRST;
 	return CUDA_SUCCESS;
 }
 

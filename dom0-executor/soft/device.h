@@ -35,17 +35,17 @@ struct soft_context;
 struct soft_pool;
 
 struct soft_device {
-	int ordinal;
 	uint64_t region; /* first address of its memory */
 	size_t memory;   /* bytes it has */
 	CUuuid uuid;
 	pthread_mutex_t lock; /* guards what follows */
 	size_t used;
-	uint64_t next;                /* where to look for free addresses */
-	struct soft_context *primary; /* lives as long as the process */
-	unsigned int primary_flags;
+	uint64_t next;                  /* where to look for free addresses */
+	struct soft_context *primary;   /* lives as long as the process */
 	struct soft_pool *default_pool; /* a reference */
 	struct soft_pool *current_pool; /* a reference */
+	unsigned int primary_flags;
+	int ordinal; /* constant */
 };
 
 struct soft_settings {
@@ -70,7 +70,7 @@ CUresult device_attribute(const struct soft_device *device, CUdevice_attribute a
 /* Attribute without an error: for attributes known to exist. */
 int device_limit(const struct soft_device *device, CUdevice_attribute attribute);
 
-/* One line to stderr; `info` lines only with VGPU_SOFT_LOG=info. */
+/* One line to $VGPU_LOG_FD or standard error; `info` lines only with VGPU_SOFT_LOG=info. */
 void soft_log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void soft_log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -24,7 +24,7 @@ struct soft_texts {
  * The PTX texts of an image, as copies. CUDA_ERROR_INVALID_IMAGE: not an image, or damaged;
  * CUDA_ERROR_NO_BINARY_FOR_GPU: it has no PTX for compute capability 9.0 or lower.
  */
-CUresult texts_of_image(const void *image, size_t limit, struct soft_texts *texts);
+CUresult texts_of_image(const void *data, size_t limit, struct soft_texts *texts);
 
 /* Append a copy of one text. */
 CUresult texts_add(struct soft_texts *texts, const char *text, size_t length);

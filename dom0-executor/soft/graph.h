@@ -56,13 +56,13 @@ void graph_retire(struct soft_graph *graph);      /* handles of it and its nodes
 
 /*
  * Add a node; takes over `work`, also when it fails. The nodes of `before` must be of the graph.
- * The lock is held. *node: NULL, or where to put the node, without a reference.
+ * The lock is held. *out: NULL, or where to put the node, without a reference.
  */
 CUresult graph_add(struct soft_graph *graph, CUgraphNodeType type, struct soft_work *work,
-		   struct soft_node *const *before, size_t count, struct soft_node **node);
+		   struct soft_node *const *before, size_t count, struct soft_node **out);
 
 /* Nodes of handles, each with a reference; all or none. */
-CUresult nodes_get(const CUgraphNode *handles, size_t count, struct soft_node ***nodes);
+CUresult nodes_get(const CUgraphNode *handles, size_t count, struct soft_node ***out);
 void nodes_put(struct soft_node **nodes, size_t count);
 
 /* The order of a graph; CUDA_ERROR_INVALID_VALUE: it has a cycle. The lock is held. */
@@ -72,6 +72,6 @@ void order_free(struct soft_order *order);
 /* Work that runs an order as it is now; takes over nothing. NULL without memory. */
 struct soft_work *order_work(const struct soft_order *order, struct soft_exec *exec);
 
-CUresult graph_clone(const struct soft_graph *graph, struct soft_graph **clone);
+CUresult graph_clone(const struct soft_graph *graph, struct soft_graph **out);
 
 #endif

@@ -200,7 +200,7 @@ static CUresult params_read(struct launch_work *launch, void **params, void **ex
 		return CUDA_SUCCESS;
 	if (extra) {
 		result = extra_read(extra, &buffer, &size);
-		if (result != CUDA_SUCCESS || size < info->param_bytes)
+		if (result != CUDA_SUCCESS || size < info->param_bytes || !buffer)
 			return result ? result : CUDA_ERROR_INVALID_VALUE;
 		memcpy(launch->params, buffer, info->param_bytes);
 		return CUDA_SUCCESS;

@@ -30,8 +30,8 @@ void memory_uncharge(struct soft_device *device, size_t size);
 void memory_unmap(uint64_t base, size_t size);
 
 /* For the variables of modules: addresses and memory without a range. NULL without memory. */
-void *memory_variables_alloc(void *device, size_t bytes);
-void memory_variables_free(void *device, void *address, size_t bytes);
+void *memory_variables_alloc(void *of_device, size_t bytes);
+void memory_variables_free(void *of_device, void *address, size_t bytes);
 
 /* pool.c */
 void pool_uncharge(struct soft_pool *pool, size_t size);

@@ -74,8 +74,7 @@ CUresult texts_load(struct soft_device *device, const struct soft_texts *texts,
 		    struct soft_jit *jit, struct ptx_module **ptx);
 
 /* A module from an engine module, which it takes over; published. */
-CUresult module_create(struct soft_context *ctx, struct ptx_module *ptx,
-		       struct soft_module **module);
+CUresult module_create(struct soft_context *ctx, struct ptx_module *ptx, struct soft_module **out);
 void module_unload(struct soft_module *module); /* the caller has retired it */
 
 /* The function that a call names in a context, with a reference; a kernel is one too. */

@@ -10,7 +10,7 @@ CUresult node_kernel_work(struct soft_context *ctx, const CUDA_KERNEL_NODE_PARAM
 CUresult node_copy_work(const CUDA_MEMCPY3D *params, struct soft_work **work);
 CUresult node_fill_work(const CUDA_MEMSET_NODE_PARAMS *params, struct soft_work **work);
 CUresult node_host_work(const CUDA_HOST_NODE_PARAMS *params, struct soft_work **work);
-CUresult node_event_work(CUgraphNodeType type, CUevent event, struct soft_work **work);
+CUresult node_event_work(CUgraphNodeType type, CUevent handle, struct soft_work **work);
 
 /* The same from the parameters that serve every type. A child graph has no work. */
 CUresult node_any_work(struct soft_context *ctx, const CUgraphNodeParams *params,

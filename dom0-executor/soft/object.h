@@ -54,7 +54,7 @@ void *object_new(enum soft_kind kind, size_t size, struct soft_context *ctx,
 
 /* Give the object a handle: the table takes the caller's reference. CUDA_ERROR_OUT_OF_MEMORY: full,
  * and the object is gone. */
-CUresult object_publish(void *object);
+CUresult object_publish(void *published);
 
 /* The object of a handle with a reference for the caller, or NULL. */
 void *object_get(enum soft_kind kind, const void *handle);
@@ -62,14 +62,14 @@ void *object_get(enum soft_kind kind, const void *handle);
 /* Handles that are numbers rather than pointers. */
 void *object_get_number(enum soft_kind kind, uint64_t handle);
 
-void *object_ref(void *object); /* returns its argument */
-void object_put(void *object);  /* NULL is fine */
+void *object_ref(void *counted); /* returns its argument */
+void object_put(void *counted);  /* NULL is fine */
 
 /*
  * Make the handle invalid. True for the one caller who did it; that one now owns the table's
  * reference.
  */
-bool object_retire(void *object);
+bool object_retire(void *retired);
 
 /* A pointer-typed handle of a published object. */
 static inline void *object_handle(const void *object)

@@ -5,8 +5,8 @@
  * arguments).
  */
 VARIANT(cuMemAllocFromPoolAsync, _ptsz,
-	(CUdeviceptr * dptr, size_t bytesize, CUmemoryPool pool, CUstream hStream),
-	(dptr, bytesize, pool, hStream))
+	(CUdeviceptr * dptr, size_t bytesize, CUmemoryPool handle, CUstream hStream),
+	(dptr, bytesize, handle, hStream))
 VARIANT(cuMemAllocAsync, _ptsz, (CUdeviceptr * dptr, size_t bytesize, CUstream hStream),
 	(dptr, bytesize, hStream))
 VARIANT(cuMemFreeAsync, _ptsz, (CUdeviceptr dptr, CUstream hStream), (dptr, hStream))
@@ -14,29 +14,29 @@ VARIANT(cuGraphInstantiateWithParams, _ptsz,
 	(CUgraphExec * phGraphExec, CUgraph hGraph,
 	 CUDA_GRAPH_INSTANTIATE_PARAMS *instantiateParams),
 	(phGraphExec, hGraph, instantiateParams))
-VARIANT(cuGraphUpload, _ptsz, (CUgraphExec hGraph, CUstream hStream), (hGraph, hStream))
-VARIANT(cuGraphLaunch, _ptsz, (CUgraphExec hGraph, CUstream hStream), (hGraph, hStream))
+VARIANT(cuGraphUpload, _ptsz, (CUgraphExec hGraphExec, CUstream hStream), (hGraphExec, hStream))
+VARIANT(cuGraphLaunch, _ptsz, (CUgraphExec hGraphExec, CUstream hStream), (hGraphExec, hStream))
 VARIANT(cuEventRecord, _ptsz, (CUevent hEvent, CUstream hStream), (hEvent, hStream))
 VARIANT(cuEventRecordWithFlags, _ptsz, (CUevent hEvent, CUstream hStream, unsigned int flags),
 	(hEvent, hStream, flags))
 VARIANT(cuStreamWaitEvent, _ptsz, (CUstream hStream, CUevent hEvent, unsigned int Flags),
 	(hStream, hEvent, Flags))
 VARIANT(cuStreamBatchMemOp_v2, _ptsz,
-	(CUstream stream, unsigned int count, CUstreamBatchMemOpParams *paramArray,
+	(CUstream hStream, unsigned int count, CUstreamBatchMemOpParams *paramArray,
 	 unsigned int flags),
-	(stream, count, paramArray, flags))
+	(hStream, count, paramArray, flags))
 VARIANT(cuStreamWaitValue32_v2, _ptsz,
-	(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags),
-	(stream, addr, value, flags))
+	(CUstream hStream, CUdeviceptr addr, cuuint32_t value, unsigned int flags),
+	(hStream, addr, value, flags))
 VARIANT(cuStreamWaitValue64_v2, _ptsz,
-	(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags),
-	(stream, addr, value, flags))
+	(CUstream hStream, CUdeviceptr addr, cuuint64_t value, unsigned int flags),
+	(hStream, addr, value, flags))
 VARIANT(cuStreamWriteValue32_v2, _ptsz,
-	(CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags),
-	(stream, addr, value, flags))
+	(CUstream hStream, CUdeviceptr addr, cuuint32_t value, unsigned int flags),
+	(hStream, addr, value, flags))
 VARIANT(cuStreamWriteValue64_v2, _ptsz,
-	(CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags),
-	(stream, addr, value, flags))
+	(CUstream hStream, CUdeviceptr addr, cuuint64_t value, unsigned int flags),
+	(hStream, addr, value, flags))
 VARIANT(cuLaunchKernel, _ptsz,
 	(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ,
 	 unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ,
@@ -101,12 +101,12 @@ VARIANT(cuStreamAttachMemAsync, _ptsz,
 	(CUstream hStream, CUdeviceptr dptr, size_t length, unsigned int flags),
 	(hStream, dptr, length, flags))
 VARIANT(cuStreamGetAttribute, _ptsz,
-	(CUstream hStream, CUstreamAttrID attr, CUstreamAttrValue *value), (hStream, attr, value))
+	(CUstream hStream, CUstreamAttrID attr, CUstreamAttrValue *value_out),
+	(hStream, attr, value_out))
 VARIANT(cuStreamSetAttribute, _ptsz,
-	(CUstream hStream, CUstreamAttrID attr, const CUstreamAttrValue *param),
-	(hStream, attr, param))
-VARIANT(cuStreamCopyAttributes, _ptsz, (CUstream dstStream, CUstream srcStream),
-	(dstStream, srcStream))
+	(CUstream hStream, CUstreamAttrID attr, const CUstreamAttrValue *value),
+	(hStream, attr, value))
+VARIANT(cuStreamCopyAttributes, _ptsz, (CUstream dst, CUstream src), (dst, src))
 VARIANT(cuMemcpy, _ptds, (CUdeviceptr dst, CUdeviceptr src, size_t ByteCount),
 	(dst, src, ByteCount))
 VARIANT(cuMemcpyAsync, _ptsz,
