@@ -396,9 +396,10 @@ int ptx_gen_function(struct ptx_gen *g, struct ptx_func *func)
 void gen_dispatch(struct ptx_gen *g)
 {
 	switch (g->insn->op) {
-#define O(id, name, generator) \
-	case OP_##id: gen_op_##generator(g); break;
-		PTX_OPS(O)
-#undef O
+#define O(id, name, generator)         \
+	case OP_##id:                  \
+		gen_op_##generator(g); \
+		break;
+#include "words.def"
 	}
 }

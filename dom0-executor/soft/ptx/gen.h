@@ -144,7 +144,6 @@ LLVMValueRef gen_compare(struct ptx_gen *g, unsigned int op, unsigned int type, 
 
 /* One generator for each word of names.h. */
 #define O(id, name, generator) void gen_op_##generator(struct ptx_gen *g);
-PTX_OPS(O)
-#undef O
+#include "words.def"
 
 #endif

@@ -25,17 +25,14 @@ static const struct {
 	unsigned char bytes;
 } mods[PTX_MOD_COUNT] = {
 #define T(id, text, size) [PTX_##id] = {text, size},
-	PTX_TYPES(T)
-#undef T
+#include "words.def"
 #define M(id, text) [MOD_##id] = {text, 0},
-		PTX_MODS(M)
-#undef M
+#include "words.def"
 };
 
 static const char *const ops[PTX_OP_COUNT] = {
 #define O(id, text, generator) [OP_##id] = text,
-	PTX_OPS(O)
-#undef O
+#include "words.def"
 };
 
 static const struct {
@@ -44,8 +41,7 @@ static const struct {
 	unsigned char components;
 } sregs[PTX_SREG_COUNT] = {
 #define S(id, text, width, parts) [SREG_##id] = {text, width, parts},
-	PTX_SREGS(S)
-#undef S
+#include "words.def"
 };
 
 static struct word words[HASH_SIZE];

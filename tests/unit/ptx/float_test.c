@@ -11,37 +11,19 @@
 #define REF(name) static uint64_t name(uint64_t a, uint64_t b, uint64_t c)
 #define UNUSED    (void)a, (void)b, (void)c
 
-/* clang-format off: one reference a line */
+/* clang-format off */
 /* C's arithmetic in a rounding mode; volatile keeps it between the two changes. */
-#define ROUNDED32(name, mode, expr)                                   \
-	REF(name)                                                     \
-	{                                                             \
-		UNUSED;                                               \
-		volatile float x = f32(a), y = f32(b), z = f32(c), r; \
-		fesetround(mode);                                     \
-		(void)y;                                              \
-		(void)z;                                              \
-		r = (float)(expr);                                    \
-		fesetround(FE_TONEAREST);                             \
-		return u32(r);                                        \
-	}
-#define ROUNDED64(name, mode, expr)                                    \
-	REF(name)                                                      \
-	{                                                              \
-		UNUSED;                                                \
-		volatile double x = f64(a), y = f64(b), z = f64(c), r; \
-		fesetround(mode);                                      \
-		(void)y;                                               \
-		(void)z;                                               \
-		r = (expr);                                            \
-		fesetround(FE_TONEAREST);                              \
-		return u64(r);                                         \
-	}
+#define ROUNDED32(name, mode, expr) \
+	REF(name) { UNUSED; volatile float x = f32(a), y = f32(b), z = f32(c), r; fesetround(mode); \
+		    (void)y; (void)z; r = (float)(expr); fesetround(FE_TONEAREST); return u32(r); }
+#define ROUNDED64(name, mode, expr) \
+	REF(name) { UNUSED; volatile double x = f64(a), y = f64(b), z = f64(c), r; fesetround(mode); \
+		    (void)y; (void)z; r = (expr); fesetround(FE_TONEAREST); return u64(r); }
 
 ROUNDED32(add_rn, FE_TONEAREST, x + y)
 ROUNDED32(add_rz, FE_TOWARDZERO, x + y)
 ROUNDED32(sub_rm, FE_DOWNWARD, x - y)
-ROUNDED32(mul_rp, FE_UPWARD, x *y)
+ROUNDED32(mul_rp, FE_UPWARD, x * y)
 ROUNDED32(mul_rn, FE_TONEAREST, x *y)
 ROUNDED32(div_rn, FE_TONEAREST, x / y)
 ROUNDED32(div_rz, FE_TOWARDZERO, x / y)
@@ -68,41 +50,13 @@ static float saturate(float x)
 {
 	return x > 0 ? (x < 1 ? x : 1) : 0;
 }
-REF(add_ftz)
-{
-	UNUSED;
-	return u32(flush(flush(f32(a)) + flush(f32(b))));
-}
-REF(mul_ftz_sat)
-{
-	UNUSED;
-	return u32(saturate(flush(flush(f32(a)) * flush(f32(b)))));
-}
-REF(add_sat)
-{
-	UNUSED;
-	return u32(saturate(f32(a) + f32(b)));
-}
-REF(neg_f)
-{
-	UNUSED;
-	return a ^ 0x80000000;
-}
-REF(abs_f)
-{
-	UNUSED;
-	return a & 0x7fffffff;
-}
-REF(neg_d)
-{
-	UNUSED;
-	return a ^ 1ull << 63;
-}
-REF(copysign_f)
-{
-	UNUSED;
-	return u32(copysignf(f32(b), f32(a)));
-}
+REF(add_ftz) { UNUSED; return u32(flush(flush(f32(a)) + flush(f32(b)))); }
+REF(mul_ftz_sat) { UNUSED; return u32(saturate(flush(flush(f32(a)) * flush(f32(b))))); }
+REF(add_sat) { UNUSED; return u32(saturate(f32(a) + f32(b))); }
+REF(neg_f) { UNUSED; return a ^ 0x80000000; }
+REF(abs_f) { UNUSED; return a & 0x7fffffff; }
+REF(neg_d) { UNUSED; return a ^ 1ull << 63; }
+REF(copysign_f) { UNUSED; return u32(copysignf(f32(b), f32(a))); }
 
 static float min_f(float x, float y)
 {
@@ -112,75 +66,19 @@ static float max_f(float x, float y)
 {
 	return isnan(x) ? y : isnan(y) ? x : x == y ? (signbit(x) ? y : x) : x > y ? x : y;
 }
-REF(min_)
-{
-	UNUSED;
-	return u32(min_f(f32(a), f32(b)));
-}
-REF(max_)
-{
-	UNUSED;
-	return u32(max_f(f32(a), f32(b)));
-}
-REF(max_nan)
-{
-	UNUSED;
-	return isnan(f32(a)) || isnan(f32(b)) ? 0x7fffffff : u32(max_f(f32(a), f32(b)));
-}
-REF(min_xorsign)
-{
-	UNUSED;
-	float m = min_f(fabsf(f32(a)), fabsf(f32(b)));
-	return isnan(m) ? u32(m)
-			: u32(copysignf(m, signbit(f32(a)) != signbit(f32(b)) ? -1.0f : 1.0f));
-}
-REF(dmin_)
-{
-	UNUSED;
-	double x = f64(a), y = f64(b);
-	return isnan(x) ? b : isnan(y) ? a : x == y ? (a | b) : x < y ? a : b;
-}
-REF(setp_ltu)
-{
-	UNUSED;
-	return !(f32(a) >= f32(b));
-}
-REF(setp_ne)
-{
-	UNUSED;
-	float x = f32(a), y = f32(b);
-	return x < y || x > y;
-}
-REF(setp_neu)
-{
-	UNUSED;
-	return !(f64(a) == f64(b));
-}
-REF(setp_num)
-{
-	UNUSED;
-	return !isnan(f64(a)) && !isnan(f64(b));
-}
-REF(set_f)
-{
-	UNUSED;
-	return f32(a) > f32(b) ? u32(1.0f) : 0;
-}
-REF(test_normal)
-{
-	UNUSED;
-	return isnormal(f32(a));
-}
-REF(test_subnormal)
-{
-	UNUSED;
-	return fpclassify(f32(a)) == FP_SUBNORMAL;
-}
-REF(test_finite)
-{
-	UNUSED;
-	return isfinite(f64(a)) != 0;
-}
+REF(min_) { UNUSED; return u32(min_f(f32(a), f32(b))); }
+REF(max_) { UNUSED; return u32(max_f(f32(a), f32(b))); }
+REF(max_nan) { UNUSED; return isnan(f32(a)) || isnan(f32(b)) ? 0x7fffffff : u32(max_f(f32(a), f32(b))); }
+REF(min_xorsign) { UNUSED; float m = min_f(fabsf(f32(a)), fabsf(f32(b))); return isnan(m) ? u32(m) : u32(copysignf(m, signbit(f32(a)) != signbit(f32(b)) ? -1.0f : 1.0f)); }
+REF(dmin_) { UNUSED; double x = f64(a), y = f64(b); return isnan(x) ? b : isnan(y) ? a : x == y ? (a | b) : x < y ? a : b; }
+REF(setp_ltu) { UNUSED; return !(f32(a) >= f32(b)); }
+REF(setp_ne) { UNUSED; float x = f32(a), y = f32(b); return x < y || x > y; }
+REF(setp_neu) { UNUSED; return !(f64(a) == f64(b)); }
+REF(setp_num) { UNUSED; return !isnan(f64(a)) && !isnan(f64(b)); }
+REF(set_f) { UNUSED; return f32(a) > f32(b) ? u32(1.0f) : 0; }
+REF(test_normal) { UNUSED; return isnormal(f32(a)); }
+REF(test_subnormal) { UNUSED; return fpclassify(f32(a)) == FP_SUBNORMAL; }
+REF(test_finite) { UNUSED; return isfinite(f64(a)) != 0; }
 
 /* clang-format on */
 static void test_arithmetic(void **state)

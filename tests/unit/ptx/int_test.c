@@ -8,202 +8,44 @@
 typedef __int128 i128;
 typedef unsigned __int128 u128;
 
-/* clang-format off: one reference a line */
-REF(add_)
-{
-	UNUSED;
-	return a + b;
-}
-REF(sub_)
-{
-	UNUSED;
-	return a - b;
-}
-REF(mul_)
-{
-	UNUSED;
-	return a * b;
-}
-REF(add_sat)
-{
-	UNUSED;
-	int64_t s = (int64_t)(int32_t)a + (int32_t)b;
-	return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s);
-}
-REF(sub_sat)
-{
-	UNUSED;
-	int64_t s = (int64_t)(int32_t)a - (int32_t)b;
-	return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s);
-}
-REF(hi_s32)
-{
-	UNUSED;
-	return (uint64_t)((int64_t)(int32_t)a * (int32_t)b >> 32);
-}
-REF(hi_u32)
-{
-	UNUSED;
-	return (uint64_t)(uint32_t)a * (uint32_t)b >> 32;
-}
-REF(hi_s64)
-{
-	UNUSED;
-	return (uint64_t)((i128)(int64_t)a * (int64_t)b >> 64);
-}
-REF(hi_u64)
-{
-	UNUSED;
-	return (uint64_t)((u128)a * b >> 64);
-}
-REF(hi_s16)
-{
-	UNUSED;
-	return (uint64_t)((int32_t)(int16_t)a * (int16_t)b >> 16);
-}
-REF(wide_s16)
-{
-	UNUSED;
-	return (uint64_t)(int64_t)((int32_t)(int16_t)a * (int16_t)b);
-}
-REF(wide_s32)
-{
-	UNUSED;
-	return (uint64_t)((int64_t)(int32_t)a * (int32_t)b);
-}
-REF(wide_u32)
-{
-	UNUSED;
-	return (uint64_t)(uint32_t)a * (uint32_t)b;
-}
-REF(mad_lo)
-{
-	UNUSED;
-	return a * b + c;
-}
-REF(mad_hi_sat)
-{
-	UNUSED;
-	int64_t s = ((int64_t)(int32_t)a * (int32_t)b >> 32) + (int32_t)c;
-	return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s);
-}
-REF(mad_wide_u32)
-{
-	UNUSED;
-	return (uint64_t)(uint32_t)a * (uint32_t)b + c;
-}
-REF(mul24_lo_s)
-{
-	UNUSED;
-	int64_t x = (int32_t)(a << 8) >> 8, y = (int32_t)(b << 8) >> 8;
-	return (uint64_t)(x * y);
-}
-REF(mul24_hi_u)
-{
-	UNUSED;
-	return ((a & 0xffffff) * (b & 0xffffff)) >> 16;
-}
-REF(mad24_lo_u)
-{
-	UNUSED;
-	return (a & 0xffffff) * (b & 0xffffff) + c;
-}
-REF(sad_s32)
-{
-	UNUSED;
-	int64_t x = (int32_t)a, y = (int32_t)b;
-	return (uint64_t)(x > y ? x - y : y - x) + c;
-}
-REF(sad_u64)
-{
-	UNUSED;
-	return (a > b ? a - b : b - a) + c;
-}
-REF(div_s32)
-{
-	UNUSED;
-	int32_t x = (int32_t)a, y = (int32_t)b;
-	return y == 0 ? UINT64_MAX : y == -1 ? 0 - a : (uint64_t)(x / y);
-}
-REF(rem_s32)
-{
-	UNUSED;
-	int32_t x = (int32_t)a, y = (int32_t)b;
-	return y == 0 ? a : y == -1 ? 0 : (uint64_t)(x % y);
-}
-REF(div_u32)
-{
-	UNUSED;
-	return (uint32_t)b ? (uint32_t)a / (uint32_t)b : UINT64_MAX;
-}
-REF(div_s64)
-{
-	UNUSED;
-	int64_t x = (int64_t)a, y = (int64_t)b;
-	return y == 0 ? UINT64_MAX : y == -1 ? 0 - a : (uint64_t)(x / y);
-}
-REF(rem_s64)
-{
-	UNUSED;
-	int64_t x = (int64_t)a, y = (int64_t)b;
-	return y == 0 ? a : y == -1 ? 0 : (uint64_t)(x % y);
-}
-REF(rem_u64)
-{
-	UNUSED;
-	return b ? a % b : a;
-}
-REF(div_s16)
-{
-	UNUSED;
-	int16_t x = (int16_t)a, y = (int16_t)b;
-	return y ? (uint64_t)(int64_t)(x / y) : UINT64_MAX;
-}
-REF(abs_s32)
-{
-	UNUSED;
-	return (int32_t)a < 0 ? 0 - a : a;
-}
-REF(neg_)
-{
-	UNUSED;
-	return 0 - a;
-}
-REF(min_s32)
-{
-	UNUSED;
-	return (int32_t)a < (int32_t)b ? a : b;
-}
-REF(max_u64)
-{
-	UNUSED;
-	return a > b ? a : b;
-}
-REF(min_s16)
-{
-	UNUSED;
-	return (int16_t)a < (int16_t)b ? a : b;
-}
-REF(max_s64)
-{
-	UNUSED;
-	return (int64_t)a > (int64_t)b ? a : b;
-}
-REF(add64_by_carry)
-{
-	UNUSED;
-	return a + b;
-}
-REF(sub64_by_borrow)
-{
-	UNUSED;
-	return a - b;
-}
-REF(mul128_hi)
-{
-	UNUSED;
-	return (uint64_t)((u128)a * b >> 64);
-}
+/* clang-format off */
+REF(add_) { UNUSED; return a + b; }
+REF(sub_) { UNUSED; return a - b; }
+REF(mul_) { UNUSED; return a * b; }
+REF(add_sat) { UNUSED; int64_t s = (int64_t)(int32_t)a + (int32_t)b; return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s); }
+REF(sub_sat) { UNUSED; int64_t s = (int64_t)(int32_t)a - (int32_t)b; return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s); }
+REF(hi_s32) { UNUSED; return (uint64_t)((int64_t)(int32_t)a * (int32_t)b >> 32); }
+REF(hi_u32) { UNUSED; return (uint64_t)(uint32_t)a * (uint32_t)b >> 32; }
+REF(hi_s64) { UNUSED; return (uint64_t)((i128)(int64_t)a * (int64_t)b >> 64); }
+REF(hi_u64) { UNUSED; return (uint64_t)((u128)a * b >> 64); }
+REF(hi_s16) { UNUSED; return (uint64_t)((int32_t)(int16_t)a * (int16_t)b >> 16); }
+REF(wide_s16) { UNUSED; return (uint64_t)(int64_t)((int32_t)(int16_t)a * (int16_t)b); }
+REF(wide_s32) { UNUSED; return (uint64_t)((int64_t)(int32_t)a * (int32_t)b); }
+REF(wide_u32) { UNUSED; return (uint64_t)(uint32_t)a * (uint32_t)b; }
+REF(mad_lo) { UNUSED; return a * b + c; }
+REF(mad_hi_sat) { UNUSED; int64_t s = ((int64_t)(int32_t)a * (int32_t)b >> 32) + (int32_t)c; return (uint64_t)(s > INT32_MAX ? INT32_MAX : s < INT32_MIN ? INT32_MIN : s); }
+REF(mad_wide_u32) { UNUSED; return (uint64_t)(uint32_t)a * (uint32_t)b + c; }
+REF(mul24_lo_s) { UNUSED; int64_t x = (int32_t)(a << 8) >> 8, y = (int32_t)(b << 8) >> 8; return (uint64_t)(x * y); }
+REF(mul24_hi_u) { UNUSED; return ((a & 0xffffff) * (b & 0xffffff)) >> 16; }
+REF(mad24_lo_u) { UNUSED; return (a & 0xffffff) * (b & 0xffffff) + c; }
+REF(sad_s32) { UNUSED; int64_t x = (int32_t)a, y = (int32_t)b; return (uint64_t)(x > y ? x - y : y - x) + c; }
+REF(sad_u64) { UNUSED; return (a > b ? a - b : b - a) + c; }
+REF(div_s32) { UNUSED; int32_t x = (int32_t)a, y = (int32_t)b; return y == 0 ? UINT64_MAX : y == -1 ? 0 - a : (uint64_t)(x / y); }
+REF(rem_s32) { UNUSED; int32_t x = (int32_t)a, y = (int32_t)b; return y == 0 ? a : y == -1 ? 0 : (uint64_t)(x % y); }
+REF(div_u32) { UNUSED; return (uint32_t)b ? (uint32_t)a / (uint32_t)b : UINT64_MAX; }
+REF(div_s64) { UNUSED; int64_t x = (int64_t)a, y = (int64_t)b; return y == 0 ? UINT64_MAX : y == -1 ? 0 - a : (uint64_t)(x / y); }
+REF(rem_s64) { UNUSED; int64_t x = (int64_t)a, y = (int64_t)b; return y == 0 ? a : y == -1 ? 0 : (uint64_t)(x % y); }
+REF(rem_u64) { UNUSED; return b ? a % b : a; }
+REF(div_s16) { UNUSED; int16_t x = (int16_t)a, y = (int16_t)b; return y ? (uint64_t)(int64_t)(x / y) : UINT64_MAX; }
+REF(abs_s32) { UNUSED; return (int32_t)a < 0 ? 0 - a : a; }
+REF(neg_) { UNUSED; return 0 - a; }
+REF(min_s32) { UNUSED; return (int32_t)a < (int32_t)b ? a : b; }
+REF(max_u64) { UNUSED; return a > b ? a : b; }
+REF(min_s16) { UNUSED; return (int16_t)a < (int16_t)b ? a : b; }
+REF(max_s64) { UNUSED; return (int64_t)a > (int64_t)b ? a : b; }
+REF(add64_by_carry) { UNUSED; return a + b; }
+REF(sub64_by_borrow) { UNUSED; return a - b; }
+REF(mul128_hi) { UNUSED; return (uint64_t)((u128)a * b >> 64); }
 
 /* clang-format on */
 static void test_arithmetic(void **state)
