@@ -106,7 +106,7 @@ static void set_source(CUDA_MEMCPY3D *copy, const struct end *end, const struct 
 		copy->srcHeight = piece->height;
 	} else if (end->kind == EX_RANGE_REGION) {
 		copy->srcMemoryType = CU_MEMORYTYPE_HOST;
-		copy->srcHost = (const void *)(uintptr_t)end->address; /* NOLINT */
+		copy->srcHost = (const void *)(uintptr_t)end->address;
 	} else {
 		copy->srcMemoryType = CU_MEMORYTYPE_DEVICE;
 		copy->srcDevice = end->address;
@@ -133,7 +133,7 @@ static void set_destination(CUDA_MEMCPY3D *copy, const struct end *end, const st
 		copy->dstHeight = piece->height;
 	} else if (end->kind == EX_RANGE_REGION) {
 		copy->dstMemoryType = CU_MEMORYTYPE_HOST;
-		copy->dstHost = (void *)(uintptr_t)end->address; /* NOLINT */
+		copy->dstHost = (void *)(uintptr_t)end->address;
 	} else {
 		copy->dstMemoryType = CU_MEMORYTYPE_DEVICE;
 		copy->dstDevice = end->address;
@@ -236,7 +236,7 @@ CUresult ex_vgCopyBoxIn(struct ex_call *call, const struct vg_copy_box *box, siz
 			unsigned int mode, CUstream stream)
 {
 	uint8_t *stage = stage_of(call);
-	struct end src, dst;
+	struct end src = {0}, dst = {0};
 	struct piece piece;
 	CUresult result;
 
@@ -262,7 +262,7 @@ CUresult ex_vgCopyBoxOut(struct ex_call *call, const struct vg_copy_box *box, si
 			 unsigned int mode, CUstream stream)
 {
 	uint8_t *stage = stage_of(call);
-	struct end src, dst;
+	struct end src = {0}, dst = {0};
 	struct piece piece;
 	CUresult result;
 
@@ -293,7 +293,7 @@ CUresult ex_vgCopyBox(struct ex_call *call, const struct vg_copy_box *box, unsig
 		      CUstream stream)
 {
 	struct piece all = {.width = box->width, .height = box->height, .depth = box->depth};
-	struct end src, dst;
+	struct end src = {0}, dst = {0};
 	CUresult result = box_read(call, box, 0, 0, 0, &src, &dst);
 
 	if (!result)

@@ -258,7 +258,7 @@ CUresult ex_handle_get(struct ex_call *call, enum vg_handle_type type, uint64_t 
 {
 	*real = NULL;
 	if (vg_handle_passes(type, handle)) {
-		*real = (void *)(uintptr_t)handle; /* NOLINT(performance-no-int-to-ptr) */
+		*real = (void *)(uintptr_t)handle;
 		return CUDA_SUCCESS;
 	}
 	if (!handle && (flags & EX_NULL_OK))

@@ -123,7 +123,7 @@ CUresult ex_vgCopyOut(struct ex_call *call, CUdeviceptr src, size_t size, unsign
 
 static void *host(CUdeviceptr address)
 {
-	return (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
+	return (void *)(uintptr_t)address;
 }
 
 /* Named by what the ends are, so that it does not depend on what the driver makes of an address. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a guest must know to lay out a kernel's parameters. Runs in lanes' threads. */
-#include <string.h>
-
-#include "protocol/bounds.h"
+#include <stdio.h>
 
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
@@ -52,7 +50,7 @@ static CUresult name_read(void *real, bool kernel, char *name, size_t room)
 	else if (!kernel && ex_driver.cuFuncGetName)
 		result = ex_driver.cuFuncGetName(&text, real);
 	if (!result && text)
-		memcpy(name, text, vg_min(strlen(text), room - 1)); /* the rest is zero */
+		snprintf(name, room, "%s", text);
 	/* Drivers before 12.3 have no names; the layout is what counts. */
 	return result == CUDA_ERROR_NOT_SUPPORTED ? CUDA_SUCCESS : result;
 }

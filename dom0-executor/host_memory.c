@@ -23,8 +23,7 @@ static CUresult region_pin(struct ex_region *region, uint64_t address, uint64_t 
 		return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
 	result = ex_driver.cuCtxGetCurrent(&context);
 	if (!result)
-		result = ex_driver.cuMemHostRegister_v2((void *)(uintptr_t)address, /* NOLINT */
-							size, flags);
+		result = ex_driver.cuMemHostRegister_v2((void *)(uintptr_t)address, size, flags);
 	if (!result) {
 		region->pinned = address;
 		region->context = context;
@@ -63,8 +62,7 @@ static CUresult region_unpin(struct ex_region *region)
 		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
 	result = ex_driver.cuCtxPushCurrent_v2(region->context);
 	if (!result) {
-		result = ex_driver.cuMemHostUnregister(
-			(void *)(uintptr_t)region->pinned); /* NOLINT */
+		result = ex_driver.cuMemHostUnregister((void *)(uintptr_t)region->pinned);
 		ex_driver.cuCtxPopCurrent_v2(&popped);
 	}
 	region->pinned = 0;

@@ -30,8 +30,6 @@
 
 #define FILES_MAX 4096
 
-extern char **environ;
-
 /* --- the environment ---------------------------------------------------------------------------- */
 
 static bool environment_keeps(const char *entry)

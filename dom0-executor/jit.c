@@ -41,7 +41,7 @@ static bool log_value(CUjit_option option, const struct ex_jit_logs *logs, void 
 	if (option == CU_JIT_INFO_LOG_BUFFER || option == CU_JIT_ERROR_LOG_BUFFER)
 		*value = buffer;
 	else
-		*value = (void *)(uintptr_t)(uint32_t)room; /* NOLINT */
+		*value = (void *)(uintptr_t)(uint32_t)room;
 	return true;
 }
 
@@ -58,7 +58,7 @@ CUresult ex_jit_read(struct ex_call *call, unsigned int count, const CUjit_optio
 	if (logs->info_room > EX_JIT_LOG_MAX || logs->error_room > EX_JIT_LOG_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
 	for (unsigned int i = 0; i < count; i++) {
-		void *value = (void *)(uintptr_t)values[i]; /* NOLINT */
+		void *value = (void *)(uintptr_t)values[i];
 
 		switch (option_kind(options[i])) {
 		case OPTION_REFUSED: return CUDA_ERROR_NOT_SUPPORTED;

@@ -9,6 +9,6 @@
 #include "dom0-executor/session.h"
 
 /* The link's handle has gone: frees it unless another lane still uses it; then that one does. */
-void ex_link_forget(struct ex_session *session, void *link);
+void ex_link_forget(struct ex_session *session, void *real);
 
 #endif

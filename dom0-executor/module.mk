@@ -15,10 +15,12 @@ $(eval $(call install,$(B)/bin/vgpu-executor,$(LIBEXECDIR),755))
 
 $(eval $(call unit_test,ring_test,tests/unit/executor/ring_test.c,,$(B)/lib/libvgproto.a))
 
-EX_HARNESS := $(addprefix tests/unit/executor/,harness.c garbage.c fake_driver.c)
+EX_HARNESS := $(addprefix tests/unit/executor/,harness.c garbage.c fake_driver.c) \
+	tests/fuzz/executor_fuzz.c
 EX_TEST_LIBS := $(B)/lib/libexecutor.a $(B)/lib/libvgproto.a -ldl
-$(eval $(call unit_test,executor_dispatch_test,tests/unit/executor/dispatch_test.c $(EX_HARNESS),,\
-	$(EX_TEST_LIBS)))
+$(eval $(call archive,libexecutortest.a,$(EX_HARNESS)))
+$(eval $(call unit_test,executor_dispatch_test,tests/unit/executor/dispatch_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_handle_test,tests/unit/executor/handle_test.c,,$(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_range_test,tests/unit/executor/range_test.c,,$(EX_TEST_LIBS)))
 
@@ -26,7 +28,7 @@ $(eval $(call unit_test,executor_range_test,tests/unit/executor/range_test.c,,$(
 # $(O)/fuzz. Everything is compiled for it in one go, apart from the other configurations.
 FUZZ_SECONDS ?= 60
 FUZZ_CC ?= $(firstword $(shell command -v clang clang-14 2>/dev/null))
-EX_FUZZ_SRCS := tests/fuzz/executor_fuzz.c $(EX_HARNESS) $(EX_SRCS) $(wildcard protocol/*.c) \
+EX_FUZZ_SRCS := $(EX_HARNESS) $(EX_SRCS) $(wildcard protocol/*.c) \
 	$(GEN)/protocol/op_names.c $(GEN)/protocol/errors.c
 $(O)/fuzz/executor_fuzz: $(EX_FUZZ_SRCS) $(wildcard $(D)/*.h protocol/*.h tests/unit/executor/*.h) \
 		| generated

@@ -43,7 +43,7 @@ static const uint64_t arena_places[] = {0x100000000000, 0x300000000000, 0x500000
 static void arena_reserve(struct ex_session *session)
 {
 	for (size_t i = 0; i < sizeof(arena_places) / sizeof(arena_places[0]); i++) {
-		void *want = (void *)(uintptr_t)arena_places[i]; /* NOLINT */
+		void *want = (void *)(uintptr_t)arena_places[i];
 		void *got = mmap(want, ARENA_BYTES, PROT_NONE,
 				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
 				 -1, 0);
@@ -149,7 +149,7 @@ void ex_session_dispose(struct ex_session *session)
 	if (session->stats.page)
 		ex_stats_dispose(&session->stats);
 	if (session->arena_size)
-		munmap((void *)(uintptr_t)session->arena_base, session->arena_size); /* NOLINT */
+		munmap((void *)(uintptr_t)session->arena_base, session->arena_size);
 	if (session->wake_fd >= 0)
 		close(session->wake_fd);
 	session->wake_fd = -1;

@@ -22,6 +22,7 @@ struct ex_stats {
 int ex_stats_init(struct ex_stats *stats, int fd, uint64_t quota);
 void ex_stats_dispose(struct ex_stats *stats);
 
+/* NOLINTBEGIN(readability-non-const-parameter): written by the atomics */
 static inline void ex_stats_add(uint64_t *counter, uint64_t n)
 {
 	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
@@ -36,6 +37,7 @@ static inline void ex_stats_set(uint64_t *counter, uint64_t n)
 {
 	__atomic_store_n(counter, n, __ATOMIC_RELAXED);
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 /* One command has been executed. */
 void ex_stats_command(struct ex_stats *stats, unsigned int op, bool async, int32_t result);

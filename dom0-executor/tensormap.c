@@ -17,8 +17,7 @@ CUresult ex_vgTensorMapTiled(struct ex_call *call, CUtensorMap *map, unsigned in
 		return CUDA_ERROR_INVALID_VALUE;
 	/* The address is only written into the map: a kernel that uses it meets the device's own checks. */
 	return ex_driver.cuTensorMapEncodeTiled(
-		map, (CUtensorMapDataType)type, rank, (void *)(uintptr_t)address, /* NOLINT */
-		dims, strides, box, element, (CUtensorMapInterleave)interleave,
-		(CUtensorMapSwizzle)swizzle, (CUtensorMapL2promotion)promotion,
-		(CUtensorMapFloatOOBfill)fill);
+		map, (CUtensorMapDataType)type, rank, (void *)(uintptr_t)address, dims, strides,
+		box, element, (CUtensorMapInterleave)interleave, (CUtensorMapSwizzle)swizzle,
+		(CUtensorMapL2promotion)promotion, (CUtensorMapFloatOOBfill)fill);
 }

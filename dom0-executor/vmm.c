@@ -19,7 +19,7 @@ struct ex_physical {
 
 static void *real_of(CUmemGenericAllocationHandle handle)
 {
-	return (void *)(uintptr_t)handle; /* NOLINT(performance-no-int-to-ptr) */
+	return (void *)(uintptr_t)handle;
 }
 
 void ex_physical_drop(struct ex_session *session, struct ex_physical *physical)

@@ -12,17 +12,19 @@ bool vg_ring_size_valid(uint64_t size)
 	return size >= VG_RING_MIN && size <= VG_RING_MAX && !(size & (size - 1));
 }
 
+/* NOLINTBEGIN(readability-non-const-parameter): kept to write to */
 void vg_producer_init(struct vg_producer *p, void *base, uint64_t size, uint64_t *prod,
-		      uint64_t *cons)
+		      const uint64_t *cons)
 {
 	*p = (struct vg_producer){.base = base, .size = size, .prod = prod, .cons = cons};
 }
 
-void vg_consumer_init(struct vg_consumer *c, const void *base, uint64_t size, uint64_t *prod,
+void vg_consumer_init(struct vg_consumer *c, const void *base, uint64_t size, const uint64_t *prod,
 		      uint64_t *cons)
 {
 	*c = (struct vg_consumer){.base = base, .size = size, .prod = prod, .cons = cons};
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 /*
  * Reads the other side's index. It may lie between what it was and `limit`, and is a multiple of 8.

@@ -20,20 +20,20 @@
 #include "protocol/wire.h"
 
 struct vg_producer {
-	uint8_t *base;      /* the ring's bytes; whoever mapped the lane owns them */
-	uint64_t size;      /* power of two */
-	uint64_t *prod;     /* shared, written by us */
-	uint64_t *cons;     /* shared, written by the consumer */
-	uint64_t pos;       /* bytes written so far, published or not */
-	uint64_t published; /* what *prod says; a multiple of 8 */
-	uint64_t seen;      /* last valid *cons */
+	uint8_t *base;        /* the ring's bytes; whoever mapped the lane owns them */
+	uint64_t size;        /* power of two */
+	uint64_t *prod;       /* shared, written by us */
+	const uint64_t *cons; /* shared, written by the consumer */
+	uint64_t pos;         /* bytes written so far, published or not */
+	uint64_t published;   /* what *prod says; a multiple of 8 */
+	uint64_t seen;        /* last valid *cons */
 	bool broken;
 };
 
 struct vg_consumer {
 	const uint8_t *base;
 	uint64_t size;
-	uint64_t *prod;
+	const uint64_t *prod;
 	uint64_t *cons;
 	uint64_t pos;      /* bytes taken so far, released or not */
 	uint64_t released; /* what *cons says; a multiple of 8 */
@@ -46,8 +46,8 @@ bool vg_ring_size_valid(uint64_t size);
 
 /* Both ends of a new ring begin at 0; the shared words are not touched. */
 void vg_producer_init(struct vg_producer *p, void *base, uint64_t size, uint64_t *prod,
-		      uint64_t *cons);
-void vg_consumer_init(struct vg_consumer *c, const void *base, uint64_t size, uint64_t *prod,
+		      const uint64_t *cons);
+void vg_consumer_init(struct vg_consumer *c, const void *base, uint64_t size, const uint64_t *prod,
 		      uint64_t *cons);
 
 /* Room in bytes; looks at the consumer's index only when less than `want` is known. */
@@ -78,6 +78,7 @@ void vg_consumer_release(struct vg_consumer *c);
  * The doorbell's handshake of wire.h. A side about to sleep: begin, look at the indices once more,
  * wait only if there is nothing, end. A side that has published or released: rings if wake says so.
  */
+/* NOLINTBEGIN(readability-non-const-parameter): written by the atomics */
 static inline void vg_sleep_begin(uint32_t *sleeps)
 {
 	__atomic_store_n(sleeps, 1, __ATOMIC_RELAXED);
@@ -98,5 +99,6 @@ static inline bool vg_sleep_wake(uint32_t *sleeps)
 	__atomic_store_n(sleeps, 0, __ATOMIC_RELAXED);
 	return true;
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 #endif

@@ -317,16 +317,16 @@ static bool random_next(void *context, uint32_t *number)
 /* Any numbers in any fields of every call: nothing may crash, hang, or reach the driver unchecked. */
 static void test_garbage(void **state)
 {
-	unsigned int rounds = getenv("VGPU_GARBAGE") ? (unsigned int)atoi(getenv("VGPU_GARBAGE"))
-						     : 150;
+	const char *wanted = getenv("VGPU_GARBAGE");
+	unsigned long rounds = wanted ? strtoul(wanted, NULL, 10) : 150;
 	unsigned long reached = 0;
 
 	(void)state;
-	for (unsigned int round = 0; round < rounds; round++) {
+	for (unsigned long round = 0; round < rounds; round++) {
 		uint64_t seed = round;
 		struct garbage g = {.next = random_next, .context = &seed};
 
-		fake_driver_install(round % 7);
+		fake_driver_install((unsigned int)(round % 7));
 		harness_open(&harness, round % 2 ? 1024 * 1024 : 0);
 		for (int i = 0; i < 300; i++) {
 			if (!garbage_command(&g, &harness))
@@ -342,7 +342,7 @@ static void test_garbage(void **state)
 	}
 	/* It would be no test if all were refused at the door. */
 	print_message("the driver was called %lu times\n", reached);
-	assert_true(reached > 10ul * rounds);
+	assert_true(reached > 10 * rounds);
 }
 
 int main(void)

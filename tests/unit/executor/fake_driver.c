@@ -192,6 +192,7 @@ static CUresult fake_event_record(CUevent event, CUstream stream)
 	return answer();
 }
 
+/* NOLINTBEGIN(readability-non-const-parameter): the driver's signatures */
 static CUresult fake_module_load(CUmodule *module, const void *image, unsigned int count,
 				 CUjit_option *options, void **values)
 {
@@ -260,6 +261,8 @@ static CUresult fake_link_add(CUlinkState state, CUjitInputType type, void *data
 	touch(name, strlen(name) + 1);
 	return answer();
 }
+
+/* NOLINTEND(readability-non-const-parameter) */
 
 static CUresult fake_link_complete(CUlinkState state, void **image, size_t *size)
 {
