@@ -22,7 +22,7 @@ def start():
     fixture.need_software()
     box.start()
     box.attach()
-    box.must_run()
+    box.must_run('saxpy')
     base.update(counts.snapshot(box.name))
 
 
@@ -65,7 +65,7 @@ def frontd_killed():
     box.kill('steady')
     job.wait(60)
     fixture.until('the executor has ended', lambda: not service.pids('dom0', 'vgpu-executor'))
-    status, text = box.run('saxpy')
+    status, text = box.run('steady', '2')
     check(status != 0, 'a program ran without vgpu-frontd')
     print(''.join(f'    without vgpu-frontd: {line}\n' for line in text.splitlines()[-3:]), end='')
     box.start_frontend()

@@ -24,7 +24,7 @@ def start():
     fixture.need_software()
     box.start()
     base.update(counts.snapshot(box.name))
-    status, text = box.run('saxpy')
+    status, text = box.run('steady', '2')
     check(status == 1, f'status {status}: {text}')
     check_in('without a device', text, 'no')
     print(''.join(f'    {line}\n' for line in text.splitlines()), end='')
@@ -40,7 +40,7 @@ def detach_idle():
     """detach: the next program finds no device, nothing is left"""
     box.detach()
     check_equal('nodes', backend_nodes(), [])
-    status, text = box.run('saxpy')
+    status, text = box.run('steady', '2')
     check(status == 1, f'status {status}: {text}')
     fixture.no_leak(base, box)
 
@@ -84,7 +84,7 @@ def late_frontd():
     box.kill('vgpu-frontd')
     client.check('dom0', ['vgpu', 'attach', '--no-wait', box.name, 'gpu=soft'])
     box.start_frontend()
-    fixture.until('vgpu-frontd has connected', lambda: box.run('saxpy')[0] == 0, 120)
+    fixture.until('vgpu-frontd has connected', lambda: box.run('steady', '2')[0] == 0, 120)
     box.detach()
     fixture.no_leak(base, box)
     box.destroy()

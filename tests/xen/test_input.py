@@ -70,7 +70,7 @@ def no_such_device():
 def not_permitted():
     """a program of a user who may not"""
     before = counts.snapshot(box.name)
-    status, text = box.run('saxpy', user='other')
+    status, text = box.run('steady', '2', user='other')
     print(''.join(f'    {line}\n' for line in text.splitlines()), end='')
     check(status == 1, f'status {status}')
     check_in('message', text, 'group')

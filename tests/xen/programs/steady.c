@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program to be disturbed: copies to the device, from page-locked and from ordinary memory, and back
- * again, for ever, and says so once a round. It ends only by a signal or by an error of the
- * driver, which it prints: "ended: CALL: NAME". An ordinary CUDA program; one thread.
+ * again, and says so once a round: for ever, or ROUNDS times if that is its argument. It ends before
+ * only by a signal or by an error of the driver, which it prints: "ended: CALL: NAME". An ordinary CUDA
+ * program; one thread.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/programs/check.h"
 
-#define SIZE ((size_t)4 << 20)
+#define SIZE ((size_t)512 << 10)
 
 static void must(CUresult result, const char *call)
 {
@@ -32,8 +33,9 @@ static void round_trip(CUdeviceptr device, unsigned char *buffer, uint64_t seed)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 10) : UINT64_MAX;
 	unsigned char *ordinary = malloc(SIZE);
 	void *locked = NULL;
 	CUdeviceptr buffer;
@@ -44,9 +46,14 @@ int main(void)
 		return 1;
 	must(cuMemAlloc(&buffer, 2 * SIZE), "cuMemAlloc");
 	must(cuMemAllocHost(&locked, SIZE), "cuMemAllocHost");
-	for (uint64_t i = 1;; i++) {
+	for (uint64_t i = 1; i <= rounds; i++) {
 		round_trip(buffer, locked, i);
 		round_trip(buffer, ordinary, ~i);
 		printf("round %llu\n", (unsigned long long)i);
 	}
+	must(cuMemFreeHost(locked), "cuMemFreeHost");
+	must(cuMemFree(buffer), "cuMemFree");
+	printf("PASS steady %llu rounds\n", (unsigned long long)rounds);
+	free(ordinary);
+	return 0;
 }

@@ -3,6 +3,7 @@
 
 import os
 import sys
+import time
 import traceback
 
 from . import system
@@ -39,10 +40,11 @@ class Cases:
         self.wanted = sys.argv[1:]
 
     def _one(self, name, function):
+        began = time.monotonic()
         try:
             function()
             self.passed += 1
-            print(f'PASS {name}', flush=True)
+            print(f'PASS {name} ({time.monotonic() - began:.0f} s)', flush=True)
         except Skip as reason:
             self.skipped += 1
             print(f'SKIP {name}: {reason}', flush=True)
