@@ -104,7 +104,10 @@ void be_stats_free(struct vg_stats *stats);
 
 /* --- one vGPU -------------------------------------------------------------------------------- */
 
-#define BE_OUTBOX (2 * VG_CTLRING_SLOTS + 64) /* answers, and one GONE a session */
+/* Requests of a device on their way: two for each of the sessions that it may have (settings.c), so that
+ * programs whose requests take long do not keep others from theirs. */
+#define BE_UNANSWERED (2u * 64)
+#define BE_OUTBOX     (BE_UNANSWERED + 64) /* answers, and one GONE a session */
 
 struct be_device {
 	struct be_daemon *daemon;

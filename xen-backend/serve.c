@@ -125,7 +125,7 @@ void be_device_serve(struct be_device *device, uint64_t now)
 		return;
 	device->rung = false;
 	be_device_flush(device); /* it may have made room */
-	while (!device->broken && device->unanswered < VG_CTLRING_SLOTS) {
+	while (!device->broken && device->unanswered < BE_UNANSWERED) {
 		int rc = be_ctlring_take(&device->ring, &msg);
 
 		if (rc < 0)
