@@ -138,8 +138,17 @@ static bool detach_wait(struct vgpu *vgpu, uint32_t domid, uint32_t devid)
 static int detach_device(struct vgpu *vgpu, const char *domain, uint32_t domid, uint32_t devid,
 			 bool force)
 {
-	int rc = vgpu_tree_close(vgpu, domid, devid);
+	char error[8];
 	bool closed;
+	int rc;
+
+	if (!force && vgpu_tree_state(vgpu, domid, devid, error, sizeof(error)) != 6 &&
+	    !vgpu_daemon_runs(vgpu))
+		return vgpu_fail(
+			"xen-vgpud, which has to let go of the guest's memory, does not answer "
+			"on %s (%s): start it, or give --force; nothing was changed",
+			vgpu->socket, strerror(errno));
+	rc = vgpu_tree_close(vgpu, domid, devid);
 
 	if (rc == -EACCES)
 		return vgpu_fail("xenstore refuses: run vgpu as root in dom0");

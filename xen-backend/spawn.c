@@ -112,6 +112,7 @@ static void child_run(const char *program, char **argv, const char **env, int co
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
 	setpgid(0, 0);
 	child_fds(control_fd, stats_fd);
 	execve(program, argv, (char *const *)env);
