@@ -22,7 +22,8 @@ $(foreach p,$(PROGRAMS),$(eval $(call driver_program,$p)))
 # --- CUDA C++ ----------------------------------------------------------------------------------
 # Each in the way that a user compiles it: the static runtime, PTX for any device, machine code for
 # one. vectoradd also with the shared runtime and with each way to pack a fatbin. They are no part
-# of the product, so they are built without sanitizers and only for the release configuration.
+# of the product, so they are built without sanitizers, only for the release configuration and by its
+# usual compiler.
 
 CUDA_PROGRAMS := $(patsubst $(D)/cudart/%.cu,%,$(sort $(wildcard $(D)/cudart/*.cu)))
 CUDA_VARIANTS := shared plain packed lz4
@@ -46,7 +47,7 @@ CUDA_BUILT += $(B)/programs/cudart-$(1)
 endef
 
 CUDA_BUILT :=
-ifeq ($(CONFIG)$(HAVE_NVCC),release1)
+ifeq ($(CONFIG)$(HAVE_NVCC)$(findstring clang,$(CC)),release1)
 $(foreach p,$(CUDA_PROGRAMS),$(eval $(call cuda_program,$p,$p,-cudart static)))
 $(foreach v,$(CUDA_VARIANTS),$(eval $(call cuda_program,vectoradd-$v,vectoradd,$(NVCC_FLAGS_$v))))
 ALL += $(CUDA_BUILT)
