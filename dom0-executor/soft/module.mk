@@ -25,5 +25,9 @@ define soft_test
 $(eval $(call unit_test,soft-$(1),tests/unit/soft/$(1)_test.c tests/unit/soft/kernels.c,,\
 	$(B)/lib/libcuda-soft.so.1 -Wl$(comma)-rpath$(comma)$(abspath $(B)/lib)))
 endef
-$(foreach t,$(patsubst tests/unit/soft/%_test.c,%,$(sort $(wildcard tests/unit/soft/*_test.c))),\
-	$(call soft_test,$t))
+SOFT_TESTS := $(patsubst tests/unit/soft/%_test.c,%,$(sort $(wildcard tests/unit/soft/*_test.c)))
+$(foreach t,$(filter-out fatbin,$(SOFT_TESTS)),$(call soft_test,$t))
+
+# What the library does not export is tested with its own sources.
+$(eval $(call unit_test,soft-fatbin,tests/unit/soft/fatbin_test.c $(D)/fatbin.c,\
+	$(LZ4_CFLAGS) $(ZSTD_CFLAGS),$(B)/lib/libvgproto.a $(LZ4_LIBS) $(ZSTD_LIBS)))

@@ -14,6 +14,8 @@ SAME(cuDevicePrimaryCtxReset, cuDevicePrimaryCtxReset_v2, (CUdevice dev), (dev))
 SAME(cuDevicePrimaryCtxSetFlags, cuDevicePrimaryCtxSetFlags_v2, (CUdevice dev, unsigned int flags),
      (dev, flags))
 SAME(cuEventDestroy, cuEventDestroy_v2, (CUevent hEvent), (hEvent))
+SAME(cuIpcOpenMemHandle, cuIpcOpenMemHandle_v2,
+     (CUdeviceptr * pdptr, CUipcMemHandle handle, unsigned int Flags), (pdptr, handle, Flags))
 SAME(cuLinkAddData, cuLinkAddData_v2,
      (CUlinkState state, CUjitInputType type, void *data, size_t size, const char *name,
       unsigned int numOptions, CUjit_option *options, void **optionValues),
@@ -27,7 +29,23 @@ SAME(cuLinkCreate, cuLinkCreate_v2,
      (numOptions, options, optionValues, stateOut))
 SAME(cuMemHostRegister, cuMemHostRegister_v2, (void *p, size_t bytesize, unsigned int Flags),
      (p, bytesize, Flags))
+SAME(cuStreamBatchMemOp, cuStreamBatchMemOp_v2,
+     (CUstream stream, unsigned int count, CUstreamBatchMemOpParams *paramArray,
+      unsigned int flags),
+     (stream, count, paramArray, flags))
 SAME(cuStreamDestroy, cuStreamDestroy_v2, (CUstream hStream), (hStream))
+SAME(cuStreamWaitValue32, cuStreamWaitValue32_v2,
+     (CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags),
+     (stream, addr, value, flags))
+SAME(cuStreamWaitValue64, cuStreamWaitValue64_v2,
+     (CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags),
+     (stream, addr, value, flags))
+SAME(cuStreamWriteValue32, cuStreamWriteValue32_v2,
+     (CUstream stream, CUdeviceptr addr, cuuint32_t value, unsigned int flags),
+     (stream, addr, value, flags))
+SAME(cuStreamWriteValue64, cuStreamWriteValue64_v2,
+     (CUstream stream, CUdeviceptr addr, cuuint64_t value, unsigned int flags),
+     (stream, addr, value, flags))
 
 NARROW(cuArray3DCreate, (CUarray * pHandle, const CUDA_ARRAY3D_DESCRIPTOR_v1 *pAllocateArray))
 NARROW(cuArray3DGetDescriptor, (CUDA_ARRAY3D_DESCRIPTOR_v1 * pArrayDescriptor, CUarray hArray))
@@ -58,6 +76,8 @@ NARROW(cuMemcpyAtoHAsync, (void *dstHost, CUarray srcArray, unsigned int srcOffs
 NARROW(cuMemcpyDtoA,
        (CUarray dstArray, unsigned int dstOffset, CUdeviceptr_v1 srcDevice, unsigned int ByteCount))
 NARROW(cuMemcpyDtoD, (CUdeviceptr_v1 dstDevice, CUdeviceptr_v1 srcDevice, unsigned int ByteCount))
+NARROW(cuMemcpyDtoDAsync, (CUdeviceptr_v1 dstDevice, CUdeviceptr_v1 srcDevice,
+			   unsigned int ByteCount, CUstream hStream))
 NARROW(cuMemcpyDtoH, (void *dstHost, CUdeviceptr_v1 srcDevice, unsigned int ByteCount))
 NARROW(cuMemcpyDtoHAsync,
        (void *dstHost, CUdeviceptr_v1 srcDevice, unsigned int ByteCount, CUstream hStream))
