@@ -114,6 +114,9 @@ LLVMValueRef gen_pointer(struct ptx_gen *g, LLVMValueRef address, LLVMTypeRef ty
 LLVMValueRef gen_symbol_value(struct ptx_gen *g, const struct ptx_operand *o);
 LLVMValueRef gen_shared_base(struct ptx_gen *g);
 void gen_spin(struct ptx_gen *g);
+/* gen_mbar.c */
+void gen_async_arrive(struct ptx_gen *g);
+void gen_complete_tx(struct ptx_gen *g, unsigned int operand, LLVMValueRef bytes);
 
 /* gen_float.c */
 LLVMValueRef gen_ftz(struct ptx_gen *g, LLVMValueRef value);

@@ -156,6 +156,38 @@ static void copy_async(struct ptx_gen *g)
 	       LLVMBuildPtrToInt(g->b, from, g->i64, ""), gen_i32(g, (uint32_t)size->imm), valid);
 }
 
+/* cp.async.bulk between global and shared memory: [to], [from], bytes, and the mbarrier that counts them. */
+static void copy_bulk(struct ptx_gen *g)
+{
+	static const uint16_t waits[] = {MOD_COMMIT_GROUP, MOD_WAIT_GROUP, 0};
+	bool counted, grouped, shared, global;
+	LLVMValueRef to, from, bytes;
+
+	if (gen_take_any(g, waits)) {
+		gen_take(g, MOD_READ);
+		return;
+	}
+	counted = gen_take(g, MOD_COMPLETE_TX_BYTES);
+	grouped = !counted && gen_take(g, MOD_BULK_GROUP);
+	shared = gen_take(g, MOD_SHARED_CLUSTER) || gen_take(g, MOD_SHARED_CTA);
+	global = gen_take(g, MOD_GLOBAL);
+	gen_take_cache(g);
+	if (counted == grouped || !shared || !global ||
+	    !gen_operands(g, counted ? 4 : 3, counted ? 5 : 4)) {
+		gen_fail(g, -ENOTSUP, "form of cp.async.bulk");
+		return;
+	}
+	to = gen_address(g, gen_operand(g, 0), counted ? PTX_SPACE_SHARED : PTX_SPACE_GLOBAL);
+	from = gen_address(g, gen_operand(g, 1), counted ? PTX_SPACE_GLOBAL : PTX_SPACE_SHARED);
+	bytes = gen_src(g, 2, PTX_U32);
+	if (g->rc)
+		return;
+	GEN_RT(g, ptx_rt_copy_fill, g->none, LLVMBuildPtrToInt(g->b, to, g->i64, ""),
+	       LLVMBuildPtrToInt(g->b, from, g->i64, ""), bytes, bytes);
+	if (counted)
+		gen_complete_tx(g, 3, bytes);
+}
+
 void gen_op_cp(struct ptx_gen *g)
 {
 	static const uint16_t waits[] = {MOD_COMMIT_GROUP, MOD_WAIT_GROUP, MOD_WAIT_ALL, 0};
@@ -164,6 +196,10 @@ void gen_op_cp(struct ptx_gen *g)
 		gen_fail(g, -ENOTSUP, "other than cp.async");
 		return;
 	}
-	if (!gen_take_any(g, waits))
+	if (gen_take(g, MOD_BULK))
+		copy_bulk(g);
+	else if (gen_take(g, MOD_MBARRIER))
+		gen_async_arrive(g);
+	else if (!gen_take_any(g, waits))
 		copy_async(g);
 }

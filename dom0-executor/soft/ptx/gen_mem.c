@@ -223,7 +223,7 @@ static struct access take_access(struct ptx_gen *g)
 	a.vector = gen_vector(g);
 	a.type = gen_type(g);
 	gen_take_cache(g);
-	if (a.type == PTX_PRED || a.type > PTX_F64 || (a.vector > 1 && a.type == PTX_B128))
+	if (a.type > PTX_F64 || (a.vector > 1 && a.type == PTX_B128))
 		gen_unsupported_type(g, a.type);
 	return a;
 }

@@ -230,8 +230,3 @@ void gen_op_mma(struct ptx_gen *g)
 {
 	gen_fail(g, -ENOTSUP, "no matrix instructions in this device");
 }
-
-void gen_op_mbarrier(struct ptx_gen *g)
-{
-	gen_fail(g, -ENOTSUP, "no asynchronous barriers in this device");
-}

@@ -34,7 +34,7 @@ static void add_libm(void)
 		const char *name;
 		void *address;
 	} symbols[] = {
-#define SYMBOL(f) {#f, (void *)(uintptr_t)f}
+#define SYMBOL(f) {#f, (void *)(uintptr_t)(f)}
 		SYMBOL(fma),    SYMBOL(fmaf),  SYMBOL(rint),   SYMBOL(rintf),  SYMBOL(floor),
 		SYMBOL(floorf), SYMBOL(ceil),  SYMBOL(ceilf),  SYMBOL(trunc),  SYMBOL(truncf),
 		SYMBOL(sqrt),   SYMBOL(sqrtf), SYMBOL(memcpy), SYMBOL(memset), SYMBOL(memmove),
@@ -200,7 +200,7 @@ int ptx_jit_compile(struct ptx_kernel *kernel, struct ptx_log *log)
 		ptx_gen_function(&g, f);
 	if (!module_verify(&g)) {
 		set_linkage(&g, first);
-		run_passes(&g, kernel->module->options.opt_level, first->walk != NULL);
+		run_passes(&g, kernel->module->options.opt_level, kernel->func->walk != NULL);
 		rc = make_code(&g, kernel, first);
 	} else {
 		rc = g.rc;

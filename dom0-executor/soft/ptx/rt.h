@@ -121,6 +121,21 @@ uint64_t ptx_rt_warp(struct ptx_thread *t, uint32_t op, uint32_t mask, uint64_t 
 /* Lanes that are at the same site (any number that tells it). */
 uint32_t ptx_rt_activemask(struct ptx_thread *t, uint32_t site);
 
+/* mbar.c: barriers that are words of shared memory */
+enum ptx_mbar_op {
+	PTX_MBAR_INIT,
+	PTX_MBAR_ARRIVE,   /* count arrivals */
+	PTX_MBAR_DROP,     /* one arrival, and one less is expected from then on */
+	PTX_MBAR_EXPECT,   /* count more bytes are expected in this phase */
+	PTX_MBAR_COMPLETE, /* count bytes have come */
+};
+/* Gives the state before. */
+uint64_t ptx_rt_mbar(struct ptx_thread *t, uint64_t address, uint32_t op, uint32_t count);
+/* Has the phase of `state` (or of that parity) ended? Where not, others run first. */
+uint32_t ptx_rt_mbar_test(struct ptx_thread *t, uint64_t address, uint64_t state,
+			  uint32_t is_parity);
+uint32_t ptx_rt_mbar_pending(uint64_t state);
+
 /* rt_bits.c */
 uint32_t ptx_rt_prmt(uint32_t a, uint32_t b, uint32_t selector, uint32_t mode);
 uint32_t ptx_rt_fns(uint32_t mask, uint32_t base, int32_t offset);

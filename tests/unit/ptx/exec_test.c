@@ -571,6 +571,27 @@ static void test_copies(void **state)
 		assert_int_equal(out[i], i < 32 || i % 4 == 0 ? in[i] : 0);
 }
 
+/* Producers arrive on an mbarrier, everybody waits for its phase, by state and by parity, twice. */
+static void test_mbarrier(void **state)
+{
+	uint32_t out[96] = {0};
+
+	(void)state;
+	run_body(
+		".shared .align 8 .b64 bar; .shared .u32 s[96];",
+		AT4
+		"mov.u32 %x0, s; mad.lo.u32 %x1, %t, 4, %x0; setp.ne.u32 %p, %t, 0; @!%p mbarrier.init.shared.b64 [bar], 96; bar.sync 0;"
+		"add.u32 %x2, %t, 7; st.shared.u32 [%x1], %x2; mbarrier.arrive.shared.b64 %y2, [bar];"
+		"w1: mbarrier.test_wait.shared.b64 %q, [bar], %y2; @!%q bra w1;"
+		"sub.u32 %x3, 95, %t; mad.lo.u32 %x3, %x3, 4, %x0; ld.shared.u32 %x4, [%x3];"
+		"mbarrier.arrive.release.cta.shared::cta.b64 %y3, [bar], 1;"
+		"w2: mbarrier.try_wait.parity.acquire.cta.shared::cta.b64 %q, [bar], 1; @!%q bra w2;"
+		"mbarrier.pending_count.b64 %x5, %y2; min.u32 %x5, %x5, 0; add.u32 %x4, %x4, %x5; st.global.u32 [%y0], %x4; ret;",
+		1, 96, out, out);
+	for (uint32_t i = 0; i < 96; i++)
+		assert_int_equal(out[i], 95 - i + 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -581,6 +602,7 @@ int main(void)
 		cmocka_unit_test(test_atomics),  cmocka_unit_test(test_special_registers),
 		cmocka_unit_test(test_faults),   cmocka_unit_test(test_info),
 		cmocka_unit_test(test_parallel), cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_mbarrier),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
