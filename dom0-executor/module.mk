@@ -12,6 +12,7 @@ $(eval $(call archive,libexecutor.a,$(EX_SRCS)))
 $(eval $(call program,vgpu-executor,$(addprefix $(D)/,main.c settings.c jail.c),$(EX_JAIL_CFLAGS),\
 	$(B)/lib/libexecutor.a $(B)/lib/libvgproto.a -ldl $(if $(HAVE_SECCOMP),$(SECCOMP_LIBS))))
 $(eval $(call install,$(B)/bin/vgpu-executor,$(LIBEXECDIR),755))
+$(eval $(call install,docs/man/vgpu-executor.8,$(MANDIR)/man8,644))
 
 $(eval $(call unit_test,ring_test,tests/unit/executor/ring_test.c,,$(B)/lib/libvgproto.a))
 

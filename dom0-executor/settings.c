@@ -60,7 +60,7 @@ void ex_settings_help(void)
 	     "  --domid=N --devid=N --session=N   whom it serves (domid is needed for xen)\n"
 	     "  --driver=soft|default|PATH        libcuda-soft, the system's libcuda, another\n"
 	     "  --gpu=INDEX|UUID       the only GPU to be seen\n"
-	     "  --mem=BYTES            device memory that the session may hold\n"
+	     "  --mem=BYTES            device memory that the session may hold (K, M, G, T)\n"
 	     "  --max-lanes=N --max-lane-pages=N --max-region-pages=N\n"
 	     "  --user=NAME            user to become when started by root (vgpu)\n"
 	     "  --log-level=error|warn|info|call|data");
@@ -74,6 +74,24 @@ static int number(const char *text, uint64_t max, uint64_t *value)
 	*value = strtoull(text, &end, 0);
 	if (errno || end == text || *end || *text == '-' || *value > max)
 		return -EINVAL;
+	return 0;
+}
+
+/* Bytes, with K, M, G or T behind the number if one likes. */
+static int size(const char *text, uint64_t *value)
+{
+	static const char units[] = "KMGT";
+	size_t length = strlen(text);
+	const char *unit = length > 1 ? strchr(units, text[length - 1]) : NULL;
+	unsigned int shift = unit ? 10 * (unsigned int)(unit - units + 1) : 0;
+	char digits[32];
+
+	if (length - (unit != NULL) >= sizeof(digits))
+		return -EINVAL;
+	snprintf(digits, sizeof(digits), "%.*s", (int)(length - (unit != NULL)), text);
+	if (number(digits, UINT64_MAX >> shift, value))
+		return -EINVAL;
+	*value <<= shift;
 	return 0;
 }
 
@@ -126,7 +144,7 @@ static int option_set(struct ex_settings *s, int id, const char *text)
 	case OPT_SESSION: return identity(text, &s->session);
 	case OPT_DRIVER: s->driver = text; return 0;
 	case OPT_GPU: s->gpu = *text ? text : NULL; return 0;
-	case OPT_MEM: return number(text, UINT64_MAX, &s->memory);
+	case OPT_MEM: return size(text, &s->memory);
 	case OPT_MAX_LANES: return number32(text, VG_LANES_MAX, &s->limits.lanes);
 	case OPT_MAX_LANE_PAGES: return number32(text, UINT32_MAX, &s->limits.lane_pages);
 	case OPT_MAX_REGION_PAGES: return number32(text, UINT32_MAX, &s->limits.region_pages);
