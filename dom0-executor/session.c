@@ -32,13 +32,16 @@
 
 /* --- made and ended ----------------------------------------------------------------------------- */
 
-/*
- * Where both sides are likely to have nothing: between the heap and the libraries. The second one
- * suits ThreadSanitizer, whose shadow lies at the others.
- */
-/* 0x2000_0000_0000 and the terabytes behind it are the soft device's. */
-static const uint64_t arena_places[] = {0x100000000000, 0x300000000000, 0x500000000000,
-					0x4000000000};
+/* Where both sides are likely to have nothing: between the heap and the libraries. */
+static const uint64_t arena_places[] = {
+#ifdef VG_TSAN /* its shadow lies at the others, and it ends the process that asks for them */
+	0x4000000000,
+#else
+	0x200000000000,
+	0x300000000000,
+	0x100000000000,
+#endif
+};
 
 static void arena_reserve(struct ex_session *session)
 {
