@@ -439,6 +439,21 @@ CUresult cuDeviceGetP2PAttribute(int *value, CUdevice_P2PAttribute attrib, CUdev
 	}
 }
 
+/* As many elements as the attributes say of one-dimensional textures; there are no textures. */
+CUresult cuDeviceGetTexture1DLinearMaxWidth(size_t *maxWidthInElements, CUarray_format format,
+					    unsigned int numChannels, CUdevice dev)
+{
+	ENTER_DRIVER();
+	(void)format;
+	if (!maxWidthInElements || (numChannels != 1 && numChannels != 2 && numChannels != 4))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!device_of(dev))
+		return CUDA_ERROR_INVALID_DEVICE;
+	*maxWidthInElements =
+		(size_t)device_limit(device_of(dev), CU_DEVICE_ATTRIBUTE_MAXIMUM_TEXTURE1D_WIDTH);
+	return CUDA_SUCCESS;
+}
+
 CUresult cuDeviceGetExecAffinitySupport(int *pi, CUexecAffinityType type, CUdevice dev)
 {
 	ENTER_DRIVER();

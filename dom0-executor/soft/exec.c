@@ -19,6 +19,7 @@ static void exec_destroy(struct soft_object *object)
 	struct soft_exec *exec = (struct soft_exec *)object;
 
 	order_free(&exec->order);
+	held_put(&exec->held);
 	object_put(exec->last.stream);
 	free(exec);
 }
@@ -38,6 +39,8 @@ static CUresult exec_create(CUgraph hGraph, unsigned long long flags, CUgraphExe
 	exec->flags = flags;
 	pthread_mutex_lock(&graph_lock);
 	result = order_make(graph, &exec->order);
+	if (result == CUDA_SUCCESS)
+		result = held_copy(&exec->held, &graph->held);
 	pthread_mutex_unlock(&graph_lock);
 	if (result != CUDA_SUCCESS) {
 		object_put(exec);

@@ -29,6 +29,7 @@ static void graph_destroy(struct soft_object *object)
 		graph->nodes[i]->graph = NULL;
 		object_put(graph->nodes[i]);
 	}
+	held_put(&graph->held);
 	free(graph->nodes);
 	free(graph);
 }
@@ -223,6 +224,8 @@ CUresult graph_clone(const struct soft_graph *graph, struct soft_graph **out)
 	}
 	if (result == CUDA_SUCCESS)
 		result = clone_edges(graph, clone);
+	if (result == CUDA_SUCCESS)
+		result = held_copy(&clone->held, &graph->held);
 	if (result != CUDA_SUCCESS && clone)
 		graph_retire(clone);
 	pthread_mutex_unlock(&graph_lock);

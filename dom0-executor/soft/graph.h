@@ -8,6 +8,7 @@
 #define SOFT_GRAPH_H
 
 #include "dom0-executor/soft/stream.h"
+#include "dom0-executor/soft/user_object.h"
 
 struct soft_node {
 	struct soft_object object;
@@ -25,6 +26,7 @@ struct soft_graph {
 	struct soft_object object;
 	struct soft_node **nodes; /* references, in the order of their making */
 	size_t count;
+	struct soft_held held;
 };
 
 /* A graph's work in an order that can run, flat: child graphs' in the place of their nodes. */
@@ -45,6 +47,7 @@ struct soft_order {
 struct soft_exec {
 	struct soft_object object;
 	unsigned long long flags;
+	struct soft_held held;
 	struct soft_order order; /* the graphs' lock guards it */
 	struct soft_point last;  /* of its last launch; the scheduler's lock guards it */
 };

@@ -34,6 +34,7 @@ enum soft_kind {
 	SOFT_GRAPH,
 	SOFT_NODE,
 	SOFT_EXEC,
+	SOFT_USER_OBJECT,
 	SOFT_CAPTURE, /* never in the table */
 };
 

@@ -21,6 +21,15 @@ VARIANT(cuEventRecordWithFlags, _ptsz, (CUevent hEvent, CUstream hStream, unsign
 	(hEvent, hStream, flags))
 VARIANT(cuStreamWaitEvent, _ptsz, (CUstream hStream, CUevent hEvent, unsigned int Flags),
 	(hStream, hEvent, Flags))
+VARIANT(cuMemcpyBatchAsync, _ptsz,
+	(CUdeviceptr * dsts, CUdeviceptr *srcs, size_t *sizes, size_t count,
+	 CUmemcpyAttributes *attrs, size_t *attrsIdxs, size_t numAttrs, size_t *failIdx,
+	 CUstream hStream),
+	(dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, hStream))
+VARIANT(cuMemcpyBatchAsync_v2, _ptsz,
+	(CUdeviceptr * dsts, CUdeviceptr *srcs, size_t *sizes, size_t count,
+	 CUmemcpyAttributes *attrs, size_t *attrsIdxs, size_t numAttrs, CUstream hStream),
+	(dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, hStream))
 VARIANT(cuStreamBatchMemOp_v2, _ptsz,
 	(CUstream hStream, unsigned int count, CUstreamBatchMemOpParams *paramArray,
 	 unsigned int flags),

@@ -319,6 +319,28 @@ static void memory_freed_under_a_graph_is_a_fault(void **state)
 	ok(cuGraphDestroy(graph));
 }
 
+static void user_objects_live_while_held(void **state)
+{
+	CUuserObject object;
+	CUgraphExec exec;
+	CUgraph graph, clone;
+	int destroyed = 0;
+
+	(void)state;
+	ok(cuGraphCreate(&graph, 0));
+	ok(cuUserObjectCreate(&object, &destroyed, count_up, 2, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
+	fails(cuUserObjectRelease(object, 3), CUDA_ERROR_INVALID_VALUE);
+	ok(cuGraphRetainUserObject(graph, object, 2, CU_GRAPH_USER_OBJECT_MOVE));
+	fails(cuUserObjectRelease(object, 1), CUDA_ERROR_INVALID_VALUE); /* the handle is gone */
+	ok(cuGraphClone(&clone, graph));
+	ok(cuGraphInstantiateWithFlags(&exec, graph, 0));
+	ok(cuGraphDestroy(graph));
+	ok(cuGraphDestroy(clone));
+	assert_int_equal(destroyed, 0);
+	ok(cuGraphExecDestroy(exec));
+	assert_int_equal(destroyed, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +350,7 @@ int main(void)
 		test(captures_forbid_what_would_wait),
 		test(a_captured_graph_outlives_its_stream),
 		test(memory_freed_under_a_graph_is_a_fault),
+		test(user_objects_live_while_held),
 	};
 
 	setenv("VGPU_SOFT_MEM", "64M", 1);

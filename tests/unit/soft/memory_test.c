@@ -100,6 +100,37 @@ static void async_copies_take_pageable_memory_at_once(void **state)
 	ok(cuMemFree_v2(memory));
 }
 
+static void batches_are_copied_in_order(void **state)
+{
+	CUmemcpyAttributes attributes = {.srcAccessOrder = CU_MEMCPY_SRC_ACCESS_ORDER_STREAM};
+	uint32_t in[3] = {1, 2, 3}, out[3];
+	size_t sizes[4] = {12, 4, 4, 12}, first = 0, failed = 0;
+	CUdeviceptr memory, dsts[4], srcs[4];
+	CUstream stream;
+
+	(void)state;
+	ok(cuStreamCreate(&stream, 0));
+	ok(cuMemAlloc_v2(&memory, 12));
+	dsts[0] = memory, srcs[0] = (uintptr_t)in;
+	dsts[1] = memory, srcs[1] = memory + 8;
+	dsts[2] = memory + 4, srcs[2] = memory;
+	dsts[3] = (uintptr_t)out, srcs[3] = memory;
+	ok(cuMemcpyBatchAsync_v2(dsts, srcs, sizes, 4, &attributes, &first, 1, stream));
+	ok(cuStreamSynchronize(stream));
+	assert_int_equal(out[0], 3);
+	assert_int_equal(out[1], 3);
+	sizes[2] = 13;
+	fails(cuMemcpyBatchAsync(dsts, srcs, sizes, 4, &attributes, &first, 1, &failed, stream),
+	      CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(failed, 2);
+	first = 1;
+	fails(cuMemcpyBatchAsync_v2(dsts, srcs, sizes, 4, &attributes, &first, 1, stream),
+	      CUDA_ERROR_INVALID_VALUE);
+	ok(cuStreamSynchronize(stream));
+	ok(cuStreamDestroy_v2(stream));
+	ok(cuMemFree_v2(memory));
+}
+
 static void boxes_are_copied_and_checked(void **state)
 {
 	static unsigned char in[8 * 6 * 20], out[sizeof(in)];
@@ -370,6 +401,7 @@ int main(void)
 		test(addresses_are_the_devices),
 		test(flat_copies_check_their_bounds),
 		test(async_copies_take_pageable_memory_at_once),
+		test(batches_are_copied_in_order),
 		test(boxes_are_copied_and_checked),
 		test(fills_fill_what_they_say),
 		test(host_memory_is_pinned),
