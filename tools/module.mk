@@ -9,4 +9,9 @@ $(eval $(call program,vgpu,$(VGPU_SRCS),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
 	$(B)/lib/libvgproto.a $(XENSTORE_LIBS) $(JSONC_LIBS)))
 $(eval $(call install,$(B)/bin/vgpu,$(SBINDIR),755))
 $(eval $(call install,docs/man/vgpu.8,$(MANDIR)/man8,644))
+
+$(eval $(call unit_test,vgpu_tree_test,tests/unit/tools/tree_test.c tests/unit/backend/fake_xs.c \
+	$(D)/tree.c $(D)/domain.c xenstore-schema/schema.c xenstore-schema/settings.c \
+	xenstore-schema/store.c $(GEN)/xenstore-schema/vgpu_schema.c,\
+	$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),$(B)/lib/libvgproto.a))
 endif

@@ -30,4 +30,6 @@ $(eval $(call unit_test,backend_ctlring_test,tests/unit/backend/ctlring_test.c $
 ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
 $(eval $(call unit_test,backend_test,$(addprefix tests/unit/backend/,daemon_test.c fake_executor.c \
 	fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+$(eval $(call unit_test,backend_tools_test,$(addprefix tests/unit/backend/,tools_test.c fake_link.c \
+	fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 endif

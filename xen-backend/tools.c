@@ -227,6 +227,7 @@ static struct json_object *do_log(struct be_daemon *daemon, struct json_object *
 	bool found = domid < 0;
 
 	if (!json_object_object_get_ex(request, "level", &value) ||
+	    !json_object_is_type(value, json_type_string) ||
 	    vg_log_level_parse(json_object_get_string(value), &level))
 		return answer_error("level must be error, warn, info, call or data");
 	for (struct be_device *d = daemon->devices; d; d = d->next) {

@@ -667,6 +667,57 @@ static void test_answers_not_taken(void **state)
 	open_session(1);
 }
 
+/*
+ * Whatever stands in the page, at whatever moment: the daemon lives, holds at most what the device
+ * may have, and a frontend that behaves is served afterwards.
+ */
+static void test_random_page(void **state)
+{
+	uint32_t seed = 12345;
+
+	(void)state;
+	connect_device();
+	for (int i = 0; i < 1500; i++) {
+		seed = seed * 1664525 + 1013904223;
+		if (state_is("6")) {
+			fake_xs_set(FE "/state", "1");
+			turn_until(state_is("2"));
+			frontend_write("1");
+			turn_until(state_is("4"));
+			fake_xs_set(FE "/state", "4");
+		}
+		if (seed >> 29 == 0) {
+			/* Any word of the page but the one that says that the broker lives. */
+			uint32_t at = (seed >> 8) % 1024;
+
+			if (at != offsetof(struct vg_control_ring, frontend_alive) / 4)
+				((volatile uint32_t *)page)[at] = seed * 2654435761u;
+		} else {
+			struct vg_control *slot = &page->req[page->req_prod % VG_CTLRING_SLOTS];
+
+			slot->type = (seed >> 8) % 9;
+			slot->session = (seed >> 12) % 4;
+			slot->u.open.protocol = VG_PROTOCOL_VERSION;
+			slot->u.share.kind = (seed >> 16) % 3;
+			page->req_prod += (seed >> 27) == 7 ? 9 : 1;
+			page->rsp_cons = page->rsp_prod;
+		}
+		fake_link_ring();
+		turns(1);
+		assert_true(fake_link_mapped() <= 1);
+		assert_true(daemon_.executor_count <= 2);
+		assert_true(daemon_.device_count == 1);
+	}
+	page->frontend_alive = 0;
+	fake_link_ring();
+	turn_until(state_is("6"));
+	fake_xs_set(FE "/state", "1");
+	turn_until(state_is("2"));
+	frontend_write("1");
+	turn_until(state_is("4"));
+	open_session(1);
+}
+
 static void test_bell_flood(void **state)
 {
 	bool was_masked = false;
@@ -734,6 +785,7 @@ int main(int argc, char **argv)
 		T(test_no_executor),
 		T(test_absurd_index),
 		T(test_answers_not_taken),
+		T(test_random_page),
 		T(test_bell_flood),
 		T(test_other_guests_are_not_touched),
 	};
