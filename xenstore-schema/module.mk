@@ -15,6 +15,8 @@ $(eval $(call program,vgpu-schema-check,$(SCHEMA_SRCS) $(D)/store.c $(D)/check.c
 $(eval $(call install,$(B)/bin/vgpu-schema-check,$(LIBEXECDIR),755))
 endif
 
+$(eval $(call install,$(GEN)/docs/xenstore-paths.md,$(DOCDIR),644))
+
 .PHONY: docs
 docs: $(GEN)/docs/xenstore-paths.md
 	@mkdir -p $(O)/docs

@@ -340,8 +340,16 @@ def present_of(key):
     return f"while the {key['present']}'s state is {' or '.join(states)}"
 
 
+def kind_of(key):
+    """The kinds of value as xenstore-paths names them."""
+    if key["type"] == "equals":
+        return "PATH" if key["words"].startswith("/") else "INTEGER"
+    kinds = {"state": "INTEGER", "uint": "INTEGER", "size": "INTEGER", "flag": "BOOLEAN"}
+    return kinds.get(key["type"], "STRING")
+
+
 def emit_key_document(tree, key):
-    out = [f"#### {tree['path']}/{key['name']} = {key['type'].upper()} "
+    out = [f"#### {tree['path']}/{key['name']} = {kind_of(key)} "
            f"[{', '.join(key['writer'])}]", "", key["doc"], "",
            f"- Allowed: {range_of(key)}.", f"- Written: {key['when']}.",
            f"- Present: {present_of(key)}."]
