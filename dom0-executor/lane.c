@@ -49,7 +49,11 @@ struct ex_lane *ex_lane_new(struct ex_session *session, uint32_t id, struct ex_s
 	memset(share, 0, sizeof(*share));
 	lane->shared = (struct vg_lane_shared *)base;
 	lane->number = atomic_load(&session->order.executed[id]);
-	lane->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_START_NS : 0;
+	lane->spin_fixed = session->settings->spin_us != UINT32_MAX;
+	if (lane->spin_fixed)
+		lane->spin_ns = session->settings->spin_us * 1000ull;
+	else
+		lane->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_START_NS : 0;
 	vg_consumer_init(&lane->in, base + VG_PAGE_SIZE, cmd_bytes, &lane->shared->cmd_prod,
 			 &lane->shared->cmd_cons);
 	vg_producer_init(&lane->out, base + VG_PAGE_SIZE + cmd_bytes, reply_bytes,
@@ -148,7 +152,7 @@ static bool lane_spin(struct ex_lane *lane, ready_fn ready, uint64_t want)
 /* A short sleep would have been better spent looking, a long look better slept. */
 static void spin_adapt(struct ex_lane *lane, uint64_t slept_ns)
 {
-	if (!lane->spin_ns)
+	if (!lane->spin_ns || lane->spin_fixed)
 		return;
 	if (slept_ns < SPIN_MAX_NS)
 		lane->spin_ns *= 2;

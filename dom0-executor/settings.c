@@ -26,6 +26,7 @@ enum option_id {
 	OPT_MAX_REGION_PAGES,
 	OPT_USER,
 	OPT_LOG_LEVEL,
+	OPT_SPIN,
 	OPT_HELP,
 };
 
@@ -44,6 +45,7 @@ static const struct option options[] = {
 	{"max-region-pages", required_argument, NULL, OPT_MAX_REGION_PAGES},
 	{"user", required_argument, NULL, OPT_USER},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+	{"spin-us", required_argument, NULL, OPT_SPIN},
 	{"help", no_argument, NULL, OPT_HELP},
 	{NULL, 0, NULL, 0},
 };
@@ -63,7 +65,9 @@ void ex_settings_help(void)
 	     "  --mem=BYTES            device memory that the session may hold (K, M, G, T)\n"
 	     "  --max-lanes=N --max-lane-pages=N --max-region-pages=N\n"
 	     "  --user=NAME            user to become when started by root (vgpu)\n"
-	     "  --log-level=error|warn|info|call|data");
+	     "  --log-level=error|warn|info|call|data\n"
+	     "  --spin-us=N            look for commands so long before sleeping; 0: never, and\n"
+	     "                         unless given it adapts and is 0 on a single processor");
 }
 
 static int number(const char *text, uint64_t max, uint64_t *value)
@@ -149,6 +153,7 @@ static int option_set(struct ex_settings *s, int id, const char *text)
 	case OPT_MAX_LANE_PAGES: return number32(text, UINT32_MAX, &s->limits.lane_pages);
 	case OPT_MAX_REGION_PAGES: return number32(text, UINT32_MAX, &s->limits.region_pages);
 	case OPT_USER: s->user = text; return 0;
+	case OPT_SPIN: return number32(text, 1000000, &s->spin_us);
 	case OPT_LOG_LEVEL: return vg_log_level_parse(text, &s->log_level);
 	case OPT_HELP: s->help = true; return 0;
 	}
@@ -189,6 +194,7 @@ int ex_settings_parse(struct ex_settings *settings, int argc, char **argv)
 			   .lane_pages = LANE_PAGES_DEFAULT,
 			   .region_pages = REGION_PAGES_DEFAULT},
 		.log_level = VG_LOG_WARN,
+		.spin_us = UINT32_MAX,
 	};
 	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (id == '?')

@@ -22,6 +22,7 @@ struct ex_settings {
 	uint64_t memory; /* quota of device memory in bytes, 0: none */
 	struct vg_limits limits;
 	enum vg_log_level log_level;
+	uint32_t spin_us; /* UINT32_MAX: adaptive */
 	bool help;
 };
 

@@ -5,4 +5,6 @@ $(eval $(call program,lane_bench,$(D)/lane_bench.c,,$(PROGRAM_STUB)))
 ifneq ($(HAVE_XENGNTTAB),)
 $(eval $(call program,vchan_bench,$(D)/vchan_bench.c,,-lxenvchan))
 $(eval $(call program,grant_bench,$(D)/grant_bench.c,$(XENGNTTAB_CFLAGS),$(XENGNTTAB_LIBS)))
+$(eval $(call bench,$(D)/local,))
+$(eval $(call bench,$(D)/on-xen,))
 endif
