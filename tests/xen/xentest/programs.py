@@ -1,18 +1,11 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every CUDA program of tests/programs in a PV guest and in a PVH guest, as an ordinary user; nothing
-may be left behind when they have ended. Options: --pv or --pvh for one kind only.
+"""Every CUDA program of tests/programs in one kind of guest, as an ordinary user; nothing may be left
+behind when they have ended. test_programs_pv.py and test_programs_pvh.py run it.
 """
 
-import sys
-from pathlib import Path
+from . import counts, fixture
+from .cases import Skip, check, main
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from xentest import counts, fixture                                 # noqa: E402
-from xentest.cases import Skip, check, main                         # noqa: E402
-
-KINDS = [kind for kind in ('pv', 'pvh') if f'--{kind}' in sys.argv] or ['pv', 'pvh']
-sys.argv = [word for word in sys.argv if word not in ('--pv', '--pvh')]
 TIMEOUT = 420
 
 
@@ -67,4 +60,5 @@ class Kind:
         yield case(f'{self.kind}: guest destroyed, nothing left', self.destroy)
 
 
-main(*(one for kind in KINDS for one in Kind(kind).cases()))
+def run(kind):
+    main(*Kind(kind).cases())
