@@ -47,6 +47,9 @@ static bool send_bytes(struct fe_lane *lane, const void *data, size_t size)
 	return true;
 }
 
+/* Moves when a callback has returned, before the executor hears of it. */
+static _Atomic unsigned int callbacks_done;
+
 /*
  * The place in the order over all threads: an asynchronous command becomes the last one, a
  * synchronous one only looks. The lane's own commands are in order anyway.
@@ -55,8 +58,10 @@ static uint64_t order_take(struct fe_lane *lane, const struct fe_call *call)
 {
 	uint64_t after;
 
-	if (call->unordered)
+	if (call->unordered) {
+		atomic_fetch_add_explicit(&callbacks_done, 1, memory_order_release);
 		return 0;
+	}
 	if (call->async)
 		after = atomic_exchange(&fe_session.last_async,
 					vg_after(lane->id, lane->number + 1));
@@ -157,6 +162,9 @@ static bool call_receive(struct fe_lane *lane, struct fe_call *call, CUresult *r
 	if (reply.bulk_size && !receive_bytes(lane, call->bulk_out.data, reply.bulk_size))
 		return false;
 	vg_consumer_release(&lane->replies);
+	/* Acquire: pairs with order_take. What a callback has written is seen by whoever has waited
+	 * for its stream, though the news came by way of another process. */
+	(void)atomic_load_explicit(&callbacks_done, memory_order_acquire);
 	*result = (CUresult)reply.result;
 	return true;
 }
@@ -182,10 +190,8 @@ static bool is_sticky(CUresult result)
 	case CUDA_ERROR_MISALIGNED_ADDRESS:
 	case CUDA_ERROR_INVALID_ADDRESS_SPACE:
 	case CUDA_ERROR_INVALID_PC:
-	case CUDA_ERROR_LAUNCH_FAILED:
-		return true;
-	default:
-		return false;
+	case CUDA_ERROR_LAUNCH_FAILED: return true;
+	default: return false;
 	}
 }
 
@@ -233,8 +239,7 @@ CUresult fe_call_run(struct fe_call *call)
 	}
 	if (call_args_size(call) > VG_ARGS_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (call->async && call->reports &&
-	    (sticky_find(&error) || fe_lane_error(lane, &error))) {
+	if (call->async && call->reports && (sticky_find(&error) || fe_lane_error(lane, &error))) {
 		sticky_note(error);
 		return error;
 	}
