@@ -9,7 +9,7 @@ from .cases import Skip, check
 from .paths import BUILD, XenTestError
 
 PROGRAMS = BUILD / 'programs'
-READY = 60
+READY = 120
 
 
 def program_names():
