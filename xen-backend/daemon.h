@@ -107,7 +107,8 @@ void be_stats_free(struct vg_stats *stats);
 /* Requests of a device on their way: two for each of the sessions that it may have (settings.c), so that
  * programs whose requests take long do not keep others from theirs. */
 #define BE_UNANSWERED (2u * 64)
-#define BE_OUTBOX     (BE_UNANSWERED + 64) /* answers, and one GONE a session */
+/* Their answers, a GONE for each session that they may open, and for those that are open. */
+#define BE_OUTBOX (2 * BE_UNANSWERED + 64)
 
 struct be_device {
 	struct be_daemon *daemon;
@@ -142,6 +143,13 @@ struct be_device {
 	struct be_session *sessions;
 	unsigned int session_count;
 };
+
+/* A line that the guest can provoke as often as it likes. */
+#define be_guest_log(device, who, level, ...)                                     \
+	do {                                                                      \
+		if (vg_log_on(who, level) && vg_log_allow(&(device)->limit, who)) \
+			vg_log_write(who, level, __VA_ARGS__);                    \
+	} while (0)
 
 /* Reads xenstore, takes the state machine's step, until it says stay. */
 void be_device_act(struct be_device *device);

@@ -59,7 +59,8 @@ static int device_set_state(struct be_device *device, enum be_xenbus state)
 	char text[4];
 
 	snprintf(text, sizeof(text), "%d", (int)state);
-	vg_info(&device->who, "event=state state=%d name=%s", (int)state, be_xenbus_name(state));
+	be_guest_log(device, &device->who, VG_LOG_INFO, "event=state state=%d name=%s", (int)state,
+		     be_xenbus_name(state));
 	return device_write(device, VG_KEY_STATE, text);
 }
 
@@ -85,7 +86,8 @@ static void device_set_error(struct be_device *device, int rc, const char *text)
 	if (!strcmp(device->error, text))
 		return;
 	snprintf(device->error, sizeof(device->error), "%s", text);
-	vg_error(&device->who, "event=device-error errno=%d reason=\"%s\"", -rc, text);
+	be_guest_log(device, &device->who, VG_LOG_ERROR,
+		     "event=device-error errno=%d reason=\"%s\"", -rc, text);
 	if (!device_write(device, VG_KEY_ERROR, text))
 		device_error_node(device, rc, text);
 }
@@ -314,7 +316,8 @@ static bool device_release(struct be_device *device, const char *reason)
 	if (waiting)
 		return false;
 	if (device->connected)
-		vg_info(&device->who, "event=disconnected reason=\"%s\"", reason);
+		be_guest_log(device, &device->who, VG_LOG_INFO, "event=disconnected reason=\"%s\"",
+			     reason);
 	be_link_close(&device->link);
 	device->connected = false;
 	device->settled = false;

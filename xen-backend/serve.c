@@ -19,7 +19,7 @@ static void device_broken(struct be_device *device, const char *reason)
 		return;
 	device->broken = true;
 	device->dirty = true;
-	vg_warn(&device->who, "event=disconnect reason=\"%s\"", reason);
+	be_guest_log(device, &device->who, VG_LOG_WARN, "event=disconnect reason=\"%s\"", reason);
 }
 
 /* Moves what fits from the outbox into the ring. Rings when something went. */
@@ -90,9 +90,9 @@ static void device_request(struct be_device *device, const struct vg_control *ms
 	if (msg->type == VG_CTL_OPEN) {
 		if (be_session_open(device, msg, &answer))
 			return; /* answered when the executor has */
-		if (vg_log_allow(&device->limit, &device->who))
-			vg_warn(&device->who, "event=open-refused errno=%d reason=\"%s\"",
-				-answer.status, answer.text);
+		be_guest_log(device, &device->who, VG_LOG_WARN,
+			     "event=open-refused errno=%d reason=\"%s\"", -answer.status,
+			     answer.text);
 		be_device_send(device, &answer);
 		return;
 	}

@@ -176,8 +176,9 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 	device->sessions = s;
 	device->session_count++;
 	device->daemon->executor_count++;
-	vg_info(&s->who, "event=session-start session=%u executor=%d uid=%u comm=\"%s\"", s->id,
-		(int)s->pid, s->guest_uid, s->comm);
+	be_guest_log(device, &s->who, VG_LOG_INFO,
+		     "event=session-start session=%u executor=%d uid=%u comm=\"%s\"", s->id,
+		     (int)s->pid, s->guest_uid, s->comm);
 	vg_packet_init(&packet, VG_CTL_OPEN, msg->tag);
 	packet.msg.u.open = msg->u.open;
 	memcpy(packet.msg.u.open.comm, s->comm, sizeof(s->comm));
@@ -235,10 +236,9 @@ static void session_share(struct be_session *session, const struct vg_control *m
 	}
 	vg_packet_close_fds(&packet);
 	if (rc) {
-		if (vg_log_allow(&device->limit, &session->who))
-			vg_warn(&session->who,
-				"event=share-refused session=%u errno=%d reason=\"%s\"",
-				session->id, -rc, why);
+		be_guest_log(device, &session->who, VG_LOG_WARN,
+			     "event=share-refused session=%u errno=%d reason=\"%s\"", session->id,
+			     -rc, why);
 		be_device_answer(device, msg, rc, why);
 	}
 }
@@ -317,8 +317,9 @@ static void answer_clean(const struct be_session *session, const struct be_reque
 static void session_opened(struct be_session *session, const struct vg_control *answer)
 {
 	if (answer->status) {
-		vg_warn(&session->who, "event=session-refused session=%u errno=%d reason=\"%s\"",
-			session->id, -answer->status, answer->text);
+		be_guest_log(session->device, &session->who, VG_LOG_WARN,
+			     "event=session-refused session=%u errno=%d reason=\"%s\"", session->id,
+			     -answer->status, answer->text);
 		be_session_end(session, answer->status, answer->text);
 		return;
 	}
@@ -452,11 +453,11 @@ static void session_reap(struct be_session *session)
 	device->dirty = true; /* the device may wait for its last session */
 	be_history_add(device->daemon, session);
 	session->pid = -1;
-	vg_log(&session->who, session->status ? VG_LOG_WARN : VG_LOG_INFO,
-	       "event=session-end session=%u status=%d reason=\"%s\" calls=%llu freed=%llu",
-	       session->id, session->status, session->reason,
-	       (unsigned long long)session->stats->commands,
-	       (unsigned long long)session->stats->freed_bytes);
+	be_guest_log(device, &session->who, session->status ? VG_LOG_WARN : VG_LOG_INFO,
+		     "event=session-end session=%u status=%d reason=\"%s\" calls=%llu freed=%llu",
+		     session->id, session->status, session->reason,
+		     (unsigned long long)session->stats->commands,
+		     (unsigned long long)session->stats->freed_bytes);
 	session_report(session);
 }
 
