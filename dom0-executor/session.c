@@ -32,13 +32,16 @@
 
 /* --- made and ended ----------------------------------------------------------------------------- */
 
-/* Where both sides are likely to have nothing: between the heap and the libraries. */
+/*
+ * Where both sides are likely to have nothing: between the heap and the libraries, and above
+ * the addresses of libcuda-soft's memory (0x200000000000 and up).
+ */
 static const uint64_t arena_places[] = {
 #ifdef VG_TSAN /* its shadow lies at the others, and it ends the process that asks for them */
 	0x4000000000,
 #else
-	0x200000000000,
 	0x300000000000,
+	0x400000000000,
 	0x100000000000,
 #endif
 };

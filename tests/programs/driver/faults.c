@@ -25,7 +25,7 @@ struct fault {
 
 static const struct fault faults[] = {
 	{"null-pointer", "write_to", 0, CUDA_ERROR_ILLEGAL_ADDRESS},
-	{"wild-pointer", "write_to", 0x123456789000, CUDA_ERROR_ILLEGAL_ADDRESS},
+	{"wild-pointer", "write_to", 0x2a3456789000, CUDA_ERROR_ILLEGAL_ADDRESS},
 	{"trap", "stop", 0, CUDA_ERROR_LAUNCH_FAILED},
 };
 
