@@ -179,9 +179,10 @@ static void complete(struct ptx_block *block, struct ptx_thread *t, struct ptx_t
 
 	compute(block, t->warp, mask, t->op_kind);
 	for (uint32_t rest = mask; rest; rest &= rest - 1) {
-		struct ptx_thread *other = lane_of(block, t->warp, (uint32_t)__builtin_ctz(rest));
+		uint32_t lane = (uint32_t)__builtin_ctz(rest);
+		struct ptx_thread *other = lane_of(block, t->warp, lane);
 
-		block->warps[t->warp].at_op &= ~(1u << other->lane);
+		block->warps[t->warp].at_op &= ~(1u << lane);
 		if (other != except)
 			ptx_sched_ready(other);
 	}

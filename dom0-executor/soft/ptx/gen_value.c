@@ -137,47 +137,44 @@ LLVMValueRef gen_rt_pure(struct ptx_gen *g, void *function, LLVMTypeRef result, 
 	return call;
 }
 
-/* A field that does not change while the thread runs: loaded once, in the entry block. */
+/* What does not change while the thread runs is loaded once, in the entry block. */
+static LLVMValueRef load_at_entry(struct ptx_gen *g, LLVMValueRef base, size_t offset,
+				  LLVMTypeRef type)
+{
+	LLVMValueRef index = gen_i64(g, offset);
+	LLVMValueRef at = LLVMBuildGEP2(g->entry, g->i8, base, &index, 1, "");
+
+	at = LLVMBuildBitCast(g->entry, at, LLVMPointerType(type, 0), "");
+	return LLVMBuildLoad2(g->entry, type, at, "");
+}
+
 LLVMValueRef gen_thread_once(struct ptx_gen *g, LLVMValueRef *cache, size_t offset,
 			     LLVMTypeRef type)
 {
-	LLVMValueRef index, at;
-
-	if (*cache)
-		return *cache;
-	index = gen_i64(g, offset);
-	at = LLVMBuildGEP2(g->entry, g->i8, g->thread, &index, 1, "");
-	at = LLVMBuildBitCast(g->entry, at, LLVMPointerType(type, 0), "");
-	*cache = LLVMBuildLoad2(g->entry, type, at, "");
+	if (!*cache)
+		*cache = load_at_entry(g, g->thread, offset, type);
 	return *cache;
 }
 
 static LLVMValueRef grid_field(struct ptx_gen *g, LLVMValueRef *cache, size_t offset,
 			       LLVMTypeRef type)
 {
-	LLVMValueRef grid, index, at;
+	LLVMValueRef grid = gen_thread_once(g, &g->grid, offsetof(struct ptx_thread, grid), g->ptr);
 
-	if (*cache)
-		return *cache;
-	grid = gen_thread_once(g, &g->grid, offsetof(struct ptx_thread, grid), g->ptr);
-	index = gen_i64(g, offset);
-	at = LLVMBuildGEP2(g->entry, g->i8, grid, &index, 1, "");
-	at = LLVMBuildBitCast(g->entry, at, LLVMPointerType(type, 0), "");
-	*cache = LLVMBuildLoad2(g->entry, type, at, "");
+	if (!*cache)
+		*cache = load_at_entry(g, grid, offset, type);
 	return *cache;
 }
 
 /* %ctaid: the first words of the block. */
 static LLVMValueRef block_field(struct ptx_gen *g, LLVMValueRef *cache, unsigned int component)
 {
-	LLVMValueRef index = gen_i64(g, offsetof(struct ptx_block_head, ctaid) + 4 * component), at;
+	LLVMValueRef block =
+		gen_thread_once(g, &g->block, offsetof(struct ptx_thread, block), g->ptr);
 
-	if (*cache)
-		return *cache;
-	at = gen_thread_once(g, &g->block, offsetof(struct ptx_thread, block), g->ptr);
-	at = LLVMBuildGEP2(g->entry, g->i8, at, &index, 1, "");
-	at = LLVMBuildBitCast(g->entry, at, LLVMPointerType(g->i32, 0), "");
-	*cache = LLVMBuildLoad2(g->entry, g->i32, at, "");
+	if (!*cache)
+		*cache = load_at_entry(
+			g, block, offsetof(struct ptx_block_head, ctaid) + 4 * component, g->i32);
 	return *cache;
 }
 

@@ -200,7 +200,7 @@ static bool is_decimal_float(const struct ptx_lexer *lexer)
 
 static void lex_decimal(struct ptx_lexer *lexer, struct ptx_token *token)
 {
-	char text[NUMBER_MAX + 1];
+	char text[NUMBER_MAX + 1] = "";
 	size_t len = 0;
 	char *end;
 	double value;

@@ -457,24 +457,24 @@ static int module_link(struct ptx_module *m, struct ptx_log *log)
 	return l.rc;
 }
 
-void ptx_module_unload(struct ptx_module *m)
+void ptx_module_unload(struct ptx_module *module)
 {
-	if (!m)
+	if (!module)
 		return;
-	for (uint32_t i = 0; i < m->kernel_count; i++) {
-		ptx_jit_release(&m->kernels[i]);
-		free(m->kernels[i].params);
+	for (uint32_t i = 0; i < module->kernel_count; i++) {
+		ptx_jit_release(&module->kernels[i]);
+		free(module->kernels[i].params);
 	}
-	free(m->kernels);
-	free(m->globals);
-	free(m->descs);
-	data_free(m);
-	for (struct ptx_unit *unit = m->units, *next; unit; unit = next) {
+	free(module->kernels);
+	free(module->globals);
+	free(module->descs);
+	data_free(module);
+	for (struct ptx_unit *unit = module->units, *next; unit; unit = next) {
 		next = unit->next;
 		ptx_unit_free(unit);
 	}
-	pthread_mutex_destroy(&m->lock);
-	free(m);
+	pthread_mutex_destroy(&module->lock);
+	free(module);
 }
 
 int ptx_linker_create(const struct ptx_options *options, struct ptx_linker **out)

@@ -24,14 +24,14 @@ static const struct {
 	const char *name;
 	unsigned char bytes;
 } mods[PTX_MOD_COUNT] = {
-#define T(id, text, size) [PTX_##id] = {text, size},
+#define T(id, text, size) [PTX_##id] = {(text), (size)},
 #include "words.def"
-#define M(id, text) [MOD_##id] = {text, 0},
+#define M(id, text) [MOD_##id] = {(text), 0},
 #include "words.def"
 };
 
 static const char *const ops[PTX_OP_COUNT] = {
-#define O(id, text, generator) [OP_##id] = text,
+#define O(id, text, generator) [OP_##id] = (text),
 #include "words.def"
 };
 
@@ -40,7 +40,7 @@ static const struct {
 	unsigned char bits;
 	unsigned char components;
 } sregs[PTX_SREG_COUNT] = {
-#define S(id, text, width, parts) [SREG_##id] = {text, width, parts},
+#define S(id, text, width, parts) [SREG_##id] = {(text), (width), (parts)},
 #include "words.def"
 };
 

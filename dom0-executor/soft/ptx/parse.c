@@ -60,9 +60,10 @@ static struct ptx_func *alias_side(struct ptx_parser *p)
 {
 	struct ptx_binding *b = scope_find(parse_name(p));
 
-	if (!p->rc && (!b || b->kind != BIND_SYMBOL || b->symbol->kind != PTX_SYM_FUNC))
-		parse_fail(p, -EINVAL, ".alias of something that is no function");
-	return p->rc ? NULL : (struct ptx_func *)b->symbol;
+	if (b && b->kind == BIND_SYMBOL && b->symbol->kind == PTX_SYM_FUNC)
+		return (struct ptx_func *)b->symbol;
+	parse_fail(p, -EINVAL, ".alias of something that is no function");
+	return NULL;
 }
 
 static void parse_alias(struct ptx_parser *p)
@@ -73,7 +74,7 @@ static void parse_alias(struct ptx_parser *p)
 	parse_expect(p, ',');
 	target = alias_side(p);
 	parse_expect(p, ';');
-	if (p->rc)
+	if (p->rc || !alias || !target)
 		return;
 	if (alias->has_body || alias == target || target->target || !target->has_body) {
 		parse_fail(p, -EINVAL, ".alias '%s'", alias->symbol.name);

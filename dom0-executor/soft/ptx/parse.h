@@ -96,7 +96,7 @@ void parse_func(struct ptx_parser *p, enum ptx_linkage linkage, bool is_kernel);
 
 /* parse_insn.c */
 void parse_insn(struct ptx_parser *p);
-void parse_operand(struct ptx_parser *p, struct ptx_operand *operand);
+void parse_operand(struct ptx_parser *p, struct ptx_operand *o);
 
 /* parse_proto.c */
 void parse_callprototype(struct ptx_parser *p, struct ptx_atom *name);

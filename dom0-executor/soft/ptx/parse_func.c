@@ -229,51 +229,74 @@ static void parse_body(struct ptx_parser *p, struct ptx_func *f, enum ptx_linkag
 	parse_block(p);
 }
 
-void parse_func(struct ptx_parser *p, enum ptx_linkage linkage, bool is_kernel)
+static void parse_attribute(struct ptx_parser *p)
 {
-	struct ptx_scope scope, heads;
-	struct ptx_func blank = {.unit = p->unit};
-	struct ptx_var **returns = NULL;
-	uint32_t return_count = 0;
-	struct ptx_func *f;
-	struct ptx_atom *name;
+	parse_expect(p, '(');
+	while (p->token.kind != TOK_EOF && !parse_at(p, ')'))
+		parse_next(p);
+	parse_expect(p, ')');
+}
 
-	while (parse_accept_dot(p, "attribute")) {
-		parse_expect(p, '(');
-		while (p->token.kind != TOK_EOF && !parse_at(p, ')'))
-			parse_next(p);
-		parse_expect(p, ')');
-	}
-	/* Returns come before the name: their registers are counted in `blank` until then. */
-	scope_open(p, &heads);
-	blank.symbol.name = "function";
-	p->func = &blank;
-	if (!is_kernel && parse_at(p, '('))
-		return_count = parse_params(p, false, true, &returns);
-	name = parse_name(p);
-	p->scope = heads.outer;
+/* From the parameters on; f has its returns. */
+static void parse_func_rest(struct ptx_parser *p, struct ptx_func *f, enum ptx_linkage linkage)
+{
+	struct ptx_scope scope;
+
+	p->func = f;
+	scope_open(p, &scope);
+	f->param_count = parse_at(p, '(') ? parse_params(p, f->is_kernel, false, &f->params) : 0;
+	params_place(p, f);
+	parse_directives(p, f);
+	if (parse_at(p, '{'))
+		parse_body(p, f, linkage);
+	else
+		parse_expect(p, ';');
+	scope_close(p);
+}
+
+/* The function's own name belongs to the module's scope, which is outside of the head's. */
+static struct ptx_func *parse_func_name(struct ptx_parser *p, bool is_kernel)
+{
+	struct ptx_scope *inner = p->scope;
+	struct ptx_atom *name = parse_name(p);
+	struct ptx_func *f;
+
+	p->scope = inner->outer;
 	p->func = NULL;
 	f = p->rc ? NULL : func_get(p, name, is_kernel);
-	p->scope = &heads;
+	p->scope = inner;
 	if (f && f->has_body)
 		parse_fail(p, -EINVAL, "'%s' is defined twice", f->symbol.name);
-	if (f && !p->rc) {
-		f->regs = blank.regs;
-		f->reg_count = blank.reg_count;
-		f->reg_space = blank.reg_space;
+	return p->rc ? NULL : f;
+}
+
+void parse_func(struct ptx_parser *p, enum ptx_linkage linkage, bool is_kernel)
+{
+	/* Returns come before the name: their registers are counted in `blank` until then. */
+	struct ptx_func *blank = parse_alloc(p, sizeof(*blank));
+	struct ptx_var **returns = NULL;
+	uint32_t return_count = 0;
+	struct ptx_scope scope;
+	struct ptx_func *f;
+
+	while (parse_accept_dot(p, "attribute"))
+		parse_attribute(p);
+	if (!blank)
+		return;
+	blank->unit = p->unit;
+	blank->symbol.name = "function";
+	scope_open(p, &scope);
+	p->func = blank;
+	if (!is_kernel && parse_at(p, '('))
+		return_count = parse_params(p, false, true, &returns);
+	f = parse_func_name(p, is_kernel);
+	if (f) {
+		f->regs = blank->regs;
+		f->reg_count = blank->reg_count;
+		f->reg_space = blank->reg_space;
 		f->returns = returns;
 		f->return_count = return_count;
-		p->func = f;
-		scope_open(p, &scope);
-		f->param_count = parse_at(p, '(') ? parse_params(p, is_kernel, false, &f->params)
-						  : 0;
-		params_place(p, f);
-		parse_directives(p, f);
-		if (parse_at(p, '{'))
-			parse_body(p, f, linkage);
-		else
-			parse_expect(p, ';');
-		scope_close(p);
+		parse_func_rest(p, f, linkage);
 	}
 	p->func = NULL;
 	scope_close(p);
