@@ -20,9 +20,12 @@ def install():
            if name not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL', 'MAKEOVERRIDES')}
     fresh = TREE.with_name('root.new')
     shutil.rmtree(fresh, ignore_errors=True)
-    done = subprocess.run(['make', '-s', '-C', str(ROOT), 'install', f'DESTDIR={fresh}',
-                           f'O={BUILD.parent}', f'PREFIX=/{PREFIX}',
-                           f'CONFIG={BUILD.name.partition("-")[0]}'],
+    # As the Makefile itself names it: another name of the same folder has other dependencies.
+    out = BUILD.parent.relative_to(ROOT) if BUILD.is_relative_to(ROOT) else BUILD.parent
+    config, _, compiler = BUILD.name.partition('-')
+    done = subprocess.run(['make', '-s', '-C', str(ROOT), 'install', f'DESTDIR={fresh}', f'O={out}',
+                           f'PREFIX=/{PREFIX}', f'CONFIG={config}',
+                           *([f'CC={compiler}'] if compiler else [])],
                           env=env, text=True, capture_output=True, check=False)
     if done.returncode:
         raise XenTestError(f'make install failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}')
