@@ -25,6 +25,9 @@ $(eval $(call unit_test,executor_dispatch_test,tests/unit/executor/dispatch_test
 $(eval $(call unit_test,executor_handle_test,tests/unit/executor/handle_test.c,,$(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_range_test,tests/unit/executor/range_test.c,,$(EX_TEST_LIBS)))
 
+$(eval $(call unit_test,executor_session_test,tests/unit/executor/session_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
+
 # `make fuzz`: clang's libFuzzer on the executor's lane for FUZZ_SECONDS; what it finds stays in
 # $(O)/fuzz. Everything is compiled for it in one go, apart from the other configurations.
 FUZZ_SECONDS ?= 60
