@@ -178,7 +178,7 @@ uint64_t ptx_rt_atom(uint64_t address, uint32_t op, uint32_t type, uint64_t valu
 		     uint64_t compare);
 
 /* rt_print.c */
-uint32_t ptx_rt_vprintf(struct ptx_thread *t, uint64_t format, uint64_t args);
+uint32_t ptx_rt_vprintf(struct ptx_thread *t, uint64_t format, uint64_t buffer);
 /* heap.c */
 uint64_t ptx_rt_malloc(struct ptx_thread *t, uint64_t bytes);
 void ptx_rt_free(struct ptx_thread *t, uint64_t address);

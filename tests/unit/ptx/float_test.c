@@ -153,10 +153,10 @@ static uint64_t clamp_to(double x, double low, double high, uint64_t nan)
 	return x < 0 ? (uint64_t)(int64_t)x : (uint64_t)x;
 }
 /* clang-format off */
-REF(f_s32_rzi) { UNUSED; return clamp_to(trunc(f32(a)), INT32_MIN, INT32_MAX, 0); }
-REF(f_u32_rni) { UNUSED; return clamp_to(nearbyint(f32(a)), 0, UINT32_MAX, 0); }
-REF(f_s8_rmi) { UNUSED; return clamp_to(floor(f32(a)), -128, 127, 0); }
-REF(f_s64_rpi) { UNUSED; return clamp_to(ceil(f32(a)), -0x1p63, 0x1p63, 1ull << 63); }
+REF(f_s32_rzi) { UNUSED; return clamp_to(truncf(f32(a)), INT32_MIN, INT32_MAX, 0); }
+REF(f_u32_rni) { UNUSED; return clamp_to(nearbyintf(f32(a)), 0, UINT32_MAX, 0); }
+REF(f_s8_rmi) { UNUSED; return clamp_to(floorf(f32(a)), -128, 127, 0); }
+REF(f_s64_rpi) { UNUSED; return clamp_to(ceilf(f32(a)), -0x1p63, 0x1p63, 1ull << 63); }
 REF(d_s32_rzi) { UNUSED; return clamp_to(trunc(f64(a)), INT32_MIN, INT32_MAX, 1ull << 31); }
 REF(d_u64_rni) { UNUSED; return clamp_to(nearbyint(f64(a)), 0, 0x1p64, 1ull << 63); }
 REF(s32_f_rn) { UNUSED; return u32((float)(int32_t)a); }

@@ -209,7 +209,7 @@ void refuse_body(const char *body, int rc, const char *named)
 
 static unsigned int type_bits(const char *type)
 {
-	return !type ? 0 : !strcmp(type, "pred") ? 1 : (unsigned int)atoi(type + 1);
+	return !type ? 0 : !strcmp(type, "pred") ? 1 : (unsigned int)strtoul(type + 1, NULL, 10);
 }
 
 static size_t edges_of(const char *type, const uint64_t **edges)

@@ -191,6 +191,13 @@ static void test_truncations(void **state)
 		try_load(seed, len);
 }
 
+/* Without the NUL. */
+static void put(char *at, const char *token)
+{
+	while (*token)
+		*at++ = *token++;
+}
+
 static void mutate(char *text, size_t *len)
 {
 	static const char tokens[][12] = {
@@ -212,11 +219,11 @@ static void mutate(char *text, size_t *len)
 		break;
 	case 2: /* put a token over what is there */
 		if (at + strlen(token) < *len)
-			memcpy(text + at, token, strlen(token));
+			put(text + at, token);
 		break;
 	case 3: /* put a token between */
 		memmove(text + at + strlen(token), text + at, *len - at);
-		memcpy(text + at, token, strlen(token));
+		put(text + at, token);
 		*len += strlen(token);
 		break;
 	default: /* copy a piece elsewhere */
@@ -229,14 +236,14 @@ static void mutate(char *text, size_t *len)
 static void test_mutations(void **state)
 {
 	const char *rounds = getenv("PTX_FUZZ_ROUNDS");
-	long count = rounds ? atol(rounds) : 3000;
+	long count = rounds ? strtol(rounds, NULL, 10) : 3000;
 	char *text = malloc(sizeof(seed) + 256);
 
 	(void)state;
 	for (long i = 0; i < count; i++) {
 		size_t len = strlen(seed);
 
-		memcpy(text, seed, len);
+		memcpy(text, seed, sizeof(seed));
 		for (uint64_t k = random64() % 4 + 1; k; k--)
 			mutate(text, &len);
 		try_load(text, len);
