@@ -312,7 +312,8 @@ static void test_regions(void **state)
 	assert_int_equal(share_only(g, &want), 0);
 	assert_int_equal(share_drop(g, VG_SHARE_REGION, 0), 0);
 	assert_int_equal(share_drop(g, VG_SHARE_REGION, 0), -ENOENT);
-	assert_int_equal(g->session.stats.page->region_bytes, 8 * VG_PAGE_SIZE);
+	assert_int_equal(__atomic_load_n(&g->session.stats.page->region_bytes, __ATOMIC_RELAXED),
+			 8 * VG_PAGE_SIZE);
 }
 
 /* Puts one command into the lane's ring as a guest would; no doorbell: it is looked at every second. */
