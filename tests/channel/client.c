@@ -277,8 +277,8 @@ static int mode_hold(void)
 			printf("lost: %s\n", text);
 			return 4;
 		}
-		if (rc <= 0)
-			die("nothing happened", rc);
+		if (rc < 0)
+			die("the bell", rc);
 	}
 }
 
@@ -349,7 +349,7 @@ int main(int argc, char **argv)
 	const char *mode = argc > 1 ? argv[1] : "";
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	alarm(300);
+	alarm(1200); /* whatever happens, it does not stay for ever */
 	if (!strcmp(mode, "try"))
 		return mode_try();
 	if (!strcmp(mode, "hold"))
