@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lanes and regions as they come and go by the control socket.
+ *
+ * On the local channel the peer is the guest itself: ids, kinds, counts, sizes and addresses are
+ * checked here before a channel sees them. Runs in the main thread.
+ */
+#include "dom0-executor/share.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/ring.h"
+
+#include "dom0-executor/lane.h"
+
+static int refuse(char *text, int status, const char *why)
+{
+	snprintf(text, VG_TEXT_MAX, "%s", why);
+	return status;
+}
+
+static int lane_check(const struct ex_session *session, const struct vg_control_share *want,
+		      char *text)
+{
+	const struct vg_limits *limits = &session->settings->limits;
+	uint64_t bytes = (uint64_t)VG_PAGE_SIZE + want->cmd_bytes + want->reply_bytes;
+
+	if (want->id >= VG_LANES_MAX)
+		return refuse(text, -EINVAL, "a lane's number is too large");
+	if (session->lanes[want->id])
+		return refuse(text, -EBUSY, "a lane of that number is open");
+	if (session->lanes_open >= limits->lanes)
+		return refuse(text, -EDQUOT, "too many lanes (threads) are open: --max-lanes");
+	if (want->pages > limits->lane_pages)
+		return refuse(text, -EDQUOT, "a lane has too many pages: --max-lane-pages");
+	if (!vg_ring_size_valid(want->cmd_bytes) || !vg_ring_size_valid(want->reply_bytes))
+		return refuse(text, -EINVAL, "a ring's size is not a power of two within bounds");
+	if (bytes > (uint64_t)want->pages * VG_PAGE_SIZE)
+		return refuse(text, -EINVAL, "a lane's rings do not fit into its pages");
+	return 0;
+}
+
+static int region_check(struct ex_session *session, const struct vg_control_share *want, char *text)
+{
+	uint64_t bytes = (uint64_t)want->pages * VG_PAGE_SIZE;
+
+	if (want->id >= VG_REGIONS_MAX)
+		return refuse(text, -EINVAL, "a region's number is too large");
+	if (session->regions[want->id].used)
+		return refuse(text, -EBUSY, "a region of that number is shared");
+	if (!want->pages ||
+	    session->region_pages + want->pages > session->settings->limits.region_pages)
+		return refuse(text, -EDQUOT, "too much pinned memory: --max-region-pages");
+	if (want->address % VG_PAGE_SIZE || want->address < session->arena_base ||
+	    bytes > session->arena_size ||
+	    want->address - session->arena_base > session->arena_size - bytes)
+		return refuse(text, -EINVAL, "a region does not lie in the arena");
+	return 0;
+}
+
+static int lane_open(struct ex_session *session, const struct vg_control_share *want,
+		     struct ex_share *share, char *text)
+{
+	const struct vg_lane_shared *shared = share->base;
+	struct ex_lane *lane;
+	int rc;
+
+	if (__atomic_load_n(&shared->magic, __ATOMIC_ACQUIRE) != VG_LANE_MAGIC ||
+	    __atomic_load_n(&shared->version, __ATOMIC_RELAXED) != VG_PROTOCOL_VERSION)
+		return refuse(text, -EPROTO, "a lane's first page is not one");
+	lane = ex_lane_new(session, want->id, share, want->cmd_bytes, want->reply_bytes, &rc);
+	if (!lane)
+		return refuse(text, rc, "no memory for a lane");
+	rc = ex_lane_start(lane);
+	if (rc) {
+		ex_lane_free(lane);
+		return refuse(text, rc, "no thread for a lane");
+	}
+	session->lanes[want->id] = lane;
+	session->lanes_open++;
+	ex_stats_set(&session->stats.page->lanes, session->lanes_open);
+	return 0;
+}
+
+static int region_open(struct ex_session *session, const struct vg_control_share *want,
+		       struct ex_share *share, char *text)
+{
+	struct ex_region *region = &session->regions[want->id];
+	struct ex_span span = {
+		.start = want->address, .size = share->bytes, .kind = EX_RANGE_REGION};
+
+	if (ex_ranges_add(&session->ranges, &span))
+		return refuse(text, -ENOMEM, "no memory for a region");
+	pthread_mutex_lock(&session->region_lock);
+	*region = (struct ex_region){.used = true, .share = *share};
+	pthread_mutex_unlock(&session->region_lock);
+	memset(share, 0, sizeof(*share));
+	session->region_pages += want->pages;
+	ex_stats_add(&session->stats.page->regions, 1);
+	ex_stats_add(&session->stats.page->region_bytes, region->share.bytes);
+	return 0;
+}
+
+static int share_open(struct ex_session *session, struct vg_packet *packet, char *text)
+{
+	const struct vg_control_share *want = &packet->msg.u.share;
+	struct ex_share share = {0};
+	int rc;
+
+	if (want->kind == VG_SHARE_LANE)
+		rc = lane_check(session, want, text);
+	else if (want->kind == VG_SHARE_REGION)
+		rc = region_check(session, want, text);
+	else
+		rc = refuse(text, -EINVAL, "an unknown kind of share");
+	if (rc)
+		return rc;
+	rc = session->channel->ops->share_map(session->channel, packet, &share, text);
+	if (rc)
+		return rc;
+	rc = want->kind == VG_SHARE_LANE ? lane_open(session, want, &share, text)
+					 : region_open(session, want, &share, text);
+	session->channel->ops->share_unmap(session->channel, &share); /* taken: nothing */
+	return rc;
+}
+
+void ex_session_share(struct ex_session *session, struct vg_packet *packet)
+{
+	char text[VG_TEXT_MAX] = "";
+	int rc = share_open(session, packet, text);
+
+	vg_data(&session->who, "event=share kind=%u id=%u pages=%u status=%d",
+		packet->msg.u.share.kind, packet->msg.u.share.id, packet->msg.u.share.pages, rc);
+	ex_session_answer(session, packet->msg.tag, rc, text);
+}
+
+/* --- UNSHARE ------------------------------------------------------------------------------------ */
+
+static void lane_reap(struct ex_session *session, struct ex_lane *lane)
+{
+	pthread_join(lane->thread, NULL);
+	session->lanes[lane->id] = NULL;
+	session->lanes_open--;
+	ex_stats_set(&session->stats.page->lanes, session->lanes_open);
+	ex_lane_free(lane);
+}
+
+/* A lane that has ended by itself stays until the guest unshares it: its number is in use. */
+void ex_lanes_reap(struct ex_session *session)
+{
+	for (unsigned int i = 0; i < VG_LANES_MAX; i++) {
+		struct ex_lane *lane = session->lanes[i];
+		uint32_t tag;
+
+		if (!lane || !lane->stopping || !atomic_load(&lane->done))
+			continue;
+		tag = lane->unshare_tag;
+		lane_reap(session, lane);
+		ex_session_answer(session, tag, 0, NULL);
+	}
+}
+
+static void lane_unshare(struct ex_session *session, uint32_t id, uint32_t tag)
+{
+	struct ex_lane *lane = id < VG_LANES_MAX ? session->lanes[id] : NULL;
+
+	if (!lane || lane->stopping) {
+		ex_session_answer(session, tag, -ENOENT, "no lane of that number is open");
+		return;
+	}
+	lane->stopping = true;
+	lane->unshare_tag = tag;
+	ex_lane_stop(lane);
+	ex_lanes_reap(session);
+}
+
+void ex_region_close(struct ex_session *session, struct ex_region *region)
+{
+	struct ex_share share;
+
+	pthread_mutex_lock(&session->region_lock);
+	ex_region_unpin(region);
+	share = region->share;
+	memset(region, 0, sizeof(*region));
+	pthread_mutex_unlock(&session->region_lock);
+	ex_ranges_remove(&session->ranges, (uintptr_t)share.base, NULL);
+	session->region_pages -= share.bytes / VG_PAGE_SIZE;
+	ex_stats_sub(&session->stats.page->regions, 1);
+	ex_stats_sub(&session->stats.page->region_bytes, share.bytes);
+	session->channel->ops->share_unmap(session->channel, &share);
+}
+
+void ex_session_unshare(struct ex_session *session, const struct vg_packet *packet)
+{
+	uint32_t id = packet->msg.u.unshare.id, tag = packet->msg.tag;
+
+	if (packet->msg.u.unshare.kind == VG_SHARE_LANE) {
+		lane_unshare(session, id, tag);
+	} else if (packet->msg.u.unshare.kind == VG_SHARE_REGION && id < VG_REGIONS_MAX &&
+		   session->regions[id].used) {
+		ex_region_close(session, &session->regions[id]);
+		ex_session_answer(session, tag, 0, NULL);
+	} else {
+		ex_session_answer(session, tag, -ENOENT, "no such share");
+	}
+}
