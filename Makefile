@@ -44,6 +44,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 PYTHON ?= python3
+# build and $PWD/build are the same: the dependency files name the objects by it.
+override O := $(patsubst $(CURDIR)/%,%,$(abspath $(O)))
 
 B := $(O)/$(CONFIG)$(if $(findstring clang,$(CC)),-clang)
 GEN := $(B)/gen
