@@ -34,7 +34,7 @@ struct fe_call {
 	bool async;      /* returns when the command is in the ring */
 	bool reports;    /* an earlier asynchronous error of this thread is returned here */
 	bool no_context; /* runs without making the thread's context current over there */
-	bool unordered;	 /* waits for no other thread's commands, and none waits for it */
+	bool unordered;  /* waits for no other thread's commands, and none waits for it */
 	uint8_t ins;
 	uint8_t outs;
 	struct fe_in in[FE_PARTS_MAX];   /* arguments: the fixed part first; each is padded to 8 */

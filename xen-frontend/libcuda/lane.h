@@ -23,7 +23,7 @@ struct fe_lane {
 	uint64_t context_sent; /* handle that is current in the executor's thread (context.h) */
 	uint32_t errors_seen;
 	uint32_t output_seen; /* of what kernels print (output.c) */
-	uint32_t spin; /* adaptive: looks before sleeping */
+	uint32_t spin;        /* adaptive: looks before sleeping */
 };
 
 /* The calling thread's lane, opened at its first use. NULL and *result on failure. */

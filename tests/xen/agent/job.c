@@ -51,7 +51,7 @@ static int request_parse(struct request *request, char *text, size_t len)
 	return request->argv[0] ? 0 : -EINVAL;
 }
 
-static void child_fail(const char *what)
+_Noreturn static void child_fail(const char *what)
 {
 	dprintf(2, "agent: %s: %s\n", what, strerror(errno));
 	_exit(127);
