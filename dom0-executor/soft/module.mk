@@ -13,11 +13,12 @@ $(eval $(call generated,$(SOFT_GEN)/entries.inc,$(D)/tables.py protocol/procaddr
 $(eval $(call generated,$(SOFT_GEN)/soft.map,$(D)/tables.py $(SOFT_CALLS),\
 	$(PYTHON) $(D)/tables.py map $(SOFT_CALLS) > $(SOFT_GEN)/soft.map))
 
+# Its threads and signal handlers outlive a dlclose, so it stays loaded (nodelete).
 SOFT_SRCS := $(sort $(wildcard $(D)/*.c))
 
 $(eval $(call library,libcuda-soft.so.1,$(SOFT_SRCS),$(LZ4_CFLAGS) $(ZSTD_CFLAGS),\
 	$(SOFT_GEN)/soft.map $(B)/lib/libsoftptx.a $(B)/lib/libvgproto.a $(LZ4_LIBS) $(ZSTD_LIBS) \
-	$(LLVM_LIBS) -lm))
+	$(LLVM_LIBS) -lm -Wl$(comma)-z$(comma)nodelete))
 $(eval $(call install,$(B)/lib/libcuda-soft.so.1,$(LIBDIR),644))
 
 # soft_test NAME: tests/unit/soft/NAME_test.c against the library itself
