@@ -211,6 +211,8 @@ int vgpu_tree_remove(struct vgpu *vgpu, uint32_t domid, uint32_t devid)
 		tree_path(dir, parents[i], domid, 0);
 		vg_store_prune(vgpu->xs, dir);
 	}
+	if (!rc)
+		vg_store_prune(vgpu->xs, VG_PATH_BACKEND_ALL);
 	return rc;
 }
 

@@ -75,6 +75,7 @@ static void device_error_node(struct be_device *device, int rc, const char *text
 		vg_store_remove(xs, XBT_NULL, dir, NULL);
 		snprintf(dir, sizeof(dir), VG_PATH_BACKEND_ERROR_DOMAIN, device->domid);
 		vg_store_prune(xs, dir);
+		vg_store_prune(xs, VG_PATH_BACKEND_ERROR_ALL);
 		return;
 	}
 	snprintf(line, sizeof(line), "%d %s", -rc, text);
@@ -364,6 +365,7 @@ static void device_remove_nodes(struct be_device *device)
 	snprintf(parent, sizeof(parent), VG_PATH_BACKEND_DOMAIN, device->domid);
 	vg_store_remove(xs, XBT_NULL, device->dir, NULL);
 	vg_store_prune(xs, parent);
+	vg_store_prune(xs, VG_PATH_BACKEND_ALL);
 	device_error_node(device, 0, NULL);
 }
 

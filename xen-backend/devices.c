@@ -59,8 +59,10 @@ static void devices_scan_domain(struct be_daemon *daemon, uint32_t domid)
 	for (int i = 0; i < count; i++)
 		devices_add(daemon, domid, ids[i]);
 	/* A directory that an attach left empty, or whose last device was removed by hand. */
-	if (count == 0)
+	if (count == 0) {
 		vg_store_prune(daemon->xs, dir);
+		vg_store_prune(daemon->xs, VG_PATH_BACKEND_ALL);
+	}
 }
 
 void be_devices_scan(struct be_daemon *daemon)

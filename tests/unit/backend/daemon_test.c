@@ -336,7 +336,7 @@ static void test_detach(void **state)
 	fake_xs_remove(BE);
 	fake_xs_remove(FE);
 	turn_until(daemon_.device_count == 0);
-	turn_until(fake_xs_get("/local/domain/0/backend/vgpu/3") == NULL);
+	turn_until(fake_xs_get("/local/domain/0/backend/vgpu") == NULL);
 }
 
 /* The toolstack removed the nodes without waiting: nothing of ours makes them anew. */
@@ -373,7 +373,7 @@ static void test_domain_dies(void **state)
 	turn_until(daemon_.device_count == 0);
 	assert_int_equal(fake_link_mapped(), 0);
 	assert_int_equal(daemon_.executor_count, 0);
-	assert_null(fake_xs_get("/local/domain/0/backend/vgpu/3"));
+	assert_null(fake_xs_get("/local/domain/0/backend/vgpu"));
 	assert_int_equal(fake_xs_watches(), 2);
 }
 
