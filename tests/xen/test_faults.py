@@ -23,6 +23,7 @@ def start():
     box.start()
     box.attach()
     box.must_run('saxpy')
+    fixture.no_executor()
     base.update(counts.snapshot(box.name))
 
 

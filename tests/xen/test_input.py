@@ -17,7 +17,8 @@ def start():
     fixture.need_software()
     box.start()
     box.attach()
-    box.must_run()
+    box.must_run('saxpy')
+    fixture.no_executor()
 
 
 def refused(*argv, hint=None):

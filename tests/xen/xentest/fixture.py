@@ -101,6 +101,11 @@ def until(what, condition, seconds=READY):
         time.sleep(0.2)
 
 
+def no_executor():
+    """Waits until the last program's executor has ended: counts taken before would have it in them."""
+    until('no executor is left', lambda: not service.pids('dom0', 'vgpu-executor'))
+
+
 def logs(box=None, lines=15):
     """The ends of our services' logs, for a failure's message."""
     text = ''
