@@ -333,6 +333,7 @@ help:
 	@echo 'make demo       on any Debian 12: Xen in QEMU, a guest, a vGPU, CUDA programs in the guest'
 	@echo 'make check      every test; its parts: $(addprefix check-,$(CHECK_PARTS))'
 	@echo 'make bench      round trips and copies against libxenvchan and memcpy'
+	@echo 'make fuzz       FUZZ_SECONDS=60: what a hostile guest can put into a lane, with libFuzzer'
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, layers, warnings'
 	@echo 'make deps       install what is missing of packages.txt (no root needed if nothing is)'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
