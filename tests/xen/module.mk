@@ -19,3 +19,4 @@ $(eval $(call xen_test,$(D)/test_shutdown.py))
 
 $(eval $(call objects,programs/steady,$(D)/programs/steady.c,$(PROGRAM_CFLAGS)))
 $(eval $(call link,$(B)/programs/steady,programs/steady,$(D)/programs/steady.c,$(B)/lib/libcheck.a $(PROGRAM_STUB),-pie))
+ALL += $(B)/programs/steady
