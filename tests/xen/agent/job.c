@@ -64,6 +64,7 @@ static void child_become(const char *user)
 	if (!pw) {
 		errno = ENOENT;
 		child_fail(user);
+		return;
 	}
 	setenv("HOME", pw->pw_dir, 1);
 	setenv("USER", user, 1);
