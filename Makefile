@@ -16,6 +16,7 @@
 #   $(eval $(call local_test,SCRIPT,PREREQS,CONFIGS))  run by check-local; CONFIGS (default: all)
 #       names the configurations it can run in, e.g. `release asan`.
 #   $(eval $(call xen_test,SCRIPT,PREREQS))      run by check-xen, release only
+#   $(eval $(call xen_long_test,SCRIPT,PREREQS)) run by check-xen-long, which `make check` leaves out
 #   $(eval $(call bench,SCRIPT,PREREQS))         run by `make bench`, release only
 #   $(eval $(call generated,FILES,PREREQS,COMMAND))  files under $(GEN), made by one COMMAND; all of
 #       them stand before the first object is compiled.
@@ -141,6 +142,7 @@ UNIT_TESTS :=
 UNIT_PREREQS :=
 LOCAL_TESTS :=
 XEN_TESTS :=
+XEN_LONG_TESTS :=
 BENCHES :=
 TEST_PREREQS :=
 BENCH_PREREQS :=
@@ -221,6 +223,11 @@ XEN_TESTS += $(1)
 TEST_PREREQS += $(2)
 endef
 
+define xen_long_test
+XEN_LONG_TESTS += $(1)
+TEST_PREREQS += $(2)
+endef
+
 define bench
 BENCHES += $(1)
 BENCH_PREREQS += $(2)
@@ -282,7 +289,7 @@ RUN := VGPU_BUILD=$(abspath $(B)) VGPU_CONFIG=$(CONFIG) CC='$(CC)' PYTHON='$(PYT
 CHECK_PARTS ?= lint unit local asan tsan xen
 SUBMAKE = $(MAKE) --no-print-directory
 
-.PHONY: check check-lint check-unit check-local check-asan check-tsan check-xen demo bench lint
+.PHONY: check check-xen-long check-lint check-unit check-local check-asan check-tsan check-xen demo bench lint
 check: deps nvcc
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
@@ -298,6 +305,10 @@ check-asan check-tsan: check-%:
 
 check-xen: build-all $(TEST_PREREQS)
 	@$(RUN) --suite xen --timeout 1500 $(XEN_TESTS)
+
+# What takes too long in software emulation for every run.
+check-xen-long: build-all $(TEST_PREREQS)
+	@$(RUN) --suite xen-long --timeout 5400 $(XEN_LONG_TESTS)
 
 check-lint lint: generated
 	@$(RUN) --suite lint --timeout 900 $(sort $(wildcard tests/lint/check-*))
@@ -332,6 +343,7 @@ help:
 	@echo 'make            build everything into $(B)'
 	@echo 'make demo       on any Debian 12: Xen in QEMU, a guest, a vGPU, CUDA programs in the guest'
 	@echo 'make check      every test; its parts: $(addprefix check-,$(CHECK_PARTS))'
+	@echo 'make check-xen-long  more on real Xen: PVH with all programs, the channel alone, hotplug, bad input'
 	@echo 'make bench      round trips and copies against libxenvchan and memcpy'
 	@echo 'make fuzz       FUZZ_SECONDS=60: what a hostile guest can put into a lane, with libFuzzer'
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, layers, warnings'

@@ -8,6 +8,6 @@ $(eval $(call program,channel-executor,tests/channel/executor.c dom0-executor/ch
 $(eval $(call local_test,tests/channel/test_channel_local,$(B)/bin/channel-client \
 	$(B)/bin/channel-executor))
 ifneq ($(HAVE_XENSTORE),)
-$(eval $(call xen_test,tests/channel/test_channel_xen.py,$(addprefix $(B)/bin/,channel-client \
+$(eval $(call xen_long_test,tests/channel/test_channel_xen.py,$(addprefix $(B)/bin/,channel-client \
 	channel-executor vgpu-frontd xen-vgpud vgpu gntalloc_used)))
 endif

@@ -13,9 +13,12 @@ endif
 # They share one booted system; the last one shuts it down and is a test of that.
 XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest gntalloc_used)
 $(eval $(call xen_test,$(D)/test_selftest.py,$(XEN_SELFTEST)))
-$(foreach t,programs_pv programs_pvh faults hotplug input schema,$(eval $(call xen_test,$(D)/test_$t.py,\
+$(foreach t,programs_pv faults,$(eval $(call xen_test,$(D)/test_$t.py,\
 	$(XEN_SELFTEST) $(B)/programs/steady)))
 $(eval $(call xen_test,$(D)/test_shutdown.py))
+$(foreach t,programs_pvh hotplug input schema,$(eval $(call xen_long_test,$(D)/test_$t.py,\
+	$(XEN_SELFTEST) $(B)/programs/steady)))
+$(eval $(call xen_long_test,$(D)/test_shutdown.py))
 
 $(eval $(call objects,programs/steady,$(D)/programs/steady.c,$(PROGRAM_CFLAGS)))
 $(eval $(call link,$(B)/programs/steady,programs/steady,$(D)/programs/steady.c,$(B)/lib/libcheck.a $(PROGRAM_STUB),-pie))
