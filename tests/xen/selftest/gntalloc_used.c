@@ -44,12 +44,14 @@ int main(void)
 {
 	FILE *file = fopen(LIMIT_PATH, "r");
 	unsigned int limit, low = 0, high;
+	char text[32] = "";
 
-	if (!file || fscanf(file, "%u", &limit) != 1) {
+	if (!file || !fgets(text, sizeof(text), file)) {
 		fprintf(stderr, "gntalloc_used: no " LIMIT_PATH "\n");
 		return 1;
 	}
 	fclose(file);
+	limit = (unsigned int)strtoul(text, NULL, 10);
 	high = limit;
 	while (low < high) {
 		unsigned int middle = low + (high - low + 1) / 2;

@@ -23,7 +23,7 @@ class Kind:
     def __init__(self, kind):
         self.kind = kind
         self.names, self.missing = fixture.program_names()
-        self.box = fixture.Guest(f'programs-{kind}', kind, self.names, memory=640)
+        self.box = fixture.Guest(f'programs-{kind}', kind, [*self.names, 'steady'], memory=640)
         self.before = None
 
     def start(self):
