@@ -13,10 +13,9 @@ endif
 # They share one booted system; the last one shuts it down and is a test of that.
 XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest gntalloc_used)
 $(eval $(call xen_test,$(D)/test_selftest.py,$(XEN_SELFTEST)))
-$(foreach t,programs_pv faults,$(eval $(call xen_test,$(D)/test_$t.py,\
-	$(XEN_SELFTEST) $(B)/programs/steady)))
+$(foreach t,demo test_faults.py,$(eval $(call xen_test,$(D)/$t,$(XEN_SELFTEST) $(B)/programs/steady)))
 $(eval $(call xen_test,$(D)/test_shutdown.py))
-$(foreach t,programs_pvh hotplug input schema,$(eval $(call xen_long_test,$(D)/test_$t.py,\
+$(foreach t,programs_pv programs_pvh hotplug input schema,$(eval $(call xen_long_test,$(D)/test_$t.py,\
 	$(XEN_SELFTEST) $(B)/programs/steady)))
 $(eval $(call xen_long_test,$(D)/test_shutdown.py))
 
