@@ -342,7 +342,7 @@ clean:
 help:
 	@echo 'make            build everything into $(B)'
 	@echo 'make demo       on any Debian 12: Xen in QEMU, a guest, a vGPU, CUDA programs in the guest'
-	@echo 'make check      every test; its parts: $(addprefix check-,$(CHECK_PARTS))'
+	@echo 'make check      the tests, but for check-xen-long; its parts: $(addprefix check-,$(CHECK_PARTS))'
 	@echo 'make check-xen-long  more on real Xen: all programs in PV and PVH, hotplug, bad input'
 	@echo 'make bench      round trips and copies against libxenvchan and memcpy'
 	@echo 'make fuzz       FUZZ_SECONDS=60: what a hostile guest can put into a lane, with libFuzzer'
