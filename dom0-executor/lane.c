@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "protocol/bounds.h"
 #include "protocol/errors.h"
 #include "protocol/op_names.h"
 
@@ -120,40 +121,54 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static bool in_ready(struct ex_lane *lane, uint64_t want)
+/* Bytes of commands have come, or there is room for bytes of replies. */
+static bool lane_ready(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
+	if (what == VG_SLEEP_ROOM)
+		return vg_producer_room(&lane->out, want) >= want;
 	return vg_consumer_avail(&lane->in, want) >= want;
 }
 
-static bool out_ready(struct ex_lane *lane, uint64_t want)
+/*
+ * Looks in between are counted, not timed: in a PV domain reading the clock is a system call. How
+ * long one takes is measured once.
+ */
+#define LOOKS_MEASURED 1000u
+static pthread_once_t looks_once = PTHREAD_ONCE_INIT;
+static uint64_t looks_ps; /* of one look, in picoseconds */
+
+static void looks_measure(void)
 {
-	return vg_producer_room(&lane->out, want) >= want;
+	uint64_t begin, took = UINT64_MAX;
+
+	for (int round = 0; round < 3; round++) {
+		begin = now_ns();
+		for (unsigned int i = 0; i < LOOKS_MEASURED; i++)
+			ex_relax();
+		took = vg_min(took, now_ns() - begin);
+	}
+	looks_ps = took * 1000 / LOOKS_MEASURED + 1;
 }
 
-typedef bool (*ready_fn)(struct ex_lane *lane, uint64_t want);
-
-static bool lane_spin(struct ex_lane *lane, ready_fn ready, uint64_t want)
+static bool lane_spin(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
-	uint64_t begin;
+	uint64_t looks;
 
 	if (!lane->spin_ns)
-		return ready(lane, want);
-	begin = now_ns();
-	do {
-		for (int i = 0; i < 32; i++) {
-			if (ready(lane, want))
-				return true;
-			ex_relax();
-		}
-	} while (now_ns() - begin < lane->spin_ns && !lane->in.broken && !lane->out.broken);
-	return false;
+		return lane_ready(lane, what, want);
+	pthread_once(&looks_once, looks_measure);
+	looks = lane->spin_ns * 1000 / looks_ps;
+	while (!lane_ready(lane, what, want)) {
+		if (!looks-- || lane->in.broken || lane->out.broken)
+			return false;
+		ex_relax();
+	}
+	return true;
 }
 
 /* A short sleep would have been better spent looking, a long look better slept. */
 static void spin_adapt(struct ex_lane *lane, uint64_t slept_ns)
 {
-	if (!lane->spin_ns || lane->spin_fixed)
-		return;
 	if (slept_ns < SPIN_MAX_NS)
 		lane->spin_ns *= 2;
 	else
@@ -176,13 +191,14 @@ static bool lane_goes_on(struct ex_lane *lane)
 	return __atomic_load_n(&lane->shared->guest_alive, __ATOMIC_ACQUIRE) != 0;
 }
 
-static bool lane_sleep(struct ex_lane *lane, ready_fn ready, uint64_t want)
+static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
-	uint64_t begin = now_ns();
+	bool adapts = lane->spin_ns && !lane->spin_fixed;
+	uint64_t begin = adapts ? now_ns() : 0;
 	int mask;
 
-	vg_sleep_begin(&lane->shared->exec_sleeps);
-	if (ready(lane, want)) {
+	vg_sleep_begin(&lane->shared->exec_sleeps, what);
+	if (lane_ready(lane, what, want)) {
 		vg_sleep_end(&lane->shared->exec_sleeps);
 		return true;
 	}
@@ -194,36 +210,39 @@ static bool lane_sleep(struct ex_lane *lane, ready_fn ready, uint64_t want)
 	}
 	if (mask & VG_BELL_RUNG)
 		ex_stats_add(&lane->session->stats.page->wakes, 1);
-	spin_adapt(lane, now_ns() - begin);
+	if (adapts)
+		spin_adapt(lane, now_ns() - begin);
 	return true;
 }
 
-static bool lane_wait(struct ex_lane *lane, ready_fn ready, uint64_t want)
+static bool lane_wait(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
 	for (;;) {
-		if (ready(lane, want) || lane_spin(lane, ready, want))
+		if (lane_spin(lane, what, want))
 			return true;
 		if (!lane_goes_on(lane))
 			/* It may have come just before we were told to stop. */
-			return !lane->in.broken && !lane->out.broken && ready(lane, want);
-		if (!lane_sleep(lane, ready, want))
+			return !lane->in.broken && !lane->out.broken &&
+			       lane_ready(lane, what, want);
+		if (!lane_sleep(lane, what, want))
 			return false;
 	}
 }
 
 bool ex_lane_wait_in(struct ex_lane *lane, uint64_t want)
 {
-	return lane_wait(lane, in_ready, want);
+	return lane_wait(lane, VG_SLEEP_DATA, want);
 }
 
 bool ex_lane_wait_out(struct ex_lane *lane, uint64_t want)
 {
-	return lane_wait(lane, out_ready, want);
+	return lane_wait(lane, VG_SLEEP_ROOM, want);
 }
 
-static void lane_wake_guest(struct ex_lane *lane)
+/* `moved`: our index that did, as the guest sees it. */
+static void lane_wake_guest(struct ex_lane *lane, enum vg_sleep moved)
 {
-	if (!vg_sleep_wake(&lane->shared->guest_sleeps))
+	if (!vg_sleep_wake(&lane->shared->guest_sleeps, moved))
 		return;
 	if (lane->share.bell.ring_fd >= 0)
 		vg_bell_ring(&lane->share.bell);
@@ -233,14 +252,14 @@ static void lane_wake_guest(struct ex_lane *lane)
 void ex_lane_release(struct ex_lane *lane)
 {
 	vg_consumer_release(&lane->in);
-	lane_wake_guest(lane);
+	lane_wake_guest(lane, VG_SLEEP_ROOM);
 }
 
 void ex_lane_publish(struct ex_lane *lane)
 {
 	lane->reply_hidden = false;
 	vg_producer_publish(&lane->out);
-	lane_wake_guest(lane);
+	lane_wake_guest(lane, VG_SLEEP_DATA);
 }
 
 /* --- errors ------------------------------------------------------------------------------------ */

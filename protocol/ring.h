@@ -79,9 +79,9 @@ void vg_consumer_release(struct vg_consumer *c);
  * wait only if there is nothing, end. A side that has published or released: rings if wake says so.
  */
 /* NOLINTBEGIN(readability-non-const-parameter): written by the atomics */
-static inline void vg_sleep_begin(uint32_t *sleeps)
+static inline void vg_sleep_begin(uint32_t *sleeps, enum vg_sleep what)
 {
-	__atomic_store_n(sleeps, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(sleeps, what, __ATOMIC_RELAXED);
 	__sync_synchronize(); /* pairs with the one in vg_sleep_wake */
 }
 
@@ -90,11 +90,11 @@ static inline void vg_sleep_end(uint32_t *sleeps)
 	__atomic_store_n(sleeps, 0, __ATOMIC_RELAXED);
 }
 
-/* True: the other side sleeps (its word is cleared), ring it. */
-static inline bool vg_sleep_wake(uint32_t *sleeps)
+/* True: the other side sleeps for what has moved (its word is cleared), ring it. */
+static inline bool vg_sleep_wake(uint32_t *sleeps, enum vg_sleep moved)
 {
 	__sync_synchronize(); /* pairs with the one in vg_sleep_begin */
-	if (!__atomic_load_n(sleeps, __ATOMIC_RELAXED))
+	if (__atomic_load_n(sleeps, __ATOMIC_RELAXED) != moved)
 		return false;
 	__atomic_store_n(sleeps, 0, __ATOMIC_RELAXED);
 	return true;

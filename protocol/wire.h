@@ -27,10 +27,11 @@
  * that `after` names has been run. Synchronous commands carry `after` but are not waited for.
  * Commands of a lane are numbered from 1; when a lane's id is used again in the session, numbers run on.
  *
- * Doorbells. A side that is about to sleep sets its `*_sleeps` flag, issues a full barrier,
- * looks at the other side's index again and only then waits. A side that has moved its index issues a
- * full barrier and rings only when the other's flag is set, which it clears. Flags only save
- * doorbells: each wait has a time limit and looks again, so a lost bell costs time, not a hang.
+ * Doorbells. A side that is about to sleep says in its `*_sleeps` word what for (enum vg_sleep), issues
+ * a full barrier, looks at the other side's index again and only then waits. A side that has moved an
+ * index issues a full barrier and rings only when the other's word says that it sleeps for that
+ * very index; it clears the word. The words only save doorbells: each wait has a time limit
+ * and looks again, so a lost bell costs time, not a hang.
  */
 #ifndef VG_WIRE_H
 #define VG_WIRE_H
@@ -55,6 +56,12 @@
 #define VG_LANES_MAX   256u
 #define VG_REGIONS_MAX 4096u
 
+/* What a side sleeps for; 0: it is awake. Any other value is as 0. */
+enum vg_sleep {
+	VG_SLEEP_ROOM = 1, /* the other side's cons */
+	VG_SLEEP_DATA = 2, /* the other side's prod */
+};
+
 struct vg_lane_shared {
 	/* Written by the guest before it announces the lane. */
 	uint32_t magic;
@@ -64,15 +71,15 @@ struct vg_lane_shared {
 	/* Written by the guest. */
 	uint64_t cmd_prod;
 	uint64_t reply_cons;
-	uint32_t guest_sleeps; /* cleared by whoever rings */
+	uint32_t guest_sleeps; /* enum vg_sleep; cleared by whoever rings */
 	uint8_t pad1[44];
 
 	/* Written by the executor. */
 	uint64_t cmd_cons;
 	uint64_t reply_prod;
-	uint32_t exec_sleeps; /* cleared by whoever rings */
-	/* First error (CUresult) of an asynchronous command of this lane, and the low 32 bits of its
-	 * number; the guest takes it when error_count moves. */
+	uint32_t exec_sleeps; /* enum vg_sleep; cleared by whoever rings */
+	/* Latest error (CUresult) of an asynchronous command of this lane, and its op; the guest
+	 * takes it when error_count moves. */
 	uint32_t error_count;
 	uint32_t error_result;
 	uint32_t error_op;

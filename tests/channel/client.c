@@ -106,7 +106,7 @@ static int reply_wait(struct lane *lane, int spin)
 			return -ETIMEDOUT;
 		if (spin)
 			continue;
-		__atomic_store_n(&shared->guest_sleeps, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&shared->guest_sleeps, VG_SLEEP_DATA, __ATOMIC_SEQ_CST);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		if (reply_there(lane))
 			return 0;

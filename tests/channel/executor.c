@@ -176,7 +176,7 @@ static bool lanes_idle(void)
 
 		if (!shared)
 			continue;
-		__atomic_store_n(&shared->exec_sleeps, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&shared->exec_sleeps, VG_SLEEP_DATA, __ATOMIC_SEQ_CST);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		any |= lane_serve(&lanes[i]);
 	}

@@ -224,23 +224,19 @@ static bool lane_sleep(struct fe_lane *lane, bool *beside)
 	return atomic_load(&fe_session.lost) == 0;
 }
 
-typedef bool (*ready_fn)(struct fe_lane *lane, uint64_t bytes);
-
-static bool room_ready(struct fe_lane *lane, uint64_t bytes)
+/* There is room for bytes of commands, or bytes of replies have come. */
+static bool lane_ready(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 {
-	return vg_producer_room(&lane->commands, bytes) >= bytes || lane->commands.broken;
-}
-
-static bool reply_ready(struct fe_lane *lane, uint64_t bytes)
-{
+	if (what == VG_SLEEP_ROOM)
+		return vg_producer_room(&lane->commands, bytes) >= bytes || lane->commands.broken;
 	return vg_consumer_avail(&lane->replies, bytes) >= bytes || lane->replies.broken;
 }
 
 /* Spinning pays where the other side answers soon; where it did not, spin less the next time. */
-static bool lane_spin(struct fe_lane *lane, ready_fn ready, uint64_t bytes)
+static bool lane_spin(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 {
 	for (uint32_t i = 0; i < lane->spin; i++) {
-		if (ready(lane, bytes)) {
+		if (lane_ready(lane, what, bytes)) {
 			if (lane->spin < spin_most)
 				lane->spin += lane->spin / 2 + 1;
 			return true;
@@ -252,15 +248,15 @@ static bool lane_spin(struct fe_lane *lane, ready_fn ready, uint64_t bytes)
 	return false;
 }
 
-static bool lane_wait(struct fe_lane *lane, ready_fn ready, uint64_t bytes)
+static bool lane_wait(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 {
 	bool beside = false, alive = true;
 
-	if (lane_spin(lane, ready, bytes))
+	if (lane_spin(lane, what, bytes))
 		return true;
 	while (alive) {
-		vg_sleep_begin(&lane->shared->guest_sleeps);
-		if (ready(lane, bytes))
+		vg_sleep_begin(&lane->shared->guest_sleeps, what);
+		if (lane_ready(lane, what, bytes))
 			break;
 		alive = lane_sleep(lane, &beside);
 	}
@@ -278,26 +274,26 @@ static bool lane_sound(struct fe_lane *lane)
 
 bool fe_lane_wait_room(struct fe_lane *lane, uint64_t bytes)
 {
-	if (room_ready(lane, bytes))
+	if (lane_ready(lane, VG_SLEEP_ROOM, bytes))
 		return lane_sound(lane);
 	fe_lane_publish(lane);
-	return lane_wait(lane, room_ready, bytes) && lane_sound(lane);
+	return lane_wait(lane, VG_SLEEP_ROOM, bytes) && lane_sound(lane);
 }
 
 bool fe_lane_wait_reply(struct fe_lane *lane, uint64_t bytes)
 {
-	if (reply_ready(lane, bytes))
+	if (lane_ready(lane, VG_SLEEP_DATA, bytes))
 		return lane_sound(lane);
 	vg_consumer_release(&lane->replies);
-	if (vg_sleep_wake(&lane->shared->exec_sleeps))
+	if (vg_sleep_wake(&lane->shared->exec_sleeps, VG_SLEEP_ROOM))
 		vg_bell_ring(&lane->share.bell);
-	return lane_wait(lane, reply_ready, bytes) && lane_sound(lane);
+	return lane_wait(lane, VG_SLEEP_DATA, bytes) && lane_sound(lane);
 }
 
 void fe_lane_publish(struct fe_lane *lane)
 {
 	vg_producer_publish(&lane->commands);
-	if (vg_sleep_wake(&lane->shared->exec_sleeps))
+	if (vg_sleep_wake(&lane->shared->exec_sleeps, VG_SLEEP_DATA))
 		vg_bell_ring(&lane->share.bell);
 }
 

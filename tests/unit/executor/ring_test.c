@@ -230,13 +230,16 @@ static void test_sleep_handshake(void **state)
 	uint32_t sleeps = 0;
 
 	(void)state;
-	assert_false(vg_sleep_wake(&sleeps));
-	vg_sleep_begin(&sleeps);
-	assert_true(vg_sleep_wake(&sleeps));
-	assert_false(vg_sleep_wake(&sleeps)); /* rung once */
-	vg_sleep_begin(&sleeps);
+	assert_false(vg_sleep_wake(&sleeps, VG_SLEEP_DATA));
+	vg_sleep_begin(&sleeps, VG_SLEEP_DATA);
+	assert_false(vg_sleep_wake(&sleeps, VG_SLEEP_ROOM)); /* not what it sleeps for */
+	assert_true(vg_sleep_wake(&sleeps, VG_SLEEP_DATA));
+	assert_false(vg_sleep_wake(&sleeps, VG_SLEEP_DATA)); /* rung once */
+	vg_sleep_begin(&sleeps, VG_SLEEP_ROOM);
+	assert_true(vg_sleep_wake(&sleeps, VG_SLEEP_ROOM));
+	vg_sleep_begin(&sleeps, VG_SLEEP_ROOM);
 	vg_sleep_end(&sleeps);
-	assert_false(vg_sleep_wake(&sleeps));
+	assert_false(vg_sleep_wake(&sleeps, VG_SLEEP_ROOM));
 }
 
 int main(void)
