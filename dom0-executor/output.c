@@ -67,19 +67,29 @@ int ex_output_open(struct ex_output *output)
 	return rc;
 }
 
-static uint64_t output_size(int fd)
+static bool output_grown(struct ex_output *output, int stream)
 {
 	struct stat st;
 
-	return fd >= 0 && !fstat(fd, &st) ? (uint64_t)st.st_size : 0;
+	if (output->fds[stream] < 0 || fstat(output->fds[stream], &st))
+		return false;
+	return atomic_exchange(&output->announced[stream], (unsigned long long)st.st_size) !=
+	       (unsigned long long)st.st_size;
 }
 
-void ex_output_announce(struct ex_lane *lane)
+void ex_output_announce(struct ex_lane *lane, CUresult result)
 {
 	struct ex_output *output = &lane->session->output;
-	unsigned long long size = output_size(output->fds[0]) + output_size(output->fds[1]);
+	const struct vg_stats *page = lane->session->stats.page;
+	bool grown;
 
-	if (atomic_exchange(&output->announced, size) != size)
+	if (!__atomic_load_n(&page->launches, __ATOMIC_RELAXED) &&
+	    !__atomic_load_n(&page->ops[VG_OP_cuGraphLaunch], __ATOMIC_RELAXED))
+		return;
+	grown = output_grown(output, 0);
+	if (result)
+		grown |= output_grown(output, 1);
+	if (grown)
 		__atomic_add_fetch(&lane->shared->output_count, 1, __ATOMIC_RELEASE);
 }
 

@@ -12,20 +12,25 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "protocol/cuda_types.h"
+
 struct ex_lane;
 
 #define EX_OUTPUT_STREAMS 2
 
 struct ex_output {
-	int fds[EX_OUTPUT_STREAMS];        /* -1: not captured */
-	uint64_t taken[EX_OUTPUT_STREAMS]; /* bytes fetched, under the lock */
-	atomic_ullong announced;           /* bytes of both that lanes have been told of */
+	int fds[EX_OUTPUT_STREAMS];                 /* -1: not captured */
+	uint64_t taken[EX_OUTPUT_STREAMS];          /* bytes fetched, under the lock */
+	atomic_ullong announced[EX_OUTPUT_STREAMS]; /* bytes that lanes have been told of */
 	pthread_mutex_t lock;
 };
 
 /* Redirects descriptors 1 and 2. 0 or a negative errno, with nothing changed. */
 int ex_output_open(struct ex_output *output);
-/* Before the answer to a call that may have waited for the device. The lane's thread. */
-void ex_output_announce(struct ex_lane *lane);
+/*
+ * Before the answer to a call that may have waited for the device, with its result: a failed
+ * assertion is one. Free until the session has launched something. The lane's thread.
+ */
+void ex_output_announce(struct ex_lane *lane, CUresult result);
 
 #endif
