@@ -137,21 +137,22 @@ _Static_assert(sizeof(struct vg_page_dir) == VG_PAGE_SIZE, "a page directory fil
 
 /*
  * Control ring: one page granted in the device's `ring-ref`, rung by `event-channel`. Two arrays of
- * slots; indices run freely. The same rules as for a lane: copy a slot once, check it, and an
- * index further ahead than VG_CTLRING_SLOTS is a breach that disconnects the device.
+ * slots; indices count messages and never wrap: a slot is the index modulo VG_CTLRING_SLOTS. The same
+ * rules as for a lane: copy a slot once, check it, and an index further ahead than
+ * VG_CTLRING_SLOTS is a breach that disconnects the device.
  */
 #define VG_CTLRING_MAGIC 0x6c746376u /* "vctl" */
 #define VG_CTLRING_SLOTS 7u
 struct vg_control_ring {
 	uint32_t magic;
 	uint32_t version;       /* VG_PROTOCOL_VERSION of the frontend */
-	uint32_t req_prod;      /* frontend writes */
-	uint32_t rsp_cons;      /* frontend writes */
-	uint32_t req_cons;      /* backend writes */
-	uint32_t rsp_prod;      /* backend writes */
+	uint64_t req_prod;      /* frontend writes */
+	uint64_t rsp_cons;      /* frontend writes */
+	uint64_t req_cons;      /* backend writes */
+	uint64_t rsp_prod;      /* backend writes */
 	uint8_t frontend_alive; /* 1; cleared by the guest's kernel when the broker's mapping goes */
 	uint8_t backend_alive;  /* 1; cleared by dom0's kernel when the backend's mapping goes */
-	uint8_t pad[230];
+	uint8_t pad[214];
 	struct vg_control req[VG_CTLRING_SLOTS];
 	struct vg_control rsp[VG_CTLRING_SLOTS];
 	uint8_t tail[256];

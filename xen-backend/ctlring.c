@@ -8,9 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
-static uint32_t load(const uint32_t *word)
+/* Acquire: pairs with the frontend's release. */
+static uint64_t load(const uint64_t *index)
 {
-	return __atomic_load_n(word, __ATOMIC_ACQUIRE); /* pairs with the frontend's release */
+	return __atomic_load_n(index, __ATOMIC_ACQUIRE);
 }
 
 typedef uint64_t __attribute__((may_alias)) any_word;
@@ -28,8 +29,8 @@ static void copy_once(struct vg_control *to, const struct vg_control *from)
 int be_ctlring_init(struct be_ctlring *ring, struct vg_control_ring *shared)
 {
 	*ring = (struct be_ctlring){.shared = shared};
-	if (load(&shared->magic) != VG_CTLRING_MAGIC ||
-	    load(&shared->version) != VG_PROTOCOL_VERSION)
+	if (__atomic_load_n(&shared->magic, __ATOMIC_RELAXED) != VG_CTLRING_MAGIC ||
+	    __atomic_load_n(&shared->version, __ATOMIC_RELAXED) != VG_PROTOCOL_VERSION)
 		return -EPROTO;
 	__atomic_store_n(&shared->req_cons, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&shared->rsp_prod, 0, __ATOMIC_RELAXED);
@@ -44,7 +45,7 @@ int be_ctlring_pending(const struct be_ctlring *ring)
 
 int be_ctlring_take(struct be_ctlring *ring, struct vg_control *msg)
 {
-	uint32_t ahead = load(&ring->shared->req_prod) - ring->req_cons;
+	uint64_t ahead = load(&ring->shared->req_prod) - ring->req_cons;
 
 	if (ahead > VG_CTLRING_SLOTS)
 		return -EPROTO;
@@ -61,7 +62,7 @@ int be_ctlring_take(struct be_ctlring *ring, struct vg_control *msg)
 
 int be_ctlring_put(struct be_ctlring *ring, const struct vg_control *msg)
 {
-	uint32_t behind = ring->rsp_prod - load(&ring->shared->rsp_cons);
+	uint64_t behind = ring->rsp_prod - load(&ring->shared->rsp_cons);
 
 	if (behind > VG_CTLRING_SLOTS)
 		return -EPROTO;

@@ -12,8 +12,8 @@
 
 struct be_ctlring {
 	struct vg_control_ring *shared; /* not owned; the guest writes to it at any time */
-	uint32_t req_cons;              /* ours; the page only gets copies */
-	uint32_t rsp_prod;
+	uint64_t req_cons;              /* ours; the page only gets copies */
+	uint64_t rsp_prod;
 };
 
 /* Checks the page's magic and version and announces us. 0 or -EPROTO. */

@@ -20,8 +20,8 @@ void fe_ring_init(struct fe_ring *ring, void *page)
 int fe_ring_push(struct fe_ring *ring, const struct vg_control *msg)
 {
 	/* Acquire: pairs with the backend's release after it has copied a slot out. */
-	uint32_t cons = __atomic_load_n(&ring->shared->req_cons, __ATOMIC_ACQUIRE);
-	uint32_t used = ring->req_prod - cons;
+	uint64_t cons = __atomic_load_n(&ring->shared->req_cons, __ATOMIC_ACQUIRE);
+	uint64_t used = ring->req_prod - cons;
 
 	if (used > VG_CTLRING_SLOTS)
 		return -EPROTO;
@@ -37,8 +37,8 @@ int fe_ring_push(struct fe_ring *ring, const struct vg_control *msg)
 int fe_ring_pop(struct fe_ring *ring, struct vg_control *msg)
 {
 	/* Acquire: pairs with the backend's release after it has filled a slot. */
-	uint32_t prod = __atomic_load_n(&ring->shared->rsp_prod, __ATOMIC_ACQUIRE);
-	uint32_t used = prod - ring->rsp_cons;
+	uint64_t prod = __atomic_load_n(&ring->shared->rsp_prod, __ATOMIC_ACQUIRE);
+	uint64_t used = prod - ring->rsp_cons;
 
 	if (used > VG_CTLRING_SLOTS)
 		return -EPROTO;

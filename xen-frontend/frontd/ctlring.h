@@ -13,8 +13,8 @@
 
 struct fe_ring {
 	struct vg_control_ring *shared; /* the granted page; not owned */
-	uint32_t req_prod;
-	uint32_t rsp_cons;
+	uint64_t req_prod;
+	uint64_t rsp_cons;
 	bool backend_seen; /* it has announced itself, so its flag's fall means death */
 };
 

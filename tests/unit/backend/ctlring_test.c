@@ -85,6 +85,23 @@ static void test_take_in_order(void **state)
 	}
 }
 
+/* Indices of 32 bits would wrap in the middle of the slots. */
+static void test_past_32_bits(void **state)
+{
+	struct fixture *f = *state;
+	struct vg_control msg;
+	uint64_t begin = (1ull << 32) - 3;
+
+	f->ring.req_cons = f->page->req_prod = begin;
+	for (uint32_t i = 0; i < VG_CTLRING_SLOTS; i++)
+		request(f, i);
+	for (uint32_t i = 0; i < VG_CTLRING_SLOTS; i++) {
+		assert_int_equal(be_ctlring_take(&f->ring, &msg), 1);
+		assert_int_equal(msg.tag, i);
+	}
+	assert_int_equal(f->page->req_cons, begin + VG_CTLRING_SLOTS);
+}
+
 /* Text that the guest did not terminate ends all the same. */
 static void test_text_is_terminated(void **state)
 {
@@ -100,7 +117,7 @@ static void test_text_is_terminated(void **state)
 /* An index that is ahead of us by more than there are slots, or behind us, is a breach. */
 static void test_hostile_producer(void **state)
 {
-	static const uint32_t bad[] = {VG_CTLRING_SLOTS + 1, 1000, 0x80000000u, 0xffffffffu};
+	static const uint64_t bad[] = {VG_CTLRING_SLOTS + 1, 1000, 1ull << 32, 1ull << 63, UINT64_MAX};
 	struct fixture *f = *state;
 	struct vg_control msg;
 
@@ -148,7 +165,7 @@ static void test_put_until_full(void **state)
 
 static void test_hostile_consumer(void **state)
 {
-	static const uint32_t bad[] = {1, 1000, 0x80000000u, 0xffffffffu - VG_CTLRING_SLOTS};
+	static const uint64_t bad[] = {1, 1000, 1ull << 32, 1ull << 63, UINT64_MAX - VG_CTLRING_SLOTS};
 	struct fixture *f = *state;
 	struct vg_control msg = {.type = VG_CTL_ANSWER};
 
@@ -164,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_magic, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_take_in_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_past_32_bits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_text_is_terminated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_producer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scribbled_indices, setup, teardown),

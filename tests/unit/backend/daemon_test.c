@@ -224,7 +224,7 @@ static void test_connects(void **state)
 {
 	(void)state;
 	connect_device();
-	assert_string_equal(fake_xs_get(BE "/protocol-versions"), "1");
+	assert_string_equal(fake_xs_get(BE "/protocol-versions"), "2");
 	assert_null(fake_xs_get(BE "/error"));
 	assert_int_equal(fake_link_mapped(), 1);
 	assert_int_equal(page->backend_alive, 1);
@@ -647,7 +647,7 @@ static void test_absurd_index(void **state)
 /* Answers that nobody takes stop the taking of requests; nothing grows. */
 static void test_answers_not_taken(void **state)
 {
-	uint32_t taken;
+	uint64_t taken;
 
 	(void)state;
 	connect_device();
@@ -661,7 +661,7 @@ static void test_answers_not_taken(void **state)
 	assert_true(daemon_.devices->out_count <= BE_UNANSWERED);
 	/* And when it takes them, everything goes on. */
 	taken = page->req_prod;
-	for (uint32_t i = 0; i < taken; i++)
+	for (uint64_t i = 0; i < taken; i++)
 		assert_int_equal(response().status, -ENOENT);
 	assert_int_equal(page->req_cons, page->req_prod);
 	open_session(1);

@@ -83,7 +83,7 @@ static void device_attach(const char *fe_state, const char *be_state)
 	fake_xs_set(BE "/frontend-id", "3");
 	fake_xs_set(BE "/online", "1");
 	fake_xs_set(BE "/max-sessions", "3");
-	fake_xs_set(BE "/protocol-versions", "1");
+	fake_xs_set(BE "/protocol-versions", "2");
 	fake_xs_set(BE "/state", be_state);
 	fake_xs_set(FE "/backend-id", "0");
 	fake_xs_set(FE "/backend", BE);
@@ -127,7 +127,7 @@ static int teardown(void **state)
 
 static struct {
 	struct vg_control_ring *ring;
-	uint32_t req_cons, rsp_prod;
+	uint64_t req_cons, rsp_prod;
 } backend;
 
 static void backend_connect(void)
@@ -301,7 +301,7 @@ static void test_connect(void **state)
 	assert_string_equal(fake_xs_get(FE "/state"), "3");
 	assert_int_equal(strtoul(fake_xs_get(FE "/ring-ref"), NULL, 10), device->page.refs[0]);
 	assert_int_equal(strtoul(fake_xs_get(FE "/event-channel"), NULL, 10), device->port);
-	assert_string_equal(fake_xs_get(FE "/protocol"), "1");
+	assert_string_equal(fake_xs_get(FE "/protocol"), "2");
 	/* The page tells of our death. */
 	assert_int_equal(fake_grants_notify_offset(),
 			 offsetof(struct vg_control_ring, frontend_alive));
