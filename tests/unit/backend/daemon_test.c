@@ -86,7 +86,7 @@ static void connect_device(void)
 {
 	attach("soft");
 	turn_until(state_is("2"));
-	frontend_write("1");
+	frontend_write("2");
 	turn_until(state_is("4"));
 	fake_xs_set(FE "/state", "4");
 	turns(2);
@@ -272,14 +272,14 @@ static void test_other_protocol(void **state)
 	(void)state;
 	attach("soft");
 	turn_until(state_is("2"));
-	frontend_write("2");
+	frontend_write("1");
 	turn_until(state_is("6"));
-	assert_non_null(strstr(fake_xs_get(BE "/error"), "speaks protocol version 2"));
+	assert_non_null(strstr(fake_xs_get(BE "/error"), "speaks protocol version 1"));
 	assert_int_equal(fake_link_mapped(), 0);
 	/* The right version heals it. */
 	fake_xs_set(FE "/state", "1");
 	turn_until(state_is("2"));
-	frontend_write("1");
+	frontend_write("2");
 	turn_until(state_is("4"));
 	assert_null(fake_xs_get(BE "/error"));
 	assert_null(fake_xs_get(BE_ERR));
@@ -290,7 +290,7 @@ static void test_bad_grant(void **state)
 	(void)state;
 	attach("soft");
 	turn_until(state_is("2"));
-	frontend_write("1");
+	frontend_write("2");
 	fake_xs_set(FE "/ring-ref", "11");
 	turn_until(state_is("6"));
 	assert_non_null(strstr(fake_xs_get(BE "/error"), "ring-ref 11"));
@@ -305,7 +305,7 @@ static void test_bad_numbers(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		attach("soft");
 		turn_until(state_is("2"));
-		frontend_write("1");
+		frontend_write("2");
 		fake_xs_set(FE "/ring-ref", bad[i]);
 		turn_until(state_is("6"));
 		assert_non_null(strstr(fake_xs_get(BE "/error"), "ring-ref"));
@@ -317,7 +317,7 @@ static void test_wrong_page(void **state)
 	(void)state;
 	attach("soft");
 	turn_until(state_is("2"));
-	frontend_write("1");
+	frontend_write("2");
 	page->magic = 0;
 	turn_until(state_is("6"));
 	assert_int_equal(fake_link_mapped(), 0);
@@ -360,7 +360,7 @@ static void test_attached_anew_in_one_turn(void **state)
 	attach("soft");
 	turn_until(state_is("2"));
 	assert_int_equal(fake_link_mapped(), 0);
-	frontend_write("1");
+	frontend_write("2");
 	turn_until(state_is("4"));
 }
 
@@ -389,7 +389,7 @@ static void test_frontend_restarts(void **state)
 	turn_until(state_is("6"));
 	fake_xs_set(FE "/state", "1");
 	turn_until(state_is("2"));
-	frontend_write("1");
+	frontend_write("2");
 	turn_until(state_is("4"));
 	open_session(1);
 }
@@ -682,7 +682,7 @@ static void test_random_page(void **state)
 		if (state_is("6")) {
 			fake_xs_set(FE "/state", "1");
 			turn_until(state_is("2"));
-			frontend_write("1");
+			frontend_write("2");
 			turn_until(state_is("4"));
 			fake_xs_set(FE "/state", "4");
 		}
@@ -713,7 +713,7 @@ static void test_random_page(void **state)
 	turn_until(state_is("6"));
 	fake_xs_set(FE "/state", "1");
 	turn_until(state_is("2"));
-	frontend_write("1");
+	frontend_write("2");
 	turn_until(state_is("4"));
 	open_session(1);
 }
