@@ -15,8 +15,9 @@
 
 #define STREAMS 3
 #define CALLS   500u
-/* More than a driver takes aside of a copy from pageable memory. */
-#define COPY_BYTES (1u << 20)
+/* Less than a driver takes aside of a copy from pageable memory; for more it may wait for the stream with
+ * its locks held. */
+#define COPY_BYTES (48u << 10)
 
 struct line {
 	CUstream stream;
@@ -239,7 +240,7 @@ static void *first_calls(void *data)
 }
 
 /*
- * A thread whose copy of pageable memory waits in a held stream, its end included, holds up no
+ * A thread that ends while its copy of pageable memory waits in a held stream holds up no
  * other, whose first call comes now and has to come through for the stream to go on.
  */
 static void check_copy_alone(void)
