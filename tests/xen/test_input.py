@@ -86,7 +86,7 @@ def other_version():
     front = f'/local/domain/{box.domid}/device/vgpu/0'
     back = f'/local/domain/0/backend/vgpu/{box.domid}/0'
     fixture.until('the backend waits', lambda: read(f'{back}/state') == '2')
-    for key, value in (('protocol-version', '4711'), ('ring-ref', '8'), ('event-channel', '9'),
+    for key, value in (('protocol', '4711'), ('ring-ref', '8'), ('event-channel', '9'),
                        ('state', '3')):
         client.check('dom0', ['xenstore-write', f'{front}/{key}', value])
     fixture.until('the backend has refused it', lambda: read(f'{back}/state') in ('5', '6'))
