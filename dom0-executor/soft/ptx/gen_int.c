@@ -4,6 +4,20 @@
 
 #include <errno.h>
 
+/* An operation that floating types have too; false: the type is another one. */
+static bool floating(struct ptx_gen *g, unsigned int type,
+		     void (*half)(struct ptx_gen *g, unsigned int type),
+		     void (*full)(struct ptx_gen *g, unsigned int type))
+{
+	if (gen_is_half(type))
+		half(g, type);
+	else if (type == PTX_F32 || type == PTX_F64)
+		full(g, type);
+	else
+		return false;
+	return true;
+}
+
 static LLVMValueRef carry_slot(struct ptx_gen *g)
 {
 	if (!g->carry) {
@@ -61,14 +75,8 @@ void gen_op_add(struct ptx_gen *g)
 
 	if (!gen_operands(g, 3, 3))
 		return;
-	if (gen_is_half(type)) {
-		gen_half_arith(g, type);
+	if (floating(g, type, gen_half_arith, gen_float_add))
 		return;
-	}
-	if (type == PTX_F32 || type == PTX_F64) {
-		gen_float_add(g, type);
-		return;
-	}
 	if (type == PTX_U16X2 || type == PTX_S16X2) {
 		add_pairs(g, type, minus);
 		return;
@@ -151,14 +159,8 @@ void gen_op_mul(struct ptx_gen *g)
 
 	if (!gen_operands(g, 3, 3))
 		return;
-	if (gen_is_half(type)) {
-		gen_half_arith(g, type);
+	if (floating(g, type, gen_half_arith, gen_float_mul))
 		return;
-	}
-	if (type == PTX_F32 || type == PTX_F64) {
-		gen_float_mul(g, type);
-		return;
-	}
 	if (!is_multiplicable(g, type))
 		return;
 	if (!part || (part == MOD_WIDE && !type_wider(type))) {
@@ -312,14 +314,8 @@ void gen_op_neg(struct ptx_gen *g)
 
 	if (!gen_operands(g, 2, 2))
 		return;
-	if (gen_is_half(type)) {
-		gen_half_unary(g, type);
+	if (floating(g, type, gen_half_unary, gen_float_neg))
 		return;
-	}
-	if (type == PTX_F32 || type == PTX_F64) {
-		gen_float_neg(g, type);
-		return;
-	}
 	if (!is_multiplicable(g, type))
 		return;
 	a = gen_src(g, 1, type);
@@ -338,14 +334,8 @@ void gen_op_minmax(struct ptx_gen *g)
 
 	if (!gen_operands(g, 3, 3))
 		return;
-	if (gen_is_half(type)) {
-		gen_half_minmax(g, type);
+	if (floating(g, type, gen_half_minmax, gen_float_minmax))
 		return;
-	}
-	if (type == PTX_F32 || type == PTX_F64) {
-		gen_float_minmax(g, type);
-		return;
-	}
 	a = gen_src(g, 1, type);
 	b = gen_src(g, 2, type);
 	if (type == PTX_U16X2 || type == PTX_S16X2) {
