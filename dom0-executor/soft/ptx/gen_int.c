@@ -111,18 +111,6 @@ void gen_op_addc(struct ptx_gen *g)
 			  cc));
 }
 
-static LLVMValueRef multiply_high(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b,
-				  unsigned int type)
-{
-	unsigned int bits = ptx_type_bits(type);
-	bool sign = ptx_type_is_signed(type);
-	LLVMValueRef wide = LLVMBuildMul(g->b, gen_resize(g, a, bits * 2, sign),
-					 gen_resize(g, b, bits * 2, sign), "");
-
-	wide = LLVMBuildLShr(g->b, wide, LLVMConstInt(LLVMTypeOf(wide), bits, 0), "");
-	return gen_resize(g, wide, bits, false);
-}
-
 static unsigned int type_wider(unsigned int type)
 {
 	switch (type) {
@@ -143,11 +131,30 @@ static LLVMValueRef multiply_wide(struct ptx_gen *g, LLVMValueRef a, LLVMValueRe
 	return LLVMBuildMul(g->b, gen_resize(g, a, bits, sign), gen_resize(g, b, bits, sign), "");
 }
 
+static LLVMValueRef multiply_high(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b,
+				  unsigned int type)
+{
+	LLVMValueRef wide = multiply_wide(g, a, b, type);
+	unsigned int bits = ptx_type_bits(type);
+
+	wide = LLVMBuildLShr(g->b, wide, LLVMConstInt(LLVMTypeOf(wide), bits, 0), "");
+	return gen_resize(g, wide, bits, false);
+}
+
 static bool is_multiplicable(struct ptx_gen *g, unsigned int type)
 {
 	if (ptx_type_is_int(type) && ptx_type_bytes(type) >= 2)
 		return true;
 	gen_unsupported_type(g, type);
+	return false;
+}
+
+/* Which part of a product an instruction wants; false: it does not say, or has no such part. */
+static bool part_fits(struct ptx_gen *g, unsigned int part, unsigned int type)
+{
+	if (part && (part != MOD_WIDE || type_wider(type)))
+		return true;
+	gen_fail(g, -EINVAL, ".lo, .hi or .wide is missing or does not fit");
 	return false;
 }
 
@@ -161,12 +168,8 @@ void gen_op_mul(struct ptx_gen *g)
 		return;
 	if (floating(g, type, gen_half_arith, gen_float_mul))
 		return;
-	if (!is_multiplicable(g, type))
+	if (!is_multiplicable(g, type) || !part_fits(g, part, type))
 		return;
-	if (!part || (part == MOD_WIDE && !type_wider(type))) {
-		gen_fail(g, -EINVAL, ".lo, .hi or .wide is missing or does not fit");
-		return;
-	}
 	a = gen_src(g, 1, type);
 	b = gen_src(g, 2, type);
 	if (part == MOD_WIDE)
@@ -205,12 +208,8 @@ void gen_op_mad(struct ptx_gen *g)
 		gen_float_fma(g, type); /* mad is fma since sm_20 */
 		return;
 	}
-	if (!is_multiplicable(g, type))
+	if (!is_multiplicable(g, type) || !part_fits(g, part, type))
 		return;
-	if (!part || (part == MOD_WIDE && !type_wider(type))) {
-		gen_fail(g, -EINVAL, ".lo, .hi or .wide is missing or does not fit");
-		return;
-	}
 	mad_int(g, part, type);
 }
 
