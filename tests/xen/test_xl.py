@@ -61,7 +61,7 @@ def divert():
         guest.destroy(box.name)
     must('sh', '-c', DIVERT)
     base.update(counts.snapshot())
-    file = config(())
+    file = config(['uuid = "5b4be4a2-7a0b-4c0e-8a53-2f6f7a2f5a4e"'])     # not a new one each time
     for argv in (['list'], ['create', '-n', file], ['info'], ['help', 'create'], ['nonsense'],
                  ['domid', 'nobody'], ['create', '/nowhere']):
         plain, wrapped = dom0(REAL, *argv), dom0('xl', *argv)
@@ -245,6 +245,17 @@ def destroy():
     fixture.until("xl's monitor has ended", lambda: not service.pids('dom0', 'xl'))
 
 
+def pvh():
+    """a PVH guest with the key"""
+    other = fixture.Guest('xl-pvh', 'pvh', memory=256)
+    other.start_with(["vgpu = [ 'gpu=soft' ]"])
+    fixture.until('vgpu-frontd runs', lambda: service.pids(other.name, 'vgpu-frontd'))
+    other.must_run('saxpy')
+    fixture.no_executor()
+    other.destroy()
+    fixture.no_leak(base)
+
+
 def restored():
     """the diversion undone: stock xl, which ignores the key"""
     must('sh', '-c', STOCK)
@@ -252,4 +263,4 @@ def restored():
 
 
 main(divert, help_texts, mistakes, no_daemon, create, commands, save_refused, reboot, config_update,
-     save_restore, destroy, restored)
+     save_restore, destroy, pvh, restored)

@@ -30,7 +30,7 @@
 #define KEY        "vgpu"
 #define INTERPOSED __attribute__((visibility("default")))
 /* The real function of the same name and type. */
-#define REAL(name) ((__typeof__(&name))xl_real(#name))
+#define REAL(name) ((__typeof__(&(name)))xl_real(#name))
 
 static bool saves; /* the command takes a domain away: save, migrate, remus */
 
@@ -184,21 +184,21 @@ INTERPOSED int xlu_cfg_readdata(XLU_Config *cfg, const char *data, int length)
 }
 
 INTERPOSED int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid,
-						   libxl_domain_config *config,
-						   const libxl_asyncop_how *how)
+						   libxl_domain_config *d_config,
+						   const libxl_asyncop_how *ao_how)
 {
 	xl_next_from_domain(domid);
-	return REAL(libxl_retrieve_domain_configuration)(ctx, domid, config, how);
+	return REAL(libxl_retrieve_domain_configuration)(ctx, domid, d_config, ao_how);
 }
 
 /* --- a domain is made ------------------------------------------------------------------------- */
 
 /* Before: what would fail anyway fails while there is no domain. */
-static bool create_ready(const libxl_asyncop_how *how)
+static bool create_ready(const libxl_asyncop_how *ao_how)
 {
 	if (!xl_next()->count)
 		return true;
-	if (how) {
+	if (ao_how) {
 		xl_say("a domain that is made in the background cannot be given vGPUs");
 		return false;
 	}
@@ -218,48 +218,48 @@ static int create_finish(libxl_ctx *ctx, uint32_t *domid)
 	return 0;
 }
 
-INTERPOSED int libxl_domain_create_new(libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid,
-				       const libxl_asyncop_how *how,
-				       const libxl_asyncprogress_how *console)
+INTERPOSED int libxl_domain_create_new(libxl_ctx *ctx, libxl_domain_config *d_config,
+				       uint32_t *domid, const libxl_asyncop_how *ao_how,
+				       const libxl_asyncprogress_how *aop_console_how)
 {
 	int rc;
 
-	if (!create_ready(how))
+	if (!create_ready(ao_how))
 		return XL_ERROR_FAIL;
-	rc = REAL(libxl_domain_create_new)(ctx, config, domid, how, console);
-	return rc || how ? rc : create_finish(ctx, domid);
+	rc = REAL(libxl_domain_create_new)(ctx, d_config, domid, ao_how, aop_console_how);
+	return rc || ao_how ? rc : create_finish(ctx, domid);
 }
 
-INTERPOSED int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config,
+INTERPOSED int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *d_config,
 					   uint32_t *domid, int restore_fd, int send_back_fd,
 					   const libxl_domain_restore_params *params,
-					   const libxl_asyncop_how *how,
-					   const libxl_asyncprogress_how *console)
+					   const libxl_asyncop_how *ao_how,
+					   const libxl_asyncprogress_how *aop_console_how)
 {
 	int rc;
 
-	if (!create_ready(how))
+	if (!create_ready(ao_how))
 		return XL_ERROR_FAIL;
-	rc = REAL(libxl_domain_create_restore)(ctx, config, domid, restore_fd, send_back_fd, params,
-					       how, console);
-	return rc || how ? rc : create_finish(ctx, domid);
+	rc = REAL(libxl_domain_create_restore)(ctx, d_config, domid, restore_fd, send_back_fd,
+					       params, ao_how, aop_console_how);
+	return rc || ao_how ? rc : create_finish(ctx, domid);
 }
 
 /*
  * The domain keeps its number and loses its memory and its devices, ours too: they are taken away in
  * order before, so that nothing of it is mapped, and are there again before it runs.
  */
-INTERPOSED int libxl_domain_soft_reset(libxl_ctx *ctx, libxl_domain_config *config, uint32_t domid,
-				       const libxl_asyncop_how *how,
-				       const libxl_asyncprogress_how *console)
+INTERPOSED int libxl_domain_soft_reset(libxl_ctx *ctx, libxl_domain_config *d_config,
+				       uint32_t domid, const libxl_asyncop_how *ao_how,
+				       const libxl_asyncprogress_how *aop_console_how)
 {
 	struct xl_specs had = {0};
 	char text[8];
 	int rc;
 
-	if (!how && xl_devices_count(domid, text, sizeof(text)))
+	if (!ao_how && xl_devices_count(domid, text, sizeof(text)))
 		xl_devices_detach(domid, &had);
-	rc = REAL(libxl_domain_soft_reset)(ctx, config, domid, how, console);
+	rc = REAL(libxl_domain_soft_reset)(ctx, d_config, domid, ao_how, aop_console_how);
 	if (!rc && had.count && !xl_devices_attach(&had, domid, true))
 		rc = XL_ERROR_FAIL;
 	xl_specs_clear(&had);
@@ -297,18 +297,18 @@ INTERPOSED int libxl_domain_qualifier_to_domid(libxl_ctx *ctx, const char *name,
 
 /* Should a device have come meanwhile, or another command lead here. */
 INTERPOSED int libxl_domain_suspend(libxl_ctx *ctx, uint32_t domid, int fd, int flags,
-				    const libxl_asyncop_how *how)
+				    const libxl_asyncop_how *ao_how)
 {
 	if (save_refused(domid, NULL))
 		return XL_ERROR_INVAL;
-	return REAL(libxl_domain_suspend)(ctx, domid, fd, flags, how);
+	return REAL(libxl_domain_suspend)(ctx, domid, fd, flags, ao_how);
 }
 
 INTERPOSED int libxl_domain_remus_start(libxl_ctx *ctx, libxl_domain_remus_info *info,
 					uint32_t domid, int send_fd, int recv_fd,
-					const libxl_asyncop_how *how)
+					const libxl_asyncop_how *ao_how)
 {
 	if (save_refused(domid, NULL))
 		return XL_ERROR_INVAL;
-	return REAL(libxl_domain_remus_start)(ctx, info, domid, send_fd, recv_fd, how);
+	return REAL(libxl_domain_remus_start)(ctx, info, domid, send_fd, recv_fd, ao_how);
 }

@@ -100,13 +100,13 @@ int xlu_cfg_readdata(XLU_Config *cfg, const char *data, int length)
 	return cfg->read_rc;
 }
 
-int xlu_cfg_get_list(const XLU_Config *cfg, const char *name, XLU_ConfigList **list, int *count,
+int xlu_cfg_get_list(const XLU_Config *cfg, const char *n, XLU_ConfigList **list_r, int *entries_r,
 		     int dont_warn)
 {
-	if (strcmp(name, "vgpu") != 0 || !dont_warn)
+	if (strcmp(n, "vgpu") != 0 || !dont_warn)
 		abort();
-	*list = (XLU_ConfigList *)cfg;
-	*count = cfg->count;
+	*list_r = (XLU_ConfigList *)cfg;
+	*entries_r = cfg->count;
 	return cfg->list_rc;
 }
 
@@ -118,12 +118,12 @@ const char *xlu_cfg_get_listitem(const XLU_ConfigList *list, int entry)
 /* --- libxl --- */
 
 /* That it is there tells the library that it is in xl. */
-int libxl_ctx_alloc(libxl_ctx **ctx, int version, unsigned flags, xentoollog_logger *logger)
+int libxl_ctx_alloc(libxl_ctx **pctx, int version, unsigned flags, xentoollog_logger *lg)
 {
 	(void)version;
 	(void)flags;
-	(void)logger;
-	*ctx = NULL;
+	(void)lg;
+	*pctx = NULL;
 	return 0;
 }
 
@@ -136,41 +136,43 @@ static int create(uint32_t *domid)
 	return 0;
 }
 
-int libxl_domain_create_new(libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid,
-			    const libxl_asyncop_how *how, const libxl_asyncprogress_how *console)
+int libxl_domain_create_new(libxl_ctx *ctx, libxl_domain_config *d_config, uint32_t *domid,
+			    const libxl_asyncop_how *ao_how,
+			    const libxl_asyncprogress_how *aop_console_how)
 {
 	(void)ctx;
-	(void)config;
-	(void)how;
-	(void)console;
+	(void)d_config;
+	(void)ao_how;
+	(void)aop_console_how;
 	fake_libxl.created++;
 	return create(domid);
 }
 
-int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid,
+int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *d_config, uint32_t *domid,
 				int restore_fd, int send_back_fd,
 				const libxl_domain_restore_params *params,
-				const libxl_asyncop_how *how,
-				const libxl_asyncprogress_how *console)
+				const libxl_asyncop_how *ao_how,
+				const libxl_asyncprogress_how *aop_console_how)
 {
 	(void)ctx;
-	(void)config;
+	(void)d_config;
 	(void)params;
-	(void)how;
-	(void)console;
+	(void)ao_how;
+	(void)aop_console_how;
 	if (restore_fd != 5 || send_back_fd != -1)
 		abort();
 	fake_libxl.restored++;
 	return create(domid);
 }
 
-int libxl_domain_soft_reset(libxl_ctx *ctx, libxl_domain_config *config, uint32_t domid,
-			    const libxl_asyncop_how *how, const libxl_asyncprogress_how *console)
+int libxl_domain_soft_reset(libxl_ctx *ctx, libxl_domain_config *d_config, uint32_t domid,
+			    const libxl_asyncop_how *ao_how,
+			    const libxl_asyncprogress_how *aop_console_how)
 {
 	(void)ctx;
-	(void)config;
-	(void)how;
-	(void)console;
+	(void)d_config;
+	(void)ao_how;
+	(void)aop_console_how;
 	fake_libxl.resets++;
 	for (uint32_t devid = 0; devid < DEVICES; devid++)
 		fake_libxl.devices_at_reset |= fake_libxl_device(domid, devid, "state") != NULL;
@@ -179,53 +181,54 @@ int libxl_domain_soft_reset(libxl_ctx *ctx, libxl_domain_config *config, uint32_
 	return fake_libxl.create_rc;
 }
 
-int libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how)
+int libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *ao_how)
 {
 	(void)ctx;
-	(void)how;
+	(void)ao_how;
 	fake_libxl.destroyed++;
 	fake_libxl_domain_gone(domid);
 	return 0;
 }
 
-int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid, libxl_domain_config *config,
-					const libxl_asyncop_how *how)
+int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid,
+					libxl_domain_config *d_config,
+					const libxl_asyncop_how *ao_how)
 {
 	(void)ctx;
 	(void)domid;
-	(void)config;
-	(void)how;
+	(void)d_config;
+	(void)ao_how;
 	return fake_libxl.retrieve_rc;
 }
 
 int libxl_domain_qualifier_to_domid(libxl_ctx *ctx, const char *name, uint32_t *domid)
 {
 	(void)ctx;
-	*domid = (uint32_t)atoi(name);
+	*domid = (uint32_t)strtoul(name, NULL, 10);
 	return *domid ? 0 : ERROR_INVAL;
 }
 
 int libxl_domain_suspend(libxl_ctx *ctx, uint32_t domid, int fd, int flags,
-			 const libxl_asyncop_how *how)
+			 const libxl_asyncop_how *ao_how)
 {
 	(void)ctx;
 	(void)domid;
 	(void)fd;
 	(void)flags;
-	(void)how;
+	(void)ao_how;
 	fake_libxl.suspended++;
 	return 0;
 }
 
 int libxl_domain_remus_start(libxl_ctx *ctx, libxl_domain_remus_info *info, uint32_t domid,
-			     int send_fd, int recv_fd, const libxl_asyncop_how *how)
+			     int send_fd, int recv_fd, const libxl_asyncop_how *ao_how)
 {
 	(void)ctx;
 	(void)info;
 	(void)domid;
 	(void)send_fd;
 	(void)recv_fd;
-	(void)how;
+	(void)ao_how;
 	fake_libxl.remus++;
 	return 0;
 }

@@ -38,8 +38,7 @@ static int add(const char *spec, int *devid)
 
 	assert_int_equal(vg_settings_parse(spec, &device.settings, &device.devid, why), 0);
 	rc = vgpu_tree_add(xs, 3, &device, 1);
-	if (!rc)
-		*devid = (int)device.number;
+	*devid = rc ? -1 : (int)device.number;
 	return rc;
 }
 
@@ -194,6 +193,9 @@ static void test_several(void **state)
 	assert_int_equal(devices[1].number, 4);
 	assert_int_equal(devices[2].number, 1);
 	assert_int_equal(vgpu_tree_list(xs, 3, devids, 8), 3);
+	assert_int_equal(devids[0], 0); /* in order, whatever xenstored's */
+	assert_int_equal(devids[1], 1);
+	assert_int_equal(devids[2], 4);
 	assert_int_equal(vgpu_tree_list(xs, 4, devids, 8), 0);
 	assert_int_equal(vgpu_tree_settings(xs, 3, 4, &text), 0);
 	for (size_t i = 0; i < text.count; i++)
@@ -236,7 +238,7 @@ static int wait_for(const char *path, const char *value, bool accepted)
 static void test_wait(void **state)
 {
 	static const char path[] = "/local/domain/0/backend/vgpu/3/0/state";
-	uint64_t before = now_ms;
+	uint64_t before;
 	int devid;
 
 	(void)state;
