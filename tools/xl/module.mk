@@ -7,16 +7,17 @@ XL_SRCS := $(addprefix $(D)/,preload.c guests.c devices.c specs.c)
 ifneq ($(HAVE_XENSTORE),)
 $(eval $(call library,vgpu-xl.so,$(XL_SRCS) $(VGPU_TREE_SRCS),\
 	$(XENSTORE_CFLAGS) -include $(D)/xenstore_weak.h))
-$(eval $(call generated,$(GEN)/tools/xl/xl,$(D)/xl.in,\
-	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|;s|@SBINDIR@|$(SBINDIR)|' $(D)/xl.in >$(GEN)/tools/xl/xl && \
-	chmod 755 $(GEN)/tools/xl/xl))
 $(eval $(call install,$(B)/lib/vgpu-xl.so,$(LIBEXECDIR),644))
-$(eval $(call install,$(GEN)/tools/xl/xl,$(LIBEXECDIR),755))
 $(eval $(call install,docs/man/xl-vgpu.5,$(MANDIR)/man5,644))
-# Where a package diverts the distribution's xl to (dpkg-divert --rename); nothing otherwise.
-install::
+# distrib/xl leads to where a package diverts the distribution's xl (dpkg-divert --rename), and nowhere
+# without one. The wrapper is written here, so that it has the folders of this installation.
+install:: tools/xl/xl.in
 	install -d $(DESTDIR)$(LIBEXECDIR)/distrib
 	ln -sfn $(XL_DISTRIB) $(DESTDIR)$(LIBEXECDIR)/distrib/xl
+	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|;s|@SBINDIR@|$(SBINDIR)|' tools/xl/xl.in \
+		>$(DESTDIR)$(LIBEXECDIR)/xl.new
+	chmod 755 $(DESTDIR)$(LIBEXECDIR)/xl.new
+	mv $(DESTDIR)$(LIBEXECDIR)/xl.new $(DESTDIR)$(LIBEXECDIR)/xl
 
 # Its own functions are the test's; dlsym finds the fakes in a library behind it.
 XL_FAKE_SRCS := tests/unit/tools/fake_libxl.c tests/unit/backend/fake_xs.c
