@@ -9,30 +9,80 @@
 #include <stdio.h>
 #include <string.h>
 
-#define POLL_MS 50
+struct attach {
+	struct vgpu *vgpu;
+	const char *domain;
+	char spec[1024];
+	bool wait, quiet, json, dry_run;
+	uint32_t domid;
+	struct vgpu_device device;
+};
 
 static int attach_usage(void)
 {
-	fprintf(stderr, "usage: vgpu attach [--no-wait] DOMAIN KEY=VALUE[,KEY=VALUE...]\n"
+	fprintf(stderr, "usage: vgpu attach [--no-wait] [--quiet] [--json] [--dry-run] DOMAIN "
+			"KEY=VALUE[,KEY=VALUE...]...\n"
 			"       as in: vgpu attach guest gpu=0,mem=4G    (settings: vgpu(8))\n");
 	return VGPU_USAGE;
 }
 
-/* Everything that can be known without changing anything. */
-static int attach_check(struct vgpu *vgpu, const char *domain, const char *spec, bool wait,
-			struct vg_settings_text *text, uint32_t *domid, int *devid)
+/* Settings may come in one word or in several, as with xl's attach commands. */
+static int attach_join(struct attach *attach, int argc, char **argv)
 {
+	size_t used = 0;
+
+	for (int i = 0; i < argc; i++) {
+		int n = snprintf(attach->spec + used, sizeof(attach->spec) - used, "%s%s",
+				 i ? "," : "", argv[i]);
+
+		if (n < 0 || (size_t)n >= sizeof(attach->spec) - used)
+			return vgpu_fail("the settings are longer than %zu bytes",
+					 sizeof(attach->spec) - 1);
+		used += (size_t)n;
+	}
+	return VGPU_DONE;
+}
+
+static int attach_options(struct attach *attach, int argc, char **argv)
+{
+	static const struct option options[] = {{"no-wait", no_argument, NULL, 'n'},
+						{"quiet", no_argument, NULL, 'q'},
+						{"json", no_argument, NULL, 'j'},
+						{"dry-run", no_argument, NULL, 'd'},
+						{0}};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "nqj", options, NULL)) >= 0) {
+		switch (c) {
+		case 'n': attach->wait = false; break;
+		case 'q': attach->quiet = true; break;
+		case 'j': attach->json = true; break;
+		case 'd': attach->dry_run = true; break;
+		default: return attach_usage();
+		}
+	}
+	if (optind == argc)
+		return attach_usage();
+	attach->domain = argv[optind];
+	return attach_join(attach, argc - optind - 1, argv + optind + 1);
+}
+
+/* Everything that can be known without changing anything. */
+static int attach_check(struct attach *attach)
+{
+	struct vgpu *vgpu = attach->vgpu;
 	struct vg_settings settings;
 	char why[VG_SCHEMA_WHY];
 
-	if (vg_settings_parse(spec, text, devid, why) || vg_settings_resolve(text, &settings, why))
+	if (vg_settings_parse(attach->spec, &attach->device.settings, &attach->device.devid, why) ||
+	    vg_settings_resolve(&attach->device.settings, &settings, why))
 		return vgpu_fail("%s", why);
-	if (!vgpu_xenstore(vgpu) || !vgpu_domain_find(vgpu, domain, domid))
+	if (!vgpu_xenstore(vgpu) || !vgpu_domain_find(vgpu, attach->domain, &attach->domid))
 		return VGPU_FAILED;
-	if (*domid == 0)
+	if (attach->domid == 0)
 		return vgpu_fail("domain 0 has the GPU itself: a program there needs no vGPU "
 				 "(vgpu-run runs one over the local channel)");
-	if (wait && !vgpu_daemon_runs(vgpu))
+	if (attach->wait && !attach->dry_run && !vgpu_daemon_runs(vgpu))
 		return vgpu_fail(
 			"xen-vgpud does not answer on %s (%s): start it (systemctl start "
 			"xen-vgpud), or give --no-wait to have it pick the device up later",
@@ -40,73 +90,91 @@ static int attach_check(struct vgpu *vgpu, const char *domain, const char *spec,
 	return VGPU_DONE;
 }
 
-static int attach_add_failed(const char *domain, int devid, int rc)
+static int attach_add_failed(const struct attach *attach, int rc)
 {
 	if (rc == -EEXIST)
 		return vgpu_fail("domain %s has a vGPU number %d already: choose another devid, or "
 				 "detach that one first",
-				 domain, devid);
+				 attach->domain, attach->device.devid);
+	if (rc == -ENOSPC)
+		return vgpu_fail("domain %s has %u vGPUs already, and no more numbers",
+				 attach->domain, VGPU_DEVID_MAX + 1);
 	if (rc == -ENOENT)
-		return vgpu_fail("domain %s has just gone", domain);
+		return vgpu_fail("domain %s has just gone", attach->domain);
 	if (rc == -EACCES)
 		return vgpu_fail("xenstore refuses: run vgpu as root in dom0");
 	return vgpu_fail("cannot write the device to xenstore: %s", strerror(-rc));
 }
 
 /* Until xen-vgpud has accepted or refused the settings. */
-static int attach_wait(struct vgpu *vgpu, uint32_t domid, uint32_t devid)
+static int attach_wait(const struct attach *attach)
 {
-	uint64_t until = vgpu_now_ms() + VGPU_WAIT_MS;
+	struct xs_handle *xs = attach->vgpu->xs;
+	uint32_t domid = attach->domid, devid = attach->device.number;
 	char error[512];
+	int rc = vgpu_tree_wait_accepted(xs, domid, devid, error, sizeof(error));
 
-	for (;;) {
-		int state = vgpu_tree_state(vgpu, domid, devid, error, sizeof(error));
+	if (!rc)
+		return VGPU_DONE;
+	if (rc == -ENODEV)
+		return vgpu_fail("the device vanished: its domain has gone");
+	vgpu_tree_remove(xs, domid, devid);
+	if (rc == -ECONNREFUSED)
+		return vgpu_fail("xen-vgpud refuses the device: %s", error);
+	return vgpu_fail("xen-vgpud did not pick the device up within %d s; nothing was changed. "
+			 "See its log (journalctl -u xen-vgpud)",
+			 VGPU_WAIT_MS / 1000);
+}
 
-		if (state >= 2 && state <= 4)
-			return VGPU_DONE;
-		if (*error) {
-			vgpu_tree_remove(vgpu, domid, devid);
-			return vgpu_fail("xen-vgpud refuses the device: %s", error);
-		}
-		if (state == 0)
-			return vgpu_fail("the device vanished: its domain has gone");
-		if (vgpu_now_ms() >= until) {
-			vgpu_tree_remove(vgpu, domid, devid);
-			return vgpu_fail(
-				"xen-vgpud did not pick the device up within %d s; nothing "
-				"was changed. See its log (journalctl -u xen-vgpud)",
-				VGPU_WAIT_MS / 1000);
-		}
-		vgpu_sleep_ms(POLL_MS);
+/* {"vgpu": 1, "domid": ..., "devid": ...}; the caller puts it. */
+static struct json_object *device_json(uint32_t domid, int devid)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "vgpu", json_object_new_int(1));
+	json_object_object_add(object, "domid", json_object_new_int64(domid));
+	if (devid >= 0)
+		json_object_object_add(object, "devid", json_object_new_int64(devid));
+	return object;
+}
+
+/* The settings with their defaults, as the device has or would have them. */
+static void attach_print(const struct attach *attach)
+{
+	const struct vg_settings_text *text = &attach->device.settings;
+	int devid = attach->dry_run ? attach->device.devid : (int)attach->device.number;
+	struct json_object *object;
+
+	if (!attach->json && !attach->dry_run) {
+		if (!attach->quiet)
+			printf("%d\n", devid);
+		return;
 	}
+	object = device_json(attach->domid, devid);
+	for (size_t i = 0; i < text->count; i++)
+		if (*text->value[i])
+			json_object_object_add(object, text->key[i]->name,
+					       json_object_new_string(text->value[i]));
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
+	json_object_put(object);
 }
 
 int vgpu_attach(struct vgpu *vgpu, int argc, char **argv)
 {
-	static const struct option options[] = {{"no-wait", no_argument, NULL, 'n'}, {0}};
-	struct vg_settings_text text;
-	int devid = -1, c, rc;
-	bool wait = true;
-	uint32_t domid = 0;
+	struct attach attach = {.vgpu = vgpu, .wait = true, .device.devid = -1};
+	int rc = attach_options(&attach, argc, argv);
 
-	while ((c = getopt_long(argc, argv, "n", options, NULL)) >= 0) {
-		if (c != 'n')
-			return attach_usage();
-		wait = false;
-	}
-	if (argc - optind < 1 || argc - optind > 2)
-		return attach_usage();
-	rc = attach_check(vgpu, argv[optind], argc - optind == 2 ? argv[optind + 1] : "", wait,
-			  &text, &domid, &devid);
-	if (rc)
-		return rc;
-	rc = vgpu_tree_add(vgpu, domid, &devid, &text);
-	if (rc)
-		return attach_add_failed(argv[optind], devid, rc);
-	if (wait)
-		rc = attach_wait(vgpu, domid, (uint32_t)devid);
 	if (!rc)
-		printf("%d\n", devid);
+		rc = attach_check(&attach);
+	if (!rc && !attach.dry_run) {
+		int error = vgpu_tree_add(vgpu->xs, attach.domid, &attach.device, 1);
+
+		rc = error ? attach_add_failed(&attach, error) : VGPU_DONE;
+		if (!rc && attach.wait)
+			rc = attach_wait(&attach);
+	}
+	if (!rc)
+		attach_print(&attach);
 	return rc;
 }
 
@@ -114,25 +182,8 @@ int vgpu_attach(struct vgpu *vgpu, int argc, char **argv)
 
 static int detach_usage(void)
 {
-	fprintf(stderr, "usage: vgpu detach [--force] DOMAIN DEVID\n");
+	fprintf(stderr, "usage: vgpu detach [--force] [--json] DOMAIN DEVID\n");
 	return VGPU_USAGE;
-}
-
-/* true: the backend is closed, or nobody is there who could close it. */
-static bool detach_wait(struct vgpu *vgpu, uint32_t domid, uint32_t devid)
-{
-	uint64_t until = vgpu_now_ms() + VGPU_WAIT_MS;
-	char error[8];
-
-	for (;;) {
-		int state = vgpu_tree_state(vgpu, domid, devid, error, sizeof(error));
-
-		if (state == 0 || state == 6)
-			return true;
-		if (vgpu_now_ms() >= until)
-			return false;
-		vgpu_sleep_ms(POLL_MS);
-	}
 }
 
 static int detach_device(struct vgpu *vgpu, const char *domain, uint32_t domid, uint32_t devid,
@@ -142,41 +193,43 @@ static int detach_device(struct vgpu *vgpu, const char *domain, uint32_t domid, 
 	bool closed;
 	int rc;
 
-	if (!force && vgpu_tree_state(vgpu, domid, devid, error, sizeof(error)) != 6 &&
+	if (!force && vgpu_tree_state(vgpu->xs, domid, devid, error, sizeof(error)) != 6 &&
 	    !vgpu_daemon_runs(vgpu))
 		return vgpu_fail(
 			"xen-vgpud, which has to let go of the guest's memory, does not answer "
 			"on %s (%s): start it, or give --force; nothing was changed",
 			vgpu->socket, strerror(errno));
-	rc = vgpu_tree_close(vgpu, domid, devid);
+	rc = vgpu_tree_close(vgpu->xs, domid, devid);
 
 	if (rc == -EACCES)
 		return vgpu_fail("xenstore refuses: run vgpu as root in dom0");
 	if (rc && rc != -ENOENT)
 		return vgpu_fail("cannot close the device: %s", strerror(-rc));
 	closed = rc == -ENOENT || (force && !vgpu_daemon_runs(vgpu)) ||
-		 detach_wait(vgpu, domid, devid);
+		 !vgpu_tree_wait_closed(vgpu->xs, domid, devid);
 	if (!closed && !force)
 		return vgpu_fail(
 			"vGPU %u of domain %s did not close within %d s; it stays, closing. "
 			"See xen-vgpud's log, or give --force to remove it anyway",
 			devid, domain, VGPU_WAIT_MS / 1000);
-	rc = vgpu_tree_remove(vgpu, domid, devid);
+	rc = vgpu_tree_remove(vgpu->xs, domid, devid);
 	return rc ? vgpu_fail("cannot remove the device's nodes: %s", strerror(-rc)) : VGPU_DONE;
 }
 
 int vgpu_detach(struct vgpu *vgpu, int argc, char **argv)
 {
-	static const struct option options[] = {{"force", no_argument, NULL, 'f'}, {0}};
-	bool force = false;
+	static const struct option options[] = {
+		{"force", no_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'}, {0}};
+	bool force = false, json = false;
 	uint64_t devid;
 	uint32_t domid = 0;
-	int c;
+	int c, rc;
 
-	while ((c = getopt_long(argc, argv, "f", options, NULL)) >= 0) {
-		if (c != 'f')
+	while ((c = getopt_long(argc, argv, "fj", options, NULL)) >= 0) {
+		if (c != 'f' && c != 'j')
 			return detach_usage();
-		force = true;
+		force |= c == 'f';
+		json |= c == 'j';
 	}
 	if (argc - optind != 2)
 		return detach_usage();
@@ -185,8 +238,16 @@ int vgpu_detach(struct vgpu *vgpu, int argc, char **argv)
 				 argv[optind + 1]);
 	if (!vgpu_xenstore(vgpu) || !vgpu_domain_find(vgpu, argv[optind], &domid))
 		return VGPU_FAILED;
-	if (!vgpu_tree_exists(vgpu, domid, (uint32_t)devid))
+	if (!vgpu_tree_exists(vgpu->xs, domid, (uint32_t)devid))
 		return vgpu_fail("domain %s has no vGPU number %u: `vgpu list` shows them",
 				 argv[optind], (unsigned int)devid);
-	return detach_device(vgpu, argv[optind], domid, (uint32_t)devid, force);
+	rc = detach_device(vgpu, argv[optind], domid, (uint32_t)devid, force);
+	if (!rc && json) {
+		struct json_object *object = device_json(domid, (int)devid);
+
+		json_object_object_add(object, "detached", json_object_new_boolean(true));
+		puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));
+		json_object_put(object);
+	}
+	return rc;
 }

@@ -18,8 +18,9 @@
 
 struct list {
 	struct vgpu *vgpu;
-	int64_t domid; /* -1: all */
-	bool json, calls;
+	uint32_t *domids;   /* owned; the domains that were named */
+	size_t domid_count; /* 0: all */
+	bool json, calls, brief;
 	struct json_object *daemon;  /* owned; xen-vgpud's answer, NULL when it does not run */
 	struct json_object *devices; /* owned; what is printed */
 };
@@ -67,6 +68,15 @@ static const char *human(uint64_t bytes)
 	return buffer;
 }
 
+/* Is this one of the domains that were asked for? */
+static bool list_wants(const struct list *list, uint64_t domid)
+{
+	for (size_t i = 0; i < list->domid_count; i++)
+		if (list->domids[i] == domid)
+			return true;
+	return !list->domid_count;
+}
+
 /* --- gathering ------------------------------------------------------------------------------- */
 
 static struct json_object *daemon_device(const struct list *list, uint32_t domid, uint32_t devid)
@@ -106,7 +116,7 @@ static void list_device(struct list *list, uint32_t domid, uint32_t devid)
 	struct json_object *device = json_object_new_object();
 	struct json_object *known = daemon_device(list, domid, devid), *sessions;
 	char dir[VG_STORE_PATH], name[256], error[512];
-	int state = vgpu_tree_state(list->vgpu, domid, devid, error, sizeof(error));
+	int state = vgpu_tree_state(list->vgpu->xs, domid, devid, error, sizeof(error));
 
 	snprintf(dir, sizeof(dir), VG_PATH_BACKEND, domid, devid);
 	vgpu_domain_name(list->vgpu, domid, name, sizeof(name));
@@ -135,7 +145,7 @@ static void list_gather(struct list *list)
 		char dir[VG_STORE_PATH];
 		int n;
 
-		if (list->domid >= 0 && list->domid != domids[i])
+		if (!list_wants(list, domids[i]))
 			continue;
 		snprintf(dir, sizeof(dir), VG_PATH_BACKEND_DOMAIN, domids[i]);
 		n = vg_store_list_numbers(list->vgpu->xs, XBT_NULL, dir, VGPU_DEVID_MAX, devids,
@@ -228,7 +238,7 @@ static void print_devices(const struct list *list)
 	size_t count = json_object_array_length(list->devices);
 
 	if (!count)
-		printf("no vGPU is attached%s\n", list->domid >= 0 ? " to this domain" : "");
+		printf("no vGPU is attached%s\n", list->domid_count ? " there" : "");
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *d = json_object_array_get_idx(list->devices, i);
 		const char *error = get_text(d, "error");
@@ -244,18 +254,56 @@ static void print_devices(const struct list *list)
 	}
 }
 
-static void print_ended(const struct list *list)
+/* As xl's own lists of devices: numbers, fixed columns, one line a device. */
+static void print_brief(const struct list *list)
 {
-	struct json_object *ended;
-	size_t count;
+	printf("%-5s %-3s %-2s %-10s %-6s %-8s %-12s %-7s %s\n", "Domid", "Idx", "BE", "state",
+	       "evt-ch", "ring-ref", "gpu", "mem", "BE-path");
+	for (size_t i = 0; i < json_object_array_length(list->devices); i++) {
+		struct json_object *d = json_object_array_get_idx(list->devices, i);
+		uint32_t domid = (uint32_t)get_uint(d, "domid"),
+			 devid = (uint32_t)get_uint(d, "devid");
+		char front[VG_STORE_PATH], back[VG_STORE_PATH];
+		uint64_t port = 0, ref = 0;
+
+		snprintf(front, sizeof(front), VG_PATH_FRONTEND, domid, devid);
+		snprintf(back, sizeof(back), VG_PATH_BACKEND, domid, devid);
+		vg_store_read_uint(list->vgpu->xs, XBT_NULL, front, VG_KEY_EVENT_CHANNEL, 0,
+				   UINT32_MAX, &port);
+		vg_store_read_uint(list->vgpu->xs, XBT_NULL, front, VG_KEY_RING_REF, 0, UINT32_MAX,
+				   &ref);
+		printf("%-5u %-3u %-2u %-10s %-6llu %-8llu %-12s %-7s %s\n", domid, devid, 0u,
+		       get_text(d, "state"), (unsigned long long)port, (unsigned long long)ref,
+		       get_text(d, "gpu"), get_uint(d, "mem") ? human(get_uint(d, "mem")) : "-",
+		       back);
+	}
+}
+
+/* What has ended in the domains that were asked for; the caller puts it. */
+static struct json_object *list_ended(const struct list *list)
+{
+	struct json_object *ended, *wanted = json_object_new_array();
 
 	if (!list->daemon || !json_object_object_get_ex(list->daemon, "ended", &ended))
-		return;
-	count = json_object_array_length(ended);
-	if (!count)
-		return;
-	printf("ended:\n");
-	print_head("  FREED AT EXIT, DOMAIN.VGPU: HOW IT ENDED");
+		return wanted;
+	for (size_t i = 0; i < json_object_array_length(ended); i++) {
+		struct json_object *s = json_object_array_get_idx(ended, i);
+
+		if (list_wants(list, get_uint(s, "domid")))
+			json_object_array_add(wanted, json_object_get(s));
+	}
+	return wanted;
+}
+
+static void print_ended(const struct list *list)
+{
+	struct json_object *ended = list_ended(list);
+	size_t count = json_object_array_length(ended);
+
+	if (count) {
+		printf("ended:\n");
+		print_head("  FREED AT EXIT, DOMAIN.VGPU: HOW IT ENDED");
+	}
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *s = json_object_array_get_idx(ended, i);
 
@@ -267,17 +315,18 @@ static void print_ended(const struct list *list)
 		if (list->calls)
 			print_calls(s);
 	}
+	json_object_put(ended);
 }
 
 static void print_json(struct list *list)
 {
-	struct json_object *all = json_object_new_object(), *ended;
+	struct json_object *all = json_object_new_object();
 
 	json_object_object_add(all, "vgpu", json_object_new_int(1));
 	json_object_object_add(all, "running", json_object_new_boolean(list->daemon != NULL));
 	json_object_object_add(all, "devices", json_object_get(list->devices));
-	if (list->daemon && json_object_object_get_ex(list->daemon, "ended", &ended))
-		json_object_object_add(all, "ended", json_object_get(ended));
+	if (list->daemon)
+		json_object_object_add(all, "ended", list_ended(list));
 	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY));
 	json_object_put(all);
 }
@@ -288,24 +337,36 @@ static struct json_object *list_request(const struct list *list)
 {
 	struct json_object *request = json_object_new_object();
 
-	if (list->domid >= 0)
-		json_object_object_add(request, "domid", json_object_new_int64(list->domid));
+	if (list->domid_count == 1)
+		json_object_object_add(request, "domid", json_object_new_int64(list->domids[0]));
 	return request;
 }
 
-static int list_run(struct list *list)
+/* false after a message: xen-vgpud refused. That it does not run is no failure. */
+static bool list_ask(struct list *list)
 {
 	list->daemon = vgpu_request(list->vgpu, "list", list_request(list));
 	if (!list->daemon && !errno)
-		return VGPU_FAILED;
+		return false;
 	if (!list->daemon)
 		fprintf(stderr,
 			"vgpu: xen-vgpud does not answer on %s (%s): devices only, as xenstore has "
 			"them\n",
 			list->vgpu->socket, strerror(errno));
+	return true;
+}
+
+static int list_run(struct list *list)
+{
+	bool brief = list->brief && !list->json; /* needs xenstore only */
+
+	if (!brief && !list_ask(list))
+		return VGPU_FAILED;
 	list->devices = json_object_new_array();
 	list_gather(list);
-	if (list->json) {
+	if (brief) {
+		print_brief(list);
+	} else if (list->json) {
 		print_json(list);
 	} else {
 		print_devices(list);
@@ -316,32 +377,52 @@ static int list_run(struct list *list)
 	return VGPU_DONE;
 }
 
+/* The domains that there are; of the others, a message each. */
+static int list_domains(struct list *list, int argc, char **argv)
+{
+	int rc = VGPU_DONE;
+
+	list->domids = calloc((size_t)argc + 1, sizeof(*list->domids));
+	if (!list->domids)
+		return vgpu_fail("no memory");
+	for (int i = 0; i < argc; i++) {
+		if (vgpu_domain_find(list->vgpu, argv[i], &list->domids[list->domid_count]))
+			list->domid_count++;
+		else
+			rc = VGPU_FAILED;
+	}
+	return rc;
+}
+
 int vgpu_list(struct vgpu *vgpu, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'}, {"calls", no_argument, NULL, 'c'}, {0}};
-	struct list list = {.vgpu = vgpu, .domid = -1};
-	uint32_t domid = 0;
-	int c;
+	static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+						{"calls", no_argument, NULL, 'c'},
+						{"brief", no_argument, NULL, 'b'},
+						{0}};
+	struct list list = {.vgpu = vgpu};
+	int c, rc;
 
-	while ((c = getopt_long(argc, argv, "jc", options, NULL)) >= 0) {
-		if (c == 'j') {
-			list.json = true;
-		} else if (c == 'c') {
-			list.calls = true;
-		} else {
-			fprintf(stderr, "usage: vgpu list [--json] [--calls] [DOMAIN]\n");
+	while ((c = getopt_long(argc, argv, "jcb", options, NULL)) >= 0) {
+		if (c != 'j' && c != 'c' && c != 'b') {
+			fprintf(stderr,
+				"usage: vgpu list [--json] [--calls] [--brief] [DOMAIN...]\n");
 			return VGPU_USAGE;
 		}
+		list.json |= c == 'j';
+		list.calls |= c == 'c';
+		list.brief |= c == 'b';
 	}
 	if (!vgpu_xenstore(vgpu))
 		return VGPU_FAILED;
-	if (optind < argc) {
-		if (!vgpu_domain_find(vgpu, argv[optind], &domid))
-			return VGPU_FAILED;
-		list.domid = domid;
+	rc = list_domains(&list, argc - optind, argv + optind);
+	if (list.domid_count || !rc) {
+		int listed = list_run(&list);
+
+		rc = rc ? rc : listed;
 	}
-	return list_run(&list);
+	free(list.domids);
+	return rc;
 }
 
 int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-# vgpu, the administrator's command.
+# vgpu, the administrator's command. What writes a device into xenstore is shared with xl/.
 
-VGPU_SRCS := $(addprefix $(D)/,vgpu.c attach.c domain.c list.c request.c tree.c) \
+VGPU_TREE_SRCS := $(addprefix $(D)/,clock.c socket.c tree.c wait.c) \
 	xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
+VGPU_SRCS := $(addprefix $(D)/,vgpu.c attach.c domain.c list.c request.c) $(VGPU_TREE_SRCS)
 ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
 $(eval $(call program,vgpu,$(VGPU_SRCS),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
 	$(B)/lib/libvgproto.a $(XENSTORE_LIBS) $(JSONC_LIBS)))
@@ -11,7 +12,6 @@ $(eval $(call install,$(B)/bin/vgpu,$(SBINDIR),755))
 $(eval $(call install,docs/man/vgpu.8,$(MANDIR)/man8,644))
 
 $(eval $(call unit_test,vgpu_tree_test,tests/unit/tools/tree_test.c tests/unit/backend/fake_xs.c \
-	$(D)/tree.c $(D)/domain.c xenstore-schema/schema.c xenstore-schema/settings.c \
-	xenstore-schema/store.c $(GEN)/xenstore-schema/vgpu_schema.c,\
-	$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),$(B)/lib/libvgproto.a))
+	$(filter-out %/clock.c,$(VGPU_TREE_SRCS)) tools/domain.c,$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
+	$(B)/lib/libvgproto.a))
 endif

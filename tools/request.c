@@ -10,31 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define ANSWER_MAX (64u << 20)
-
-static int request_connect(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd;
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-		int keep = errno;
-
-		close(fd);
-		errno = keep;
-		return -1;
-	}
-	return fd;
-}
 
 static bool send_line(int fd, const char *text)
 {
@@ -100,7 +78,7 @@ static struct json_object *answer_check(struct json_object *answer)
 
 struct json_object *vgpu_request(struct vgpu *vgpu, const char *name, struct json_object *request)
 {
-	int fd = request_connect(vgpu->socket);
+	int fd = vgpu_socket_connect(vgpu->socket);
 	char *line = NULL;
 	int keep;
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "protocol/wire.h"
 
@@ -36,29 +35,14 @@ bool vgpu_xenstore(struct vgpu *vgpu)
 	return vgpu->xs != NULL;
 }
 
-uint64_t vgpu_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-void vgpu_sleep_ms(unsigned int ms)
-{
-	struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000};
-
-	nanosleep(&ts, NULL);
-}
-
 static const struct command {
 	const char *name;
 	int (*run)(struct vgpu *vgpu, int argc, char **argv);
 	const char *usage;
 } commands[] = {
-	{"attach", vgpu_attach, "attach [--no-wait] DOMAIN KEY=VALUE,...   give a domain a vGPU"},
-	{"detach", vgpu_detach, "detach [--force] DOMAIN DEVID             take it away"},
-	{"list", vgpu_list, "list [--json] [--calls] [DOMAIN]          devices and what uses them"},
+	{"attach", vgpu_attach, "attach [OPTIONS] DOMAIN KEY=VALUE,...     give a domain a vGPU"},
+	{"detach", vgpu_detach, "detach [--force] [--json] DOMAIN DEVID    take it away"},
+	{"list", vgpu_list, "list [OPTIONS] [DOMAIN...]                devices and what uses them"},
 	{"log", vgpu_log_command,
 	 "log LEVEL [DOMAIN]                        error, warn, info, call, data"},
 };
@@ -76,11 +60,9 @@ static int usage(FILE *file)
 
 int main(int argc, char **argv)
 {
-	struct vgpu vgpu = {.socket = getenv("VGPU_SOCKET")};
+	struct vgpu vgpu = {.socket = vgpu_socket_path()};
 	int rc;
 
-	if (!vgpu.socket || !*vgpu.socket)
-		vgpu.socket = VGPU_SOCKET;
 	if (argc < 2)
 		return usage(stderr);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

@@ -8,17 +8,8 @@
 #define VGPU_H
 
 #include <json-c/json.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <xenstore.h>
 
-#include "xenstore-schema/settings.h"
-#include "xenstore-schema/store.h"
-
-#define VGPU_SOCKET    "/run/vgpu/xen-vgpud.sock"
-#define VGPU_DEVID_MAX 255u
-#define VGPU_DOMID_MAX 32751u
-#define VGPU_WAIT_MS   10000
+#include "tools/tree.h"
 
 /* Exit statuses. */
 enum {
@@ -36,8 +27,6 @@ struct vgpu {
 int vgpu_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Opens xenstore once; false after a message. */
 bool vgpu_xenstore(struct vgpu *vgpu);
-uint64_t vgpu_now_ms(void);
-void vgpu_sleep_ms(unsigned int ms);
 
 /* --- domain.c -------------------------------------------------------------------------------- */
 
@@ -46,22 +35,6 @@ bool vgpu_domain_find(struct vgpu *vgpu, const char *text, uint32_t *domid);
 /* Its name; "?" when it has none. */
 void vgpu_domain_name(struct vgpu *vgpu, uint32_t domid, char *name, size_t size);
 bool vgpu_domain_exists(struct vgpu *vgpu, uint32_t domid);
-
-/* --- tree.c ---------------------------------------------------------------------------------- */
-
-/*
- * Writes the three trees of a device in one transaction. *devid: -1 takes the lowest free number.
- * 0, -EEXIST (this number is taken), -ENOENT (the domain has gone), or another negative errno.
- */
-int vgpu_tree_add(struct vgpu *vgpu, uint32_t domid, int *devid,
-		  const struct vg_settings_text *settings);
-/* online=0 and state=5, in one transaction. -ENOENT: no such device. */
-int vgpu_tree_close(struct vgpu *vgpu, uint32_t domid, uint32_t devid);
-/* Removes what is left of the device. */
-int vgpu_tree_remove(struct vgpu *vgpu, uint32_t domid, uint32_t devid);
-bool vgpu_tree_exists(struct vgpu *vgpu, uint32_t domid, uint32_t devid);
-/* XenbusState of the backend, 0 when there is none; its error, if any, into `error`. */
-int vgpu_tree_state(struct vgpu *vgpu, uint32_t domid, uint32_t devid, char *error, size_t size);
 
 /* --- request.c ------------------------------------------------------------------------------- */
 

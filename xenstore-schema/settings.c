@@ -12,6 +12,10 @@
 
 #define DEVID_MAX 255
 
+/* Words of a specification that are no settings of the schema, as bits beside the settings' own. */
+#define SEEN_DEVID   (1u << 31)
+#define SEEN_BACKEND (1u << 30)
+
 void vg_settings_text_init(struct vg_settings_text *text)
 {
 	const struct vg_schema_tree *tree = &vg_schema_trees[VG_TREE_BACKEND];
@@ -47,7 +51,8 @@ const char *vg_settings_text_get(const struct vg_settings_text *text, const char
 
 static void unknown_key(const struct vg_settings_text *text, const char *key, char *why)
 {
-	int used = snprintf(why, VG_SCHEMA_WHY, "unknown setting `%.40s`; known are devid", key);
+	int used = snprintf(why, VG_SCHEMA_WHY, "unknown setting `%.40s`; known are devid, backend",
+			    key);
 
 	for (size_t i = 0; i < text->count && used > 0 && used < VG_SCHEMA_WHY; i++)
 		used += snprintf(why + used, (size_t)(VG_SCHEMA_WHY - used), ", %s",
@@ -92,36 +97,81 @@ static int devid_set(const char *value, int *devid, char *why)
 	return 0;
 }
 
+/* The schema's backend directory is dom0's: as xl's own `backend=`, but for that one domain. */
+static int backend_check(const char *value, char *why)
+{
+	static const char *const names[] = {"0", "dom0", "Domain-0"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(value, names[i]))
+			return 0;
+	snprintf(why, VG_SCHEMA_WHY,
+		 "backend=%.40s is not valid: backend is 0, dom0 or Domain-0 (vGPUs are served by "
+		 "domain 0 only, not by a driver domain)",
+		 value);
+	return -EINVAL;
+}
+
+/* The text without blanks around it; changes it. */
+static char *word_trim(char *word)
+{
+	char *end;
+
+	word += strspn(word, " \t");
+	end = word + strlen(word);
+	while (end > word && (end[-1] == ' ' || end[-1] == '\t'))
+		*--end = '\0';
+	return word;
+}
+
+static unsigned int word_bit(const struct vg_settings_text *text, const char *key)
+{
+	int i = settings_index(text, key);
+
+	if (!strcmp(key, "devid"))
+		return SEEN_DEVID;
+	if (!strcmp(key, "backend"))
+		return SEEN_BACKEND;
+	return i >= 0 ? 1u << i : 0;
+}
+
 /* One KEY=VALUE. `seen`: bit of each setting that was given, to find one that is given twice. */
 static int settings_parse_word(char *word, struct vg_settings_text *text, int *devid,
 			       unsigned int *seen, char *why)
 {
-	char *equals = strchr(word, '=');
+	char *equals = strchr(word, '='), *key, *value;
 	unsigned int bit;
-	int i;
 
-	if (!equals || equals == word || !equals[1]) {
+	if (!equals) {
 		snprintf(why, VG_SCHEMA_WHY, "`%.80s` is not KEY=VALUE, as in gpu=0,mem=1G", word);
 		return -EINVAL;
 	}
 	*equals = '\0';
-	i = settings_index(text, word);
-	bit = !strcmp(word, "devid") ? 1u << 31 : i >= 0 ? 1u << i : 0;
+	key = word_trim(word);
+	value = word_trim(equals + 1);
+	if (!*key || !*value) {
+		snprintf(why, VG_SCHEMA_WHY, "`%.40s=%.40s` is not KEY=VALUE, as in gpu=0,mem=1G",
+			 key, value);
+		return -EINVAL;
+	}
+	bit = word_bit(text, key);
 	if (*seen & bit) {
-		snprintf(why, VG_SCHEMA_WHY, "%s is given twice", word);
+		snprintf(why, VG_SCHEMA_WHY, "%s is given twice", key);
 		return -EINVAL;
 	}
 	*seen |= bit;
-	if (!strcmp(word, "devid"))
-		return devid_set(equals + 1, devid, why);
-	return vg_settings_text_set(text, word, equals + 1, why);
+	if (bit == SEEN_DEVID)
+		return devid_set(value, devid, why);
+	if (bit == SEEN_BACKEND)
+		return backend_check(value, why);
+	return vg_settings_text_set(text, key, value, why);
 }
 
 int vg_settings_parse(const char *spec, struct vg_settings_text *text, int *devid, char *why)
 {
 	char copy[1024];
 	unsigned int seen = 0;
-	char *next = copy;
+	char *next;
 
 	vg_settings_text_init(text);
 	if (strlen(spec) >= sizeof(copy)) {
@@ -130,7 +180,10 @@ int vg_settings_parse(const char *spec, struct vg_settings_text *text, int *devi
 		return -EINVAL;
 	}
 	snprintf(copy, sizeof(copy), "%s", spec);
-	while (*spec && next) {
+	next = word_trim(copy);
+	if (!*next)
+		return 0;
+	while (next) {
 		char *word = strsep(&next, ",");
 
 		if (settings_parse_word(word, text, devid, &seen, why))

@@ -37,8 +37,9 @@ int vg_settings_text_set(struct vg_settings_text *text, const char *key, const c
 			 char *why);
 
 /*
- * Parses KEY=VALUE[,KEY=VALUE...]; `devid` is a key here too, left as it is when it is not given.
- * Sizes become plain bytes. 0, or -EINVAL with `why`.
+ * Parses KEY=VALUE[,KEY=VALUE...], blanks around the words allowed. `devid` is a key here too, left
+ * as it is when it is not given, and `backend`, which must be domain 0. Sizes become plain bytes.
+ * 0, or -EINVAL with `why`.
  */
 int vg_settings_parse(const char *spec, struct vg_settings_text *text, int *devid, char *why);
 

@@ -127,6 +127,13 @@ bool vg_store_exists(struct xs_handle *xs, xs_transaction_t t, const char *dir)
 	return there;
 }
 
+static int number_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 int vg_store_list_numbers(struct xs_handle *xs, xs_transaction_t t, const char *dir, uint32_t max,
 			  uint32_t *numbers, size_t size)
 {
@@ -143,5 +150,6 @@ int vg_store_list_numbers(struct xs_handle *xs, xs_transaction_t t, const char *
 			numbers[found++] = (uint32_t)number;
 	}
 	free(names);
+	qsort(numbers, found, sizeof(*numbers), number_compare);
 	return (int)found;
 }

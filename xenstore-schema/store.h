@@ -32,8 +32,8 @@ void vg_store_prune(struct xs_handle *xs, const char *dir);
 bool vg_store_exists(struct xs_handle *xs, xs_transaction_t t, const char *dir);
 
 /*
- * Children of a directory that are decimal numbers in [0, max], at most `size` of them. Returns how
- * many, 0 when the directory is not there, or a negative errno.
+ * Children of a directory that are decimal numbers in [0, max], in rising order, at most `size` of
+ * them. Returns how many, 0 when the directory is not there, or a negative errno.
  */
 int vg_store_list_numbers(struct xs_handle *xs, xs_transaction_t t, const char *dir, uint32_t max,
 			  uint32_t *numbers, size_t size);

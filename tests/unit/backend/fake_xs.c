@@ -47,7 +47,8 @@ static struct event events[EVENTS_MAX];
 static unsigned int first_event, event_count;
 static bool alive[DOMAINS], in_transaction;
 static char changed[EVENTS_MAX][PATH_BYTES]; /* in the transaction */
-static int changed_count, conflicts;
+static int changed_count, conflicts, opens;
+static void (*commit_hook)(void);
 
 static bool below(const char *path, const char *parent)
 {
@@ -144,6 +145,8 @@ void fake_xs_reset(void)
 	first_event = event_count = 0;
 	in_transaction = false;
 	conflicts = 0;
+	opens = 0;
+	commit_hook = NULL;
 }
 
 void fake_xs_set(const char *path, const char *value)
@@ -221,6 +224,16 @@ void fake_xs_conflicts(int count)
 	conflicts = count;
 }
 
+void fake_xs_on_commit(void (*hook)(void))
+{
+	commit_hook = hook;
+}
+
+int fake_xs_opens(void)
+{
+	return opens;
+}
+
 /* xs_transaction_end has a parameter named abort. */
 static void fail(void)
 {
@@ -232,6 +245,7 @@ static void fail(void)
 struct xs_handle *xs_open(unsigned long flags)
 {
 	(void)flags;
+	opens++;
 	if (handle.eventfd < 0)
 		handle.eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	return &handle;
@@ -422,6 +436,8 @@ bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort)
 		memcpy(nodes, saved, sizeof(nodes));
 	for (int i = 0; i < changed_count && !abort && !conflict; i++)
 		fire(changed[i]);
+	if (!abort && !conflict && commit_hook)
+		commit_hook();
 	errno = EAGAIN;
 	return !conflict;
 }

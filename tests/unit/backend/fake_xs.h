@@ -22,5 +22,9 @@ int fake_xs_watches(void);
 int fake_xs_nodes(void);
 /* The next `count` commits fail with EAGAIN. */
 void fake_xs_conflicts(int count);
+/* Called after each commit, as a daemon that is there at once would be; NULL: nobody. */
+void fake_xs_on_commit(void (*hook)(void));
+/* How often xs_open() was called since the reset. */
+int fake_xs_opens(void);
 
 #endif

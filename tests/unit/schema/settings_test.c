@@ -165,12 +165,36 @@ static void test_parse_nothing(void **state)
 	assert_true(settings.mem == 0);
 }
 
+/* As administrators write lists in xl's configuration files. */
+static void test_parse_blanks(void **state)
+{
+	static const char *const good[] = {"gpu=soft,mem=1G,devid=4",
+					   " gpu = soft ,\tmem=1G , devid= 4 ",
+					   "backend=0,gpu=soft,mem=1G,devid=4",
+					   "gpu=soft,mem=1G,backend=dom0,devid=4",
+					   "gpu=soft, mem=1G, devid=4, backend=Domain-0"};
+	struct vg_settings_text text;
+	char why[VG_SCHEMA_WHY];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		int devid = -1;
+
+		assert_int_equal(vg_settings_parse(good[i], &text, &devid, why), 0);
+		assert_int_equal(devid, 4);
+		assert_string_equal(vg_settings_text_get(&text, "gpu"), "soft");
+		assert_string_equal(vg_settings_text_get(&text, "mem"), "1073741824");
+	}
+	assert_int_equal(vg_settings_parse("  ", &text, &(int){-1}, why), 0);
+}
+
 static void test_parse_bad(void **state)
 {
 	static const struct {
 		const char *spec, *says;
 	} bad[] = {
-		{"colour=red", "unknown setting `colour`; known are devid, gpu, driver, mem"},
+		{"colour=red",
+		 "unknown setting `colour`; known are devid, backend, gpu, driver, mem"},
 		{"gpu", "`gpu` is not KEY=VALUE"},
 		{"gpu=", "`gpu=` is not KEY=VALUE"},
 		{"=soft", "`=soft` is not KEY=VALUE"},
@@ -181,6 +205,11 @@ static void test_parse_bad(void **state)
 		{"devid=256", "devid=256 is not valid: devid is a number from 0 to 255"},
 		{"devid=-1", "devid=-1 is not valid"},
 		{"mem=lots", "mem=lots is not valid: mem is bytes from 16M to 1P"},
+		{"gpu=soft, mem = lots ", "mem=lots is not valid"},
+		{"gpu=soft, ,mem=1G", "` ` is not KEY=VALUE"},
+		{"backend=1", "backend=1 is not valid: backend is 0, dom0 or Domain-0"},
+		{"backend=gpudom,gpu=0", "backend=gpudom is not valid"},
+		{"backend=0,backend=0", "backend is given twice"},
 		{"state=4", "unknown setting `state`"}, /* a key, but nobody's to set */
 		{"online=1", "unknown setting `online`"},
 	};
@@ -266,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_long_value),
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_parse_nothing),
+		cmocka_unit_test(test_parse_blanks),
 		cmocka_unit_test(test_parse_bad),
 		cmocka_unit_test(test_parse_too_long),
 		cmocka_unit_test(test_contradictions),

@@ -15,7 +15,7 @@
 #include "tests/unit/backend/fake_xs.h"
 #include "tools/vgpu.h"
 
-static struct vgpu vgpu_;
+static struct xs_handle *xs;
 
 static int setup(void **state)
 {
@@ -26,18 +26,20 @@ static int setup(void **state)
 	fake_xs_domain(3, true);
 	fake_xs_set("/local/domain/3/name", "guest");
 	fake_xs_set("/local/domain/3/device", "");
-	vgpu_ = (struct vgpu){.xs = xs_open(0)};
+	xs = xs_open(0);
 	return 0;
 }
 
 static int add(const char *spec, int *devid)
 {
-	struct vg_settings_text text;
+	struct vgpu_device device = {.devid = -1};
 	char why[VG_SCHEMA_WHY];
+	int rc;
 
-	*devid = -1;
-	assert_int_equal(vg_settings_parse(spec, &text, devid, why), 0);
-	return vgpu_tree_add(&vgpu_, 3, devid, &text);
+	assert_int_equal(vg_settings_parse(spec, &device.settings, &device.devid, why), 0);
+	rc = vgpu_tree_add(xs, 3, &device, 1);
+	*devid = rc ? -1 : (int)device.number;
+	return rc;
 }
 
 /* Everything that the toolstack has to have written is there and valid. */
@@ -151,15 +153,15 @@ static void test_detach(void **state)
 
 	(void)state;
 	assert_int_equal(add("gpu=soft", &devid), 0);
-	assert_int_equal(vgpu_tree_state(&vgpu_, 3, 0, error, sizeof(error)), 1);
+	assert_int_equal(vgpu_tree_state(xs, 3, 0, error, sizeof(error)), 1);
 	assert_string_equal(error, "");
-	assert_int_equal(vgpu_tree_close(&vgpu_, 3, 0), 0);
+	assert_int_equal(vgpu_tree_close(xs, 3, 0), 0);
 	assert_string_equal(fake_xs_get("/local/domain/0/backend/vgpu/3/0/online"), "0");
 	assert_string_equal(fake_xs_get("/local/domain/0/backend/vgpu/3/0/state"), "5");
 	fake_xs_set("/local/domain/0/error/backend/vgpu/3/0/error", "22 x");
-	assert_int_equal(vgpu_tree_remove(&vgpu_, 3, 0), 0);
-	assert_false(vgpu_tree_exists(&vgpu_, 3, 0));
-	assert_int_equal(vgpu_tree_close(&vgpu_, 3, 0), -ENOENT);
+	assert_int_equal(vgpu_tree_remove(xs, 3, 0), 0);
+	assert_false(vgpu_tree_exists(xs, 3, 0));
+	assert_int_equal(vgpu_tree_close(xs, 3, 0), -ENOENT);
 	assert_null(fake_xs_get("/local/domain/0/error/backend/vgpu/3/0"));
 	/* Of the directories on the way only those that all devices share stay. */
 	assert_null(fake_xs_get("/local/domain/0/backend/vgpu/3"));
@@ -167,18 +169,107 @@ static void test_detach(void **state)
 	assert_in_range(fake_xs_nodes(), nodes, nodes + 4);
 }
 
+/* Several at once: all or none, and what was given can be read back. */
+static void test_several(void **state)
+{
+	static struct vgpu_device devices[3], bad[2];
+	struct vg_settings_text text;
+	char why[VG_SCHEMA_WHY];
+	uint32_t devids[8];
+	int nodes;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		devices[i].devid = i == 1 ? 0 : -1;
+	assert_int_equal(vg_settings_parse("gpu=1", &devices[0].settings, &devices[0].devid, why),
+			 0);
+	assert_int_equal(vg_settings_parse("gpu=soft,mem=2G,devid=4", &devices[1].settings,
+					   &devices[1].devid, why),
+			 0);
+	assert_int_equal(vg_settings_parse("", &devices[2].settings, &devices[2].devid, why), 0);
+	fake_xs_conflicts(2);
+	assert_int_equal(vgpu_tree_add(xs, 3, devices, 3), 0);
+	assert_int_equal(devices[0].number, 0);
+	assert_int_equal(devices[1].number, 4);
+	assert_int_equal(devices[2].number, 1);
+	assert_int_equal(vgpu_tree_list(xs, 3, devids, 8), 3);
+	assert_int_equal(devids[0], 0); /* in order, whatever xenstored's */
+	assert_int_equal(devids[1], 1);
+	assert_int_equal(devids[2], 4);
+	assert_int_equal(vgpu_tree_list(xs, 4, devids, 8), 0);
+	assert_int_equal(vgpu_tree_settings(xs, 3, 4, &text), 0);
+	for (size_t i = 0; i < text.count; i++)
+		assert_string_equal(text.value[i], devices[1].settings.value[i]);
+	nodes = fake_xs_nodes();
+	bad[0] = devices[0];
+	bad[1] = devices[1];
+	assert_int_equal(vgpu_tree_add(xs, 3, bad, 2), -EEXIST);
+	assert_int_equal(fake_xs_nodes(), nodes);
+}
+
+static int sleeps;
+static uint64_t now_ms;
+static const char *daemon_path, *daemon_value;
+
+uint64_t vgpu_now_ms(void)
+{
+	return now_ms;
+}
+
+/* What xen-vgpud does happens at the third look. */
+void vgpu_sleep_ms(unsigned int ms)
+{
+	now_ms += ms;
+	if (++sleeps == 2 && daemon_path)
+		fake_xs_set(daemon_path, daemon_value);
+}
+
+static int wait_for(const char *path, const char *value, bool accepted)
+{
+	char error[64];
+
+	sleeps = 0;
+	daemon_path = path;
+	daemon_value = value;
+	return accepted ? vgpu_tree_wait_accepted(xs, 3, 0, error, sizeof(error))
+			: vgpu_tree_wait_closed(xs, 3, 0);
+}
+
+static void test_wait(void **state)
+{
+	static const char path[] = "/local/domain/0/backend/vgpu/3/0/state";
+	uint64_t before;
+	int devid;
+
+	(void)state;
+	assert_int_equal(wait_for(NULL, NULL, true), -ENODEV);
+	assert_int_equal(add("gpu=soft", &devid), 0);
+	assert_int_equal(wait_for(path, "2", true), 0);
+	assert_int_equal(sleeps, 2);
+	assert_int_equal(wait_for(path, "6", false), 0);
+	fake_xs_set(path, "1");
+	assert_int_equal(wait_for("/local/domain/0/backend/vgpu/3/0/error", "no", true),
+			 -ECONNREFUSED);
+	fake_xs_remove("/local/domain/0/backend/vgpu/3/0/error");
+	before = now_ms;
+	assert_int_equal(wait_for(NULL, NULL, true), -ETIMEDOUT);
+	assert_int_equal(now_ms - before, VGPU_WAIT_MS);
+	assert_int_equal(wait_for(NULL, NULL, false), -ETIMEDOUT);
+}
+
 static void test_domains(void **state)
 {
+	struct vgpu vgpu = {.xs = xs};
 	uint32_t domid = 77;
 
 	(void)state;
-	assert_true(vgpu_domain_find(&vgpu_, "guest", &domid));
+	assert_true(vgpu_domain_find(&vgpu, "guest", &domid));
 	assert_int_equal(domid, 3);
-	assert_true(vgpu_domain_find(&vgpu_, "3", &domid));
-	assert_false(vgpu_domain_find(&vgpu_, "4", &domid));
-	assert_false(vgpu_domain_find(&vgpu_, "gues", &domid));
-	assert_false(vgpu_domain_find(&vgpu_, "", &domid));
-	assert_false(vgpu_domain_find(&vgpu_, "99999999999999999999", &domid));
+	assert_true(vgpu_domain_find(&vgpu, "3", &domid));
+	assert_false(vgpu_domain_find(&vgpu, "4", &domid));
+	assert_false(vgpu_domain_find(&vgpu, "gues", &domid));
+	assert_false(vgpu_domain_find(&vgpu, "", &domid));
+	assert_false(vgpu_domain_find(&vgpu, "99999999999999999999", &domid));
 }
 
 /* vgpu.c has them beside main. */
@@ -193,8 +284,9 @@ int vgpu_fail(const char *format, ...)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_attach),    T(test_numbers), T(test_conflicts), T(test_no_domain),
-		T(test_leftovers), T(test_detach),  T(test_domains),
+		T(test_attach),    T(test_numbers),   T(test_conflicts),
+		T(test_no_domain), T(test_leftovers), T(test_detach),
+		T(test_domains),   T(test_several),   T(test_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

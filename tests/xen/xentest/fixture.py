@@ -6,7 +6,7 @@ import time
 
 from . import client, counts, guest, service, stage
 from .cases import Skip, check
-from .paths import BUILD, XenTestError
+from .paths import BUILD, SOURCES, XenTestError
 
 PROGRAMS = BUILD / 'programs'
 READY = 120
@@ -44,6 +44,14 @@ class Guest:
         self.domid = guest.create(self.name, self.kind, self.memory, self.vcpus,
                                   contents(self.programs))
         self.start_frontend()
+        return self
+
+    def start_with(self, lines, keep=False):
+        """Boots it with more in its configuration, vgpu-frontd running from the beginning."""
+        what = contents(self.programs)
+        what.add_file(SOURCES / 'rc-frontd', 'etc/rc')
+        self.domid = guest.create(self.name, self.kind, self.memory, self.vcpus, what, lines,
+                                  keep=keep)
         return self
 
     def start_frontend(self):

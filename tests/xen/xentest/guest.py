@@ -60,7 +60,7 @@ LOAD = '''
 [ -e /tmp/vmlinux ] || cp /share/vmlinux /tmp/vmlinux || exit
 mv "/share/$1.cpio" "/share/$1.cfg" /tmp && xl create -q "/tmp/$1.cfg"
 status=$?
-rm -f "/tmp/$1.cpio"
+[ -n "$2" ] || rm -f "/tmp/$1.cpio"
 exit $status
 '''
 
@@ -75,8 +75,8 @@ def share_kernel():
         link.hardlink_to(source)
 
 
-def create(name, kind='pv', memory=256, vcpus=1, contents=None, lines=(), extra=''):
-    """Boots a guest and waits for its agent; returns its domid."""
+def prepare(name, kind='pv', memory=256, vcpus=1, contents=None, lines=(), extra=''):
+    """The files that a guest is created from, into the share."""
     if kind not in ('pv', 'pvh'):
         raise XenTestError(f'type {kind}: pv or pvh')
     share_kernel()
@@ -86,7 +86,18 @@ def create(name, kind='pv', memory=256, vcpus=1, contents=None, lines=(), extra=
             file.write(contents.pack())
     (SHARE / f'{name}.cfg').write_text(CONFIG.format(
         name=name, kind=kind, memory=memory, vcpus=vcpus, extra=extra, lines='\n'.join(lines)))
-    client.check('dom0', ['sh', '-c', LOAD, 'load', name], timeout=CREATE_TIMEOUT)
+
+
+def create(name, kind='pv', memory=256, vcpus=1, contents=None, lines=(), extra='', keep=False):
+    """Boots a guest and waits for its agent; returns its domid. keep: its files stay, for a reboot."""
+    prepare(name, kind, memory, vcpus, contents, lines, extra)
+    client.check('dom0', ['sh', '-c', LOAD, 'load', name, 'keep' if keep else ''],
+                 timeout=CREATE_TIMEOUT)
+    return link(name)
+
+
+def link(name):
+    """Waits for the agent of a guest that has just been made; returns its domid."""
     domid = domain(name)
     client.ask({'op': 'link-guest', 'name': name, 'console': console(domid),
                 'timeout': READY_TIMEOUT})

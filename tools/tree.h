@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The devices of a domain in xenstore, as a toolstack writes and removes them. Shared by vgpu and by
+ * xl's preload library, which finds libxenstore's functions in the process that it is loaded into:
+ * nothing but libc and those is needed here. Trusts dom0's nodes.
+ */
+#ifndef VGPU_TREE_H
+#define VGPU_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <xenstore.h>
+
+#include "xenstore-schema/settings.h"
+#include "xenstore-schema/store.h"
+
+#define VGPU_SOCKET    "/run/vgpu/xen-vgpud.sock"
+#define VGPU_DEVID_MAX 255u
+#define VGPU_DOMID_MAX 32751u
+#define VGPU_WAIT_MS   10000
+
+struct vgpu_device {
+	int devid;       /* -1: the lowest that is free */
+	uint32_t number; /* out: the devid that it got */
+	struct vg_settings_text settings;
+};
+
+/*
+ * Writes the three trees of each device, all in one transaction. 0, -EEXIST (a devid is taken),
+ * -ENOENT (the domain has gone), or another negative errno; then nothing was written.
+ */
+int vgpu_tree_add(struct xs_handle *xs, uint32_t domid, struct vgpu_device *devices, size_t count);
+/* online=0 and state=5, in one transaction. -ENOENT: no such device. */
+int vgpu_tree_close(struct xs_handle *xs, uint32_t domid, uint32_t devid);
+/* Removes what is left of the device. */
+int vgpu_tree_remove(struct xs_handle *xs, uint32_t domid, uint32_t devid);
+bool vgpu_tree_exists(struct xs_handle *xs, uint32_t domid, uint32_t devid);
+/* XenbusState of the backend, 0 when there is none; its error, if any, into `error`. */
+int vgpu_tree_state(struct xs_handle *xs, uint32_t domid, uint32_t devid, char *error, size_t size);
+/* The toolstack's own record: the domain's devids, and what one was given. */
+int vgpu_tree_list(struct xs_handle *xs, uint32_t domid, uint32_t *devids, size_t size);
+int vgpu_tree_settings(struct xs_handle *xs, uint32_t domid, uint32_t devid,
+		       struct vg_settings_text *text);
+
+/* --- wait.c: at most VGPU_WAIT_MS ------------------------------------------------------------- */
+
+/*
+ * Until xen-vgpud has accepted the device's settings. 0, -ECONNREFUSED (it refuses; why is in
+ * `error`), -ENODEV (the device vanished), -ETIMEDOUT.
+ */
+int vgpu_tree_wait_accepted(struct xs_handle *xs, uint32_t domid, uint32_t devid, char *error,
+			    size_t size);
+/* Until the backend is closed or gone. 0, -ETIMEDOUT. */
+int vgpu_tree_wait_closed(struct xs_handle *xs, uint32_t domid, uint32_t devid);
+
+/* --- clock.c --------------------------------------------------------------------------------- */
+
+uint64_t vgpu_now_ms(void);
+void vgpu_sleep_ms(unsigned int ms);
+
+/* --- socket.c -------------------------------------------------------------------------------- */
+
+/* Where xen-vgpud listens: $VGPU_SOCKET, or the usual place. */
+const char *vgpu_socket_path(void);
+/* A connection to it; -1 and errno when nobody listens there. */
+int vgpu_socket_connect(const char *path);
+
+#endif
