@@ -21,6 +21,9 @@
 #   $(eval $(call generated,FILES,PREREQS,COMMAND))  files under $(GEN), made by one COMMAND; all of
 #       them stand before the first object is compiled.
 #   $(eval $(call install,FILES,DIRECTORY,MODE)) e.g. $(B)/bin/x,$(SBINDIR),755
+#       What has an install folder's name in it names $(FOLDERS) as a prerequisite: that file
+#       changes when PREFIX or another of them does.
+#   $(eval $(call deb_test,SCRIPT,PREREQS))      run by check-deb, release only
 #
 # LDLIBS may name our own archives and libraries by path ($(B)/lib/libvgproto.a): they become
 # prerequisites; a *.map in it is a version script. A CUDA program links $(CUDA_STUB). A comma in an argument is written $(comma). Objects are built per target, position independent, with hidden symbols; headers
@@ -59,14 +62,19 @@ SBINDIR ?= $(PREFIX)/sbin
 LIBDIR ?= $(PREFIX)/lib
 LIBEXECDIR ?= $(PREFIX)/libexec/vgpu
 DATADIR ?= $(PREFIX)/share/vgpu
+INCLUDEDIR ?= $(PREFIX)/include/vgpu
 DOCDIR ?= $(PREFIX)/share/doc/vgpu
 MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+MODULESDIR ?= $(PREFIX)/lib/modules-load.d
 UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
 DESTDIR ?=
+INSTALL_FOLDERS := PREFIX BINDIR SBINDIR LIBDIR LIBEXECDIR DATADIR INCLUDEDIR DOCDIR MANDIR COMPLETIONDIR \
+	SYSCONFDIR UNITDIR SYSUSERSDIR TMPFILESDIR MODULESDIR UDEVDIR
 
 # --- flags -------------------------------------------------------------------------------------
 
@@ -228,6 +236,11 @@ XEN_LONG_TESTS += $(1)
 TEST_PREREQS += $(2)
 endef
 
+define deb_test
+DEB_TESTS += $(1)
+DEB_PREREQS += $(2)
+endef
+
 define bench
 BENCHES += $(1)
 BENCH_PREREQS += $(2)
@@ -254,8 +267,15 @@ space := $(empty) $(empty)
 
 # --- modules -----------------------------------------------------------------------------------
 
-.PHONY: all help
+.PHONY: all help FORCE
 all: build-all
+
+# The install folders as they were at the last build.
+FOLDERS := $(B)/folders
+$(FOLDERS): FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(foreach f,$(INSTALL_FOLDERS),'$f=$($f)') >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # A libcuda.so.1 to link CUDA programs against, by path: $(CUDA_STUB) among their LDLIBS. It has every
 # name and does nothing; at run time the real one is found.
@@ -335,6 +355,23 @@ nvcc: deps
 	@$(if $(HAVE_NVCC),:,mkdir -p $(O) && tests/programs/get-nvcc $(O)/nvcc)
 
 install:: $(INSTALLS)
+
+# What `make install` would install, as it is.
+.PHONY: build-install
+build-install: $(INSTALLS)
+
+# Debian packages, into $(DEBS). What has changed since is built first, with the folders that they have.
+DEBS := $(if $(filter $(O)/release,$(B)),$(O),$(B))/deb
+DEB_FOLDERS := PREFIX=/usr UNITDIR=/lib/systemd/system UDEVDIR=/lib/udev/rules.d
+.PHONY: deb deb-deps
+deb: deb-deps
+	+@$(SUBMAKE) -j$(JOBS) $(DEB_FOLDERS) build-install
+	@debian/make-packages $(O) $(CONFIG) '$(CC)' $(DEBS) >$(O)/deb.log 2>&1 || \
+		{ tail -40 $(O)/deb.log; exit 1; }
+	@ls $(DEBS)/*.deb
+
+deb-deps: deps
+	@tests/deps packages-deb.txt
 
 clean:
 	rm -rf $(O)
