@@ -306,11 +306,11 @@ generated: $(GENERATED)
 SUITE := $(if $(filter release,$(CONFIG)),,$(CONFIG)-)
 RUN := VGPU_BUILD=$(abspath $(B)) VGPU_CONFIG=$(CONFIG) CC='$(CC)' PYTHON='$(PYTHON)' \
 	NVCC='$(NVCC)' CUDA_HOME='$(CUDA_HOME)' $(PYTHON) tests/run --logs $(O)/logs
-CHECK_PARTS ?= lint unit local asan tsan xen
+CHECK_PARTS ?= lint unit local asan tsan deb xen
 SUBMAKE = $(MAKE) --no-print-directory
 
-.PHONY: check check-xen-long check-lint check-unit check-local check-asan check-tsan check-xen demo bench lint
-check: deps nvcc
+.PHONY: check check-xen-long check-lint check-unit check-local check-asan check-tsan check-deb check-xen demo bench lint
+check: deb-deps nvcc
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
 check-unit: build-all $(UNIT_PREREQS)
@@ -322,6 +322,11 @@ check-local: build-all $(TEST_PREREQS)
 check-asan check-tsan: check-%:
 	+@rc=0; for part in unit local; do \
 		$(SUBMAKE) CONFIG=$* check-$$part || rc=1; done; exit $$rc
+
+check-deb: build-all $(DEB_PREREQS)
+	@tests/deps tests/deb/packages.txt
+	+@$(SUBMAKE) deb
+	@$(RUN) --suite deb --timeout 600 $(DEB_TESTS)
 
 check-xen: build-all $(TEST_PREREQS)
 	@$(RUN) --suite xen --timeout 1500 $(XEN_TESTS)
@@ -339,7 +344,7 @@ bench-run: build-all $(BENCH_PREREQS)
 	@set -e; for b in $(BENCHES); do VGPU_BUILD=$(abspath $(B)) $$b </dev/null; done
 
 # The demonstration is a script: packages first (the build's probes must see them), then it.
-demo: deps nvcc
+demo: deb-deps nvcc
 	+@$(SUBMAKE) -j$(JOBS) demo-run
 demo-run: build-all $(TEST_PREREQS)
 	@VGPU_BUILD=$(abspath $(B)) tests/xen/demo </dev/null
@@ -356,19 +361,24 @@ nvcc: deps
 
 install:: $(INSTALLS)
 
-# What `make install` would install, as it is.
+# All that `make install` installs.
 .PHONY: build-install
 build-install: $(INSTALLS)
 
 # Debian packages, into $(DEBS). What has changed since is built first, with the folders that they have.
+# deb-current makes them only if what goes into them has changed: the Xen tests install them.
 DEBS := $(if $(filter $(O)/release,$(B)),$(O),$(B))/deb
 DEB_FOLDERS := PREFIX=/usr UNITDIR=/lib/systemd/system UDEVDIR=/lib/udev/rules.d
-.PHONY: deb deb-deps
+.PHONY: deb deb-current deb-make deb-deps
 deb: deb-deps
-	+@$(SUBMAKE) -j$(JOBS) $(DEB_FOLDERS) build-install
-	@debian/make-packages $(O) $(CONFIG) '$(CC)' $(DEBS) >$(O)/deb.log 2>&1 || \
-		{ tail -40 $(O)/deb.log; exit 1; }
+	+@$(SUBMAKE) -j$(JOBS) $(DEB_FOLDERS) deb-make
 	@ls $(DEBS)/*.deb
+deb-current: deb-deps
+	+@$(SUBMAKE) -j$(JOBS) $(DEB_FOLDERS) deb-make DEB_WHEN=--if-changed
+deb-make: $(INSTALLS)
+	@mkdir -p $(O)/logs
+	@debian/make-packages $(DEB_WHEN) $(O) $(CONFIG) '$(CC)' $(DEBS) $(INSTALLS) >$(O)/logs/deb.log 2>&1 || \
+		{ tail -40 $(O)/logs/deb.log; exit 1; }
 
 deb-deps: deps
 	@tests/deps packages-deb.txt
@@ -386,5 +396,6 @@ help:
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, layers, warnings'
 	@echo 'make deps       install what is missing of packages.txt (no root needed if nothing is)'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
+	@echo 'make deb        Debian packages, into $(O)/deb; installs what is missing of packages-deb.txt'
 	@echo 'make clean      remove $(O)/'
 	@echo 'Variables: CONFIG=release|asan|tsan CC=gcc|clang O=build WERROR=1 V=1 JOBS=N'

@@ -28,7 +28,7 @@ def found():
     loaded = machine.loads(PROGRAM, 'libcuda.so.1')
     check_equal('the loader takes the first of its cache', loaded, cached[0] if cached else None)
     # One library by two names where /lib is a link to /usr/lib.
-    return str(Path('/usr') / loaded.lstrip('/')) if loaded and loaded.startswith('/lib/') else loaded
+    return f'/usr{loaded}' if loaded and loaded.startswith('/lib') else loaded
 
 
 def accounts(name):
@@ -71,10 +71,11 @@ def gives_way_to_alternatives():
 
 def gives_way_to_files():
     """a driver as NVIDIA's installer or a container brings it comes first"""
-    place_driver(f'{SYSTEM}/libcuda.so.1')
-    machine.run('ldconfig')
-    check_equal('in the library folder', found(), f'{SYSTEM}/libcuda.so.1')
-    machine.path(f'{SYSTEM}/libcuda.so.1').unlink()
+    for folder in (SYSTEM, '/usr/lib', '/usr/local/lib', '/usr/lib64'):
+        place_driver(f'{folder}/libcuda.so.1')
+        machine.run('ldconfig')
+        check_equal(f'in {folder}', found(), f'{folder}/libcuda.so.1')
+        machine.path(f'{folder}/libcuda.so.1').unlink()
     conf = machine.path('/etc/ld.so.conf.d/nvidia.conf')
     conf.write_text('/opt/nvidia/lib\n', encoding='ascii')
     place_driver('/opt/nvidia/lib/libcuda.so.1')

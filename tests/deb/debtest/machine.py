@@ -109,6 +109,18 @@ class Machine:
         self.path(name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, self.path(name))
 
+    def write(self, name, text, mode=0o644):
+        self.path(name).parent.mkdir(parents=True, exist_ok=True)
+        self.path(name).write_text(text, encoding='utf-8')
+        self.path(name).chmod(mode)
+
+    def pack(self, target):
+        """The machine as an initramfs, without what a boot does not need."""
+        script = r'find . \( -path "./proc/*" -o -path ./debs -o -path "./usr/share/*" -o -path "./var/cache/*" \) ' \
+                 r'-prune -o -print | cpio -o -H newc --quiet >"$1"'
+        subprocess.run(['sh', '-c', script, 'pack', str(target)], cwd=self.root, check=True)
+        return target
+
     def loads(self, program, library):
         """The file that the loader takes for a library of a program, or None."""
         for line in self.run('/lib64/ld-linux-x86-64.so.2', '--list', program, check=False)[1].splitlines():
