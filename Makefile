@@ -22,6 +22,9 @@
 #   $(eval $(call generated,FILES,PREREQS,COMMAND))  files under $(GEN), made by one COMMAND; all of
 #       them stand before the first object is compiled.
 #   $(eval $(call install,FILES,DIRECTORY,MODE)) e.g. $(B)/bin/x,$(SBINDIR),755
+#       What has an install folder's name in it names $(FOLDERS) as a prerequisite: that file
+#       changes when PREFIX or another of them does.
+#   $(eval $(call deb_test,SCRIPT,PREREQS))      run by check-deb, release only
 #
 # LDLIBS may name our own archives and libraries by path ($(B)/lib/libvgproto.a): they become
 # prerequisites; a *.map in it is a version script. A CUDA program links $(CUDA_STUB). A comma in an argument is written $(comma). Objects are built per target, position independent, with hidden symbols; headers
@@ -60,14 +63,19 @@ SBINDIR ?= $(PREFIX)/sbin
 LIBDIR ?= $(PREFIX)/lib
 LIBEXECDIR ?= $(PREFIX)/libexec/vgpu
 DATADIR ?= $(PREFIX)/share/vgpu
+INCLUDEDIR ?= $(PREFIX)/include/vgpu
 DOCDIR ?= $(PREFIX)/share/doc/vgpu
 MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+MODULESDIR ?= $(PREFIX)/lib/modules-load.d
 UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
 DESTDIR ?=
+INSTALL_FOLDERS := PREFIX BINDIR SBINDIR LIBDIR LIBEXECDIR DATADIR INCLUDEDIR DOCDIR MANDIR COMPLETIONDIR \
+	SYSCONFDIR UNITDIR SYSUSERSDIR TMPFILESDIR MODULESDIR UDEVDIR
 
 # --- flags -------------------------------------------------------------------------------------
 
@@ -235,6 +243,11 @@ SOAK_TESTS += $(1)
 TEST_PREREQS += $(2)
 endef
 
+define deb_test
+DEB_TESTS += $(1)
+DEB_PREREQS += $(2)
+endef
+
 define bench
 BENCHES += $(1)
 BENCH_PREREQS += $(2)
@@ -261,8 +274,15 @@ space := $(empty) $(empty)
 
 # --- modules -----------------------------------------------------------------------------------
 
-.PHONY: all help
+.PHONY: all help FORCE
 all: build-all
+
+# The install folders as they were at the last build.
+FOLDERS := $(B)/folders
+$(FOLDERS): FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(foreach f,$(INSTALL_FOLDERS),'$f=$($f)') >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # A libcuda.so.1 to link CUDA programs against, by path: $(CUDA_STUB) among their LDLIBS. It has every
 # name and does nothing; at run time the real one is found.
@@ -293,11 +313,11 @@ generated: $(GENERATED)
 SUITE := $(if $(filter release,$(CONFIG)),,$(CONFIG)-)
 RUN := VGPU_BUILD=$(abspath $(B)) VGPU_CONFIG=$(CONFIG) CC='$(CC)' PYTHON='$(PYTHON)' \
 	NVCC='$(NVCC)' CUDA_HOME='$(CUDA_HOME)' $(PYTHON) tests/run --logs $(O)/logs
-CHECK_PARTS ?= lint unit local asan tsan xen
+CHECK_PARTS ?= lint unit local asan tsan deb xen
 SUBMAKE = $(MAKE) --no-print-directory
 
-.PHONY: check soak check-xen-long check-lint check-unit check-local check-asan check-tsan check-xen demo bench lint
-check: deps nvcc
+.PHONY: check soak check-xen-long check-lint check-unit check-local check-asan check-tsan check-deb check-xen demo bench lint
+check: deb-deps nvcc
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
 check-unit: build-all $(UNIT_PREREQS)
@@ -309,6 +329,11 @@ check-local: build-all $(TEST_PREREQS)
 check-asan check-tsan: check-%:
 	+@rc=0; for part in unit local; do \
 		$(SUBMAKE) CONFIG=$* check-$$part || rc=1; done; exit $$rc
+
+check-deb: build-all $(DEB_PREREQS)
+	@tests/deps tests/deb/packages.txt
+	+@$(SUBMAKE) deb
+	@$(RUN) --suite deb --timeout 600 $(DEB_TESTS)
 
 check-xen: build-all $(TEST_PREREQS)
 	@$(RUN) --suite xen --timeout 1500 $(XEN_TESTS)
@@ -330,7 +355,7 @@ bench-run: build-all $(BENCH_PREREQS)
 	@set -e; for b in $(BENCHES); do VGPU_BUILD=$(abspath $(B)) $$b </dev/null; done
 
 # The demonstration is a script: packages first (the build's probes must see them), then it.
-demo: deps nvcc
+demo: deb-deps nvcc
 	+@$(SUBMAKE) -j$(JOBS) demo-run
 demo-run: build-all $(TEST_PREREQS)
 	@VGPU_BUILD=$(abspath $(B)) tests/xen/demo </dev/null
@@ -347,6 +372,28 @@ nvcc: deps
 
 install:: $(INSTALLS)
 
+# All that `make install` installs.
+.PHONY: build-install
+build-install: $(INSTALLS)
+
+# Debian packages, into $(DEBS). What has changed since is built first, with the folders that they have.
+# deb-current makes them only if what goes into them has changed: the Xen tests install them.
+DEBS := $(if $(filter $(O)/release,$(B)),$(O),$(B))/deb
+DEB_FOLDERS := PREFIX=/usr UNITDIR=/lib/systemd/system UDEVDIR=/lib/udev/rules.d
+.PHONY: deb deb-current deb-make deb-deps
+deb: deb-deps
+	+@$(SUBMAKE) -j$(JOBS) $(DEB_FOLDERS) deb-make
+	@ls $(DEBS)/*.deb
+deb-current: deb-deps
+	+@$(SUBMAKE) -j$(JOBS) $(DEB_FOLDERS) deb-make DEB_WHEN=--if-changed
+deb-make: $(INSTALLS)
+	@mkdir -p $(O)/logs
+	@debian/make-packages $(DEB_WHEN) $(O) $(CONFIG) '$(CC)' $(DEBS) $(INSTALLS) >$(O)/logs/deb.log 2>&1 || \
+		{ tail -40 $(O)/logs/deb.log; exit 1; }
+
+deb-deps: deps
+	@tests/deps packages-deb.txt
+
 clean:
 	rm -rf $(O)
 
@@ -361,5 +408,6 @@ help:
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, layers, warnings'
 	@echo 'make deps       install what is missing of packages.txt (no root needed if nothing is)'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
+	@echo 'make deb        Debian packages, into $(O)/deb; installs what is missing of packages-deb.txt'
 	@echo 'make clean      remove $(O)/'
 	@echo 'Variables: CONFIG=release|asan|tsan CC=gcc|clang O=build WERROR=1 V=1 JOBS=N'

@@ -44,40 +44,51 @@ static void folder_above(char *folder, size_t size)
 
 void ex_driver_locate(struct ex_driver_places *places, const char *name)
 {
-	char above[PATH_MAX - 64], lib[PATH_MAX];
+	static const char *const folders[EX_DRIVER_OWN_FOLDERS] = {"lib/", "../lib/vgpu/"};
+	bool soft = !strcmp(name, "soft");
+	char above[PATH_MAX - 64];
 
 	memset(places, 0, sizeof(*places));
 	folder_above(above, sizeof(above));
-	if (*above)
-		snprintf(places->own_folder, sizeof(places->own_folder), "%slib/", above);
-	if (!strcmp(name, "soft")) {
-		if (*above) {
-			place_add(places, places->own_folder, SOFT);
-			snprintf(lib, sizeof(lib), "%s../lib/", above);
-			place_add(places, lib, SOFT);
-		}
-		place_add(places, "", SOFT);
-	} else {
-		place_add(places, "", !strcmp(name, "default") ? DEFAULT : name);
+	for (int i = 0; *above && i < EX_DRIVER_OWN_FOLDERS; i++) {
+		snprintf(places->own_folder[i], PATH_MAX, "%s%s", above, folders[i]);
+		if (soft)
+			place_add(places, places->own_folder[i], SOFT);
 	}
+	if (soft)
+		place_add(places, "", SOFT);
+	else
+		place_add(places, "", !strcmp(name, "default") ? DEFAULT : name);
+}
+
+/* `real`: a path without links. */
+static bool is_own_path(const char *folder, const char *real)
+{
+	char own[PATH_MAX];
+	size_t n;
+
+	if (!*folder || !realpath(folder, own))
+		return false;
+	n = strlen(own);
+	return !strncmp(real, own, n) && !strncmp(real + n, "/" DEFAULT, strlen("/" DEFAULT));
 }
 
 /*
  * The loader's path may lead to our own guest library, which would only come back here: vgpu-run's
- * environment puts it first.
+ * environment puts it first, and a host may be a guest of another one.
  */
 static bool is_own_library(const struct ex_driver_places *places, void *library)
 {
-	char real[PATH_MAX], own[PATH_MAX];
 	void *symbol = dlsym(library, "cuInit");
+	char real[PATH_MAX];
 	Dl_info info;
-	size_t n;
+	bool own = false;
 
-	if (!*places->own_folder || !symbol || !dladdr(symbol, &info) || !info.dli_fname ||
-	    !realpath(info.dli_fname, real) || !realpath(places->own_folder, own))
+	if (!symbol || !dladdr(symbol, &info) || !info.dli_fname || !realpath(info.dli_fname, real))
 		return false;
-	n = strlen(own);
-	return !strncmp(real, own, n) && !strncmp(real + n, "/" DEFAULT, strlen("/" DEFAULT));
+	for (int i = 0; i < EX_DRIVER_OWN_FOLDERS; i++)
+		own |= is_own_path(places->own_folder[i], real);
+	return own;
 }
 
 static void *places_open(const struct ex_driver_places *places, const char **error)

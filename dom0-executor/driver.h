@@ -11,12 +11,14 @@
 #include "protocol/cuda_types.h"
 #include "protocol/log.h"
 
-#define EX_DRIVER_PLACES 4
+#define EX_DRIVER_PLACES      4
+#define EX_DRIVER_OWN_FOLDERS 2
 
 /* Where to look for the library that a name stands for; made before /proc/self is out of reach. */
 struct ex_driver_places {
 	char path[EX_DRIVER_PLACES][PATH_MAX];
-	char own_folder[PATH_MAX]; /* where our own guest library may lie, "" unknown */
+	/* where our own libraries lie: as they are built, as they are installed; "" unknown */
+	char own_folder[EX_DRIVER_OWN_FOLDERS][PATH_MAX];
 	int count;
 };
 

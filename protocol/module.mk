@@ -14,4 +14,11 @@ PROTO_SRCS := $(addprefix $(D)/, bell.c ring.c socket.c image.c log.c context_st
 	integrity.c md2.c) $(GEN)/protocol/op_names.c $(GEN)/protocol/errors.c
 $(eval $(call archive,libvgproto.a,$(PROTO_SRCS)))
 
+# For those who write another end of it: the formats, which stand alone, and the spec.
+PROTO_PUBLIC := $(addprefix $(D)/,bounds.h control.h cuda_types.h handle.h session_info.h wire.h) \
+	$(addprefix $(GEN)/protocol/,calls.h cuda_proto.h handle_types.h)
+$(eval $(call install,$(PROTO_PUBLIC),$(INCLUDEDIR)/protocol,644))
+$(eval $(call install,$(wildcard $(D)/cuda/*.h),$(INCLUDEDIR)/protocol/cuda,644))
+$(eval $(call install,$(addprefix $(D)/,cuda.api errors.tsv procaddress.tsv),$(DATADIR),644))
+
 $(eval $(call unit_script,tests/unit/apigen/test-apigen))

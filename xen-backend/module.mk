@@ -15,13 +15,17 @@ ifneq ($(and $(HAVE_XENSTORE),$(HAVE_XENGNTTAB),$(HAVE_XENEVTCHN),$(HAVE_JSONC))
 $(eval $(call program,xen-vgpud,$(BACKEND_SRCS) $(D)/main.c $(D)/link_xen.c,$(BACKEND_CFLAGS),\
 	$(BACKEND_LIBS) $(XENGNTTAB_LIBS) $(XENEVTCHN_LIBS)))
 $(eval $(call install,$(B)/bin/xen-vgpud,$(SBINDIR),755))
-$(eval $(call generated,$(GEN)/xen-backend/xen-vgpud.service,$(D)/conf/xen-vgpud.service.in,\
+$(addprefix $(B)/obj/xen-vgpud/$(D)/,main.c.o config.c.o): $(FOLDERS)
+$(eval $(call generated,$(GEN)/xen-backend/xen-vgpud.service,$(D)/conf/xen-vgpud.service.in $(FOLDERS),\
 	sed 's|@SBINDIR@|$(SBINDIR)|' $(D)/conf/xen-vgpud.service.in \
 	>$(GEN)/xen-backend/xen-vgpud.service))
 $(eval $(call install,$(GEN)/xen-backend/xen-vgpud.service,$(UNITDIR),644))
-$(eval $(call install,$(D)/conf/xen-vgpud.conf,$(SYSCONFDIR)/vgpu,644))
+$(eval $(call generated,$(GEN)/xen-backend/xen-vgpud.conf,$(D)/conf/xen-vgpud.conf $(FOLDERS),\
+	sed 's|/usr/local/libexec/vgpu|$(LIBEXECDIR)|' $(D)/conf/xen-vgpud.conf \
+	>$(GEN)/xen-backend/xen-vgpud.conf))
+$(eval $(call install,$(GEN)/xen-backend/xen-vgpud.conf,$(SYSCONFDIR)/vgpu,644))
 $(eval $(call install,$(D)/conf/sysusers.d/xen-vgpud.conf,$(SYSUSERSDIR),644))
-$(eval $(call install,$(D)/conf/modules-load.d/xen-vgpud.conf,$(PREFIX)/lib/modules-load.d,644))
+$(eval $(call install,$(D)/conf/modules-load.d/xen-vgpud.conf,$(MODULESDIR),644))
 $(eval $(call install,docs/man/xen-vgpud.8,$(MANDIR)/man8,644))
 endif
 

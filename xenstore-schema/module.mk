@@ -16,6 +16,8 @@ $(eval $(call install,$(B)/bin/vgpu-schema-check,$(LIBEXECDIR),755))
 endif
 
 $(eval $(call install,$(GEN)/docs/xenstore-paths.md,$(DOCDIR),644))
+$(eval $(call install,$(D)/vgpu.schema,$(DATADIR),644))
+$(eval $(call install,$(GEN)/xenstore-schema/vgpu_schema.h,$(INCLUDEDIR)/xenstore-schema,644))
 
 .PHONY: docs
 docs: $(GEN)/docs/xenstore-paths.md

@@ -19,7 +19,7 @@ SOFT_SRCS := $(sort $(wildcard $(D)/*.c))
 $(eval $(call library,libcuda-soft.so.1,$(SOFT_SRCS),$(LZ4_CFLAGS) $(ZSTD_CFLAGS),\
 	$(SOFT_GEN)/soft.map $(B)/lib/libsoftptx.a $(B)/lib/libvgproto.a $(LZ4_LIBS) $(ZSTD_LIBS) \
 	$(LLVM_LIBS) -lm -Wl$(comma)-z$(comma)nodelete))
-$(eval $(call install,$(B)/lib/libcuda-soft.so.1,$(LIBDIR),644))
+$(eval $(call install,$(B)/lib/libcuda-soft.so.1,$(LIBDIR)/vgpu,644))
 
 # soft_test NAME: tests/unit/soft/NAME_test.c against the library itself
 define soft_test

@@ -10,8 +10,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from xentest import client, fixture, service                        # noqa: E402
 from xentest.cases import check, check_equal, check_in, main        # noqa: E402
+from xentest.paths import LIBEXEC                                   # noqa: E402
 
-CHECK = '/usr/local/libexec/vgpu/vgpu-schema-check'
+CHECK = f'{LIBEXEC}/vgpu-schema-check'
 box = fixture.Guest('schema')
 
 

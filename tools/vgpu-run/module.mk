@@ -3,3 +3,4 @@
 
 $(eval $(call program,vgpu-run,$(wildcard $(D)/*.c)))
 $(eval $(call install,$(B)/bin/vgpu-run,$(BINDIR),755))
+$(eval $(call install,docs/man/vgpu-run.1,$(MANDIR)/man1,644))

@@ -16,13 +16,13 @@ $(eval $(call program,vgpu-frontd,$(FRONTD_SRCS) \
 	$(B)/lib/libvgproto.a $(XENSTORE_LIBS)))
 $(eval $(call install,$(B)/bin/vgpu-frontd,$(SBINDIR),755))
 
-$(eval $(call generated,$(GEN)/xen-frontend/vgpu-frontd.service,$(D)/conf/vgpu-frontd.service.in,\
+$(eval $(call generated,$(GEN)/xen-frontend/vgpu-frontd.service,$(D)/conf/vgpu-frontd.service.in $(FOLDERS),\
 	sed 's|@SBINDIR@|$(SBINDIR)|' $(D)/conf/vgpu-frontd.service.in \
 	>$(GEN)/xen-frontend/vgpu-frontd.service))
 $(eval $(call install,$(GEN)/xen-frontend/vgpu-frontd.service,$(UNITDIR),644))
 $(eval $(call install,$(D)/conf/60-vgpu.rules,$(UDEVDIR),644))
 $(eval $(call install,$(D)/conf/sysusers.d/vgpu-frontd.conf,$(SYSUSERSDIR),644))
-$(eval $(call install,$(D)/conf/modules-load.d/vgpu-frontd.conf,$(PREFIX)/lib/modules-load.d,644))
+$(eval $(call install,$(D)/conf/modules-load.d/vgpu-frontd.conf,$(MODULESDIR),644))
 $(eval $(call install,docs/man/vgpu-frontd.8,$(MANDIR)/man8,644))
 endif
 

@@ -3,12 +3,13 @@
 
 import hashlib
 import os
+import re
 import time
 from pathlib import Path
 
 from . import client, elf, stage
 from .cpio import Archive
-from .paths import IMAGES, LIBDIR, SHARE, XenTestError
+from .paths import GUEST_STAGE, IMAGES, LIBDIR, SHARE, XenTestError
 
 CREATE_TIMEOUT = 120
 READY_TIMEOUT = 180
@@ -50,9 +51,11 @@ class Contents:
 
 
 def add_frontend(contents):
-    """What a guest needs to use a vGPU: the broker and our libcuda.so.1, in place of any other."""
-    contents.add_program(stage.need('vgpu-frontd'), '/usr/local/sbin/vgpu-frontd')
-    contents.add_program(stage.need('libcuda.so.1'), f'{LIBDIR}/libcuda.so.1')
+    """What a guest needs to use a vGPU: the packages for guests, unpacked, and what ldconfig would do."""
+    for path in stage.files(GUEST_STAGE):
+        # A folder /lib in the archive would take the place of the guest's link.
+        contents.add_program(path, re.sub('^lib/', 'usr/lib/', str(path.relative_to(GUEST_STAGE))))
+    contents.add_file(GUEST_STAGE / 'usr/lib/vgpu/libcuda.so.1', f'{LIBDIR}/libcuda.so.1')
 
 
 # xl maps these files into memory, which over 9p takes a message a page: ten times slower than this.

@@ -11,10 +11,13 @@ DEBS = XEN / 'debs'             # downloaded packages
 TREE = XEN / 'tree'             # the same, unpacked
 IMAGES = XEN / 'images'         # what QEMU and xl boot
 STAGE = XEN / 'stage'           # dom0 sees it as /stage, read-only: our software, its libraries
+GUEST_STAGE = XEN / 'guest-stage'   # the packages of a guest, unpacked
+OUR_DEBS = (BUILD.parent if BUILD.name == 'release' else BUILD) / 'deb'     # the Makefile's DEBS
 SHARE = XEN / 'share'           # dom0 sees it as /share, read-write: files for guests and back
 RUN = XEN / 'run'               # the running system: sockets, pids, logs
 SOURCES = ROOT / 'tests' / 'xen'
 LIBDIR = 'usr/lib/x86_64-linux-gnu'
+LIBEXEC = '/usr/libexec/vgpu'
 
 
 class XenTestError(Exception):

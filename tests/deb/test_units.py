@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The packages' units below a real systemd, booted in QEMU without Xen: the services get as far as their
+search for Xen, and what they are for works within their confinement. A CUDA program runs, whose
+executor has become the user vgpu; what is forbidden is refused.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / 'xen')]
+from debtest import cases                                           # noqa: E402
+from debtest.cases import check, check_equal                        # noqa: E402
+from debtest.machine import BUILD, CACHE, Machine, Missing          # noqa: E402
+from xentest import images, packages                                # noqa: E402
+from xentest.paths import IMAGES, XenTestError                      # noqa: E402
+
+BOOT_TIMEOUT = 400
+PROGRAM = '/usr/local/bin/saxpy'
+# What a unit runs in place of its service, in order; a line `is NAME VALUE` each.
+COMMON = '''
+state() { while read -r name value; do [ "$name" != "$1:" ] || echo "is $1 $value"; done </proc/self/status; }
+may() { if (echo "$3" >"$2") 2>/dev/null; then echo "is $1 yes"; else echo "is $1 no"; fi; }
+state CapBnd; state NoNewPrivs; state Seccomp
+may etc /etc/x 1; may sysctl /proc/sys/kernel/printk 4; may run /run/vgpu/x 1
+may sysfs /sys/module/kernel/parameters/initcall_debug N
+may parameters /sys/module/printk/parameters/time Y
+echo "is network $(ls /sys/class/net | tr '\\n' ' ')"
+'''
+UNITS = {
+    'xen-vgpud': '/usr/bin/vgpu-run --soft --stats --log=info ' + PROGRAM,
+    'vgpu-frontd': '/bin/ls /dev',
+}
+DROP_IN = '''\
+[Unit]
+ConditionPathExists=
+ConditionVirtualization=
+[Service]
+Type=oneshot
+Restart=no
+StandardOutput=journal
+StandardError=journal
+ExecStart=
+ExecStart=-/usr/sbin/{unit}
+ExecStart=-/bin/sh /usr/local/bin/probe
+ExecStart={command}
+'''
+# Stands in for the parameters of xen-gntalloc, which the kernel does not load without Xen.
+DROP_IN_GUEST = DROP_IN + 'ReadWritePaths=-/sys/module/printk/parameters\n'
+CHECK = '''\
+#!/bin/sh
+for unit in {units}; do
+	systemctl start $unit
+done
+for unit in {units}; do
+	echo "== $unit"
+	journalctl --no-pager -o cat -u $unit
+	systemctl show -P Result $unit | sed 's/^/is result /'
+done >/dev/ttyS0
+echo "== end" >/dev/ttyS0
+systemctl poweroff --force --force
+'''
+ONESHOT = '[Service]\nType=oneshot\nExecStart=/usr/local/bin/check\n[Unit]\nAfter=basic.target\nWants=basic.target\n'
+
+
+def prepare(machine):
+    """The machine as it will boot: our packages and, in place of the services, probes."""
+    machine.copy_in(BUILD / 'programs' / 'saxpy', PROGRAM)
+    machine.install('vgpu-executor', 'vgpu-host', 'vgpu-soft', 'vgpu-libs', 'vgpu-guest', 'vgpu-local')
+    for unit, command in UNITS.items():
+        machine.run('systemctl', 'disable', unit)
+        drop_in = DROP_IN_GUEST if unit == 'vgpu-frontd' else DROP_IN
+        machine.write(f'/etc/systemd/system/{unit}.service.d/test.conf', drop_in.format(unit=unit, command=command))
+    machine.write('/usr/local/bin/probe', COMMON)
+    machine.write('/usr/local/bin/check', CHECK.format(units=' '.join(UNITS)), 0o755)
+    machine.write('/etc/systemd/system/check.service', ONESHOT)
+    machine.path('/init').symlink_to('/lib/systemd/systemd')
+
+
+def boot(archive):
+    """What the machine says on its serial port until it powers off."""
+    images.build_boot()
+    done = subprocess.run(['qemu-system-x86_64', '-M', 'q35', '-m', '2048', '-accel', 'tcg', '-nodefaults',
+                           '-display', 'none', '-no-reboot', '-serial', 'stdio', '-kernel', str(IMAGES / 'vmlinux'),
+                           '-initrd', str(archive), '-append',
+                           'console=ttyS0 quiet systemd.unit=check.service systemd.show_status=no'],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=BOOT_TIMEOUT, check=True)
+    return done.stdout.decode(errors='replace').replace('\r', '')
+
+
+def said(unit):
+    """What a unit printed, and its `is NAME VALUE` lines."""
+    match = re.search(rf'^== {unit}\n(.*?)^== ', output, re.S | re.M)
+    check(match, f'nothing of {unit} in:\n{output[-3000:]}')
+    return match[1], dict(re.findall(r'^is (\S+) (.*)$', match[1], re.M))
+
+
+def host_service():
+    """xen-vgpud starts below its confinement and finds no Xen"""
+    text, values = said('xen-vgpud')
+    check('cannot reach xenstore' in text, text)
+    check_equal('result', values.get('result'), 'success')
+
+
+def host_executor():
+    """an executor below xen-vgpud's confinement becomes its user, confines itself and runs a program"""
+    text, _ = said('xen-vgpud')
+    check('PASS saxpy' in text and 'launches=2' in text, text)
+    check('no-seccomp' not in text and 'privileges' not in text, text)
+
+
+def host_limits():
+    """xen-vgpud's unit: four capabilities, no network, nothing to write but /run/vgpu"""
+    _, values = said('xen-vgpud')
+    # SETUID 7, SETGID 6, SETPCAP 8, KILL 5
+    check_equal('capabilities', int(values.get('CapBnd', '0'), 16), 1 << 7 | 1 << 6 | 1 << 8 | 1 << 5)
+    limits(values, parameters='no')
+
+
+def guest_service():
+    """vgpu-frontd starts below its confinement and finds no Xen"""
+    text, values = said('vgpu-frontd')
+    check('cannot reach xenstore' in text, text)
+    check_equal('result', values.get('result'), 'success')
+
+
+def guest_limits():
+    """vgpu-frontd's unit: one capability, no network, nothing to write but /run/vgpu and one folder in /sys"""
+    _, values = said('vgpu-frontd')
+    check_equal('capabilities', int(values.get('CapBnd', '0'), 16), 1)      # CHOWN
+    limits(values, parameters='yes')
+
+
+def limits(values, parameters):
+    wanted = {'NoNewPrivs': '1', 'Seccomp': '2', 'etc': 'no', 'sysctl': 'no', 'run': 'yes', 'sysfs': 'no',
+              'parameters': parameters, 'network': 'lo'}
+    check_equal('limits', {name: values.get(name) for name in wanted}, wanted)
+
+
+try:
+    packages.fetch()
+    with Machine() as machine:
+        prepare(machine)
+        output = boot(machine.pack(CACHE / 'boot.cpio'))
+except (Missing, XenTestError) as reason:
+    print(f'SKIP {reason}')
+    sys.exit(77)
+sys.exit(cases.run([host_service, host_executor, host_limits, guest_service, guest_limits]))
