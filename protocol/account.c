@@ -17,12 +17,13 @@
 
 int vg_account_map(int fd, struct vg_account **account)
 {
+	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 	void *map;
 
-	if (fstat(fd, &st))
+	if (seals < 0 || fstat(fd, &st))
 		return -errno;
-	if (st.st_size < (off_t)sizeof(**account))
+	if (!(seals & F_SEAL_SHRINK) || st.st_size < (off_t)sizeof(**account))
 		return -EINVAL;
 	map = mmap(NULL, sizeof(**account), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)

@@ -226,17 +226,22 @@ static void test_no_limit(void **state)
 static void test_file(void **state)
 {
 	struct vg_account *other = NULL;
-	int small = memfd_create("test", MFD_CLOEXEC);
+	int small = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int loose = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	(void)state;
 	assert_int_equal(ftruncate(fd, 0), -1); /* sealed */
+	assert_int_equal(fcntl(small, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	assert_int_equal(vg_account_map(small, &other), -EINVAL);
+	assert_int_equal(ftruncate(loose, sizeof(*other)), 0);
+	assert_int_equal(vg_account_map(loose, &other), -EINVAL);
 	assert_null(other);
 	assert_int_equal(vg_account_map(fd, &other), 0);
 	vg_account_set(account, 9, 77);
 	assert_int_equal(vg_account_total(other), 77);
 	vg_account_unmap(other);
 	close(small);
+	close(loose);
 }
 
 #define WITH_ACCOUNT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -244,9 +249,9 @@ static void test_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_ACCOUNT(test_exact),	 WITH_ACCOUNT(test_killed_processes),
+		WITH_ACCOUNT(test_exact),        WITH_ACCOUNT(test_killed_processes),
 		WITH_ACCOUNT(test_lock_holders), WITH_ACCOUNT(test_hostile_page),
-		WITH_ACCOUNT(test_no_limit),	 WITH_ACCOUNT(test_file),
+		WITH_ACCOUNT(test_no_limit),     WITH_ACCOUNT(test_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,8 @@ void harness_open(struct harness *h, uint64_t quota)
 		.channel = VG_CHANNEL_LOCAL,
 		.control_fd = -1,
 		.stats_fd = -1,
+		.account_fd = -1,
+		.driver = "soft", /* it tells what it has, as the fake one does */
 		.domid = VG_LOG_NOBODY,
 		.devid = VG_LOG_NOBODY,
 		.memory = quota,
