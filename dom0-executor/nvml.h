@@ -14,7 +14,7 @@ struct ex_nvml;
 /* Finds the devices that the driver shows. NULL: there is no such library, or it does not work. */
 struct ex_nvml *ex_nvml_open(void);
 void ex_nvml_close(struct ex_nvml *nvml); /* NULL is fine */
-/* Bytes on all of them. False: it does not know this process, as before its first context. */
+/* Bytes on all of them. False, and 0: it does not know this process, as before its first context. */
 bool ex_nvml_used(const struct ex_nvml *nvml, uint64_t *bytes);
 
 #endif

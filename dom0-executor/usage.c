@@ -39,28 +39,32 @@ static bool soft_used(uint64_t *bytes)
 static struct ex_nvml *nvml_of(struct ex_session *session)
 {
 	struct ex_usage *usage = &session->usage;
-	uint64_t bytes;
 
 	if (usage->tried)
 		return usage->nvml;
 	usage->tried = true;
 	usage->nvml = ex_nvml_open();
 	if (!usage->nvml)
-		vg_warn(&session->who, "event=no-nvml effect=\"contexts and modules are counted by "
-				       "estimates\"");
-	else if (!ex_nvml_used(usage->nvml, &bytes))
-		vg_info(&session->who, "event=nvml process=\"not there yet\"");
+		vg_warn(&session->who,
+			"event=no-nvml effect=\"contexts and modules are counted by estimates\"");
 	return usage->nvml;
+}
+
+/* It does not know processes without a context, nor any where pids are not the host's. */
+static bool nvml_used(struct ex_session *session, uint64_t *bytes)
+{
+	struct ex_nvml *nvml = nvml_of(session);
+
+	if (!nvml)
+		return false;
+	if (ex_nvml_used(nvml, bytes))
+		session->usage.known = true;
+	return session->usage.known;
 }
 
 static bool used(struct ex_session *session, uint64_t *bytes)
 {
-	struct ex_nvml *nvml;
-
-	if (session->soft)
-		return soft_used(bytes);
-	nvml = nvml_of(session);
-	return nvml && ex_nvml_used(nvml, bytes);
+	return session->soft ? soft_used(bytes) : nvml_used(session, bytes);
 }
 
 /* --- looks -------------------------------------------------------------------------------------- */

@@ -28,6 +28,7 @@ struct ex_usage {
 	uint64_t overhead;    /* in the account */
 	struct ex_nvml *nvml; /* owned; NULL: not there */
 	bool tried;           /* to open it */
+	bool known;           /* it has told of this process: it will, when there is something */
 	atomic_bool stale;    /* something of unknown size has gone */
 	atomic_ullong looked_ms;
 	atomic_ullong launches; /* seen by the last look */
