@@ -25,16 +25,6 @@ int ex_account_init(struct ex_account *account, const struct ex_settings *settin
 	return account->fd < 0 ? 0 : vg_account_map(account->fd, &account->page);
 }
 
-void ex_account_dispose(struct ex_account *account)
-{
-	vg_account_unmap(account->page);
-	account->page = NULL;
-	if (account->fd >= 0)
-		close(account->fd);
-	account->fd = -1;
-	pthread_mutex_destroy(&account->lock);
-}
-
 static void account_show(const struct ex_account *account)
 {
 	struct vg_stats *stats = account->stats;
@@ -142,9 +132,30 @@ uint64_t ex_memory_size(const struct ex_session *session, uint64_t bytes)
 /* --- shared bytes ------------------------------------------------------------------------------- */
 
 struct ex_charge {
+	struct ex_charge *next, **link; /* of the account's list */
 	atomic_uint uses;
 	uint64_t bytes;
 };
+
+static void charge_enter(struct ex_account *account, struct ex_charge *charge)
+{
+	pthread_mutex_lock(&account->lock);
+	charge->next = account->charges;
+	charge->link = &account->charges;
+	if (charge->next)
+		charge->next->link = &charge->next;
+	account->charges = charge;
+	pthread_mutex_unlock(&account->lock);
+}
+
+static void charge_leave(struct ex_account *account, struct ex_charge *charge)
+{
+	pthread_mutex_lock(&account->lock);
+	*charge->link = charge->next;
+	if (charge->next)
+		charge->next->link = charge->link;
+	pthread_mutex_unlock(&account->lock);
+}
 
 struct ex_charge *ex_charge_new(struct ex_session *session, uint64_t bytes)
 {
@@ -159,6 +170,7 @@ struct ex_charge *ex_charge_new(struct ex_session *session, uint64_t bytes)
 	}
 	atomic_init(&charge->uses, 1);
 	charge->bytes = bytes;
+	charge_enter(&session->account, charge);
 	return charge;
 }
 
@@ -172,8 +184,30 @@ void ex_charge_drop(struct ex_session *session, struct ex_charge *charge)
 {
 	if (!charge || atomic_fetch_sub(&charge->uses, 1) > 1)
 		return;
+	charge_leave(&session->account, charge);
 	ex_account_give(&session->account, charge->bytes);
 	free(charge);
+}
+
+static void charges_free(struct ex_account *account)
+{
+	while (account->charges) {
+		struct ex_charge *charge = account->charges;
+
+		account->charges = charge->next;
+		free(charge);
+	}
+}
+
+void ex_account_dispose(struct ex_account *account)
+{
+	charges_free(account);
+	vg_account_unmap(account->page);
+	account->page = NULL;
+	if (account->fd >= 0)
+		close(account->fd);
+	account->fd = -1;
+	pthread_mutex_destroy(&account->lock);
 }
 
 /*

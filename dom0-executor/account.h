@@ -28,7 +28,8 @@ struct ex_account {
 	unsigned int slot;
 	struct vg_stats *stats; /* where alloc_bytes and alloc_peak are shown */
 	pthread_mutex_t lock;
-	uint64_t held; /* under the lock: by this session, whatever the page says */
+	uint64_t held;             /* under the lock: by this session, whatever the page says */
+	struct ex_charge *charges; /* likewise; all that there are, owned */
 };
 
 /* Maps the page of settings->account_fd, if any; the descriptor is then the account's. 0 or -errno. */

@@ -42,11 +42,12 @@ void ex_pools_dispose(struct ex_pools *pools)
 
 /* --- what one counts (the lock is held) --------------------------------------------------------- */
 
-static uint64_t pool_reserved(const struct ex_pool *pool)
+static uint64_t pool_reserved(const struct ex_session *session, const struct ex_pool *pool)
 {
 	cuuint64_t bytes = 0;
 
-	if (!pool->real || pool->gone || !ex_driver.cuMemPoolGetAttribute ||
+	if (!session->account.limit || !pool->real || pool->gone ||
+	    !ex_driver.cuMemPoolGetAttribute ||
 	    ex_driver.cuMemPoolGetAttribute(pool->real, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT,
 					    &bytes))
 		return 0;
@@ -56,7 +57,7 @@ static uint64_t pool_reserved(const struct ex_pool *pool)
 /* Brings the account to what the driver says. False: that is more than there is. */
 static bool pool_measure(struct ex_session *session, struct ex_pool *pool, bool force)
 {
-	uint64_t bytes = vg_max(pool_reserved(pool), pool->live);
+	uint64_t bytes = vg_max(pool_reserved(session, pool), pool->live);
 
 	if (bytes > pool->live)
 		atomic_store(&session->pools.loose, true);
