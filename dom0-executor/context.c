@@ -19,22 +19,45 @@ void ex_primary_dispose(struct ex_primary *primary)
 	pthread_mutex_destroy(&primary->lock);
 }
 
+static void primary_undo(struct ex_session *session, CUdevice dev)
+{
+	struct ex_primary *primary = &session->primary;
+
+	if (ex_driver.cuDevicePrimaryCtxRelease_v2)
+		ex_driver.cuDevicePrimaryCtxRelease_v2(dev);
+	primary->device[dev].context = NULL;
+	ex_usage_look(session);
+}
+
+static CUresult primary_make(struct ex_session *session, CUdevice dev)
+{
+	struct ex_primary *primary = &session->primary;
+	CUresult result;
+
+	if (!ex_driver.cuDevicePrimaryCtxRetain)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_driver.cuDevicePrimaryCtxRetain(&primary->device[dev].context, dev);
+	if (result) {
+		primary->device[dev].context = NULL;
+		return result;
+	}
+	primary->device[dev].handle = 0;
+	result = ex_charge_made(session, EX_CONTEXT_BYTES, &primary->device[dev].charge);
+	if (result)
+		primary_undo(session, dev);
+	return result;
+}
+
 static CUresult primary_hold(struct ex_call *call, CUdevice dev, uint64_t handle,
 			     CUcontext *context)
 {
 	struct ex_primary *primary = &call->session->primary;
 	CUresult result = CUDA_SUCCESS;
 
-	if (!primary->device[dev].context) {
-		if (!ex_driver.cuDevicePrimaryCtxRetain)
-			return CUDA_ERROR_NOT_SUPPORTED;
-		result = ex_driver.cuDevicePrimaryCtxRetain(&primary->device[dev].context, dev);
-		if (result) {
-			primary->device[dev].context = NULL;
-			return result;
-		}
-		primary->device[dev].handle = 0;
-	}
+	if (!primary->device[dev].context)
+		result = primary_make(call->session, dev);
+	if (result)
+		return result;
 	*context = primary->device[dev].context;
 	if (!handle || primary->device[dev].handle == handle)
 		return CUDA_SUCCESS;
@@ -88,6 +111,9 @@ CUresult ex_vgPrimaryRelease(struct ex_call *call, CUdevice dev, int reset)
 			result = CUDA_ERROR_INVALID_CONTEXT;
 		primary->device[dev].context = NULL;
 		primary->device[dev].handle = 0;
+		ex_charge_drop(call->session, primary->device[dev].charge);
+		primary->device[dev].charge = NULL;
+		ex_usage_look(call->session);
 	}
 	pthread_mutex_unlock(&primary->lock);
 	return result;
@@ -121,12 +147,11 @@ CUresult ex_vgCtxSetCurrent(struct ex_call *call, uint64_t ctx, int primary)
 	return result;
 }
 
-CUresult ex_vgCtxCreate(struct ex_call *call, CUcontext *ctx, unsigned int flags, CUdevice dev)
+static CUresult context_create(CUcontext *ctx, unsigned int flags, CUdevice dev)
 {
 	CUcontext popped;
 	CUresult result;
 
-	(void)call;
 	if (ex_driver.cuCtxCreate_v4)
 		result = ex_driver.cuCtxCreate_v4(ctx, NULL, flags, dev);
 	else if (ex_driver.cuCtxCreate_v2)
@@ -137,6 +162,45 @@ CUresult ex_vgCtxCreate(struct ex_call *call, CUcontext *ctx, unsigned int flags
 	if (!result && ex_driver.cuCtxPopCurrent_v2)
 		ex_driver.cuCtxPopCurrent_v2(&popped);
 	return result;
+}
+
+CUresult ex_vgCtxCreate(struct ex_call *call, CUcontext *ctx, unsigned int flags, CUdevice dev)
+{
+	struct ex_session *session = call->session;
+	struct ex_charge *charge;
+	CUresult result = context_create(ctx, flags, dev);
+
+	if (result)
+		return result;
+	result = ex_charge_made(session, EX_CONTEXT_BYTES, &charge);
+	if (!result && charge && !ex_charge_bind(call, VG_HANDLE_CUcontext, *ctx, charge)) {
+		ex_charge_drop(session, charge);
+		result = CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	if (!result)
+		return CUDA_SUCCESS;
+	if (ex_driver.cuCtxDestroy_v2)
+		ex_driver.cuCtxDestroy_v2(*ctx);
+	ex_usage_look(session);
+	return result;
+}
+
+/* Some of them take memory at once, some when the next kernel starts (usage.h finds that later). */
+CUresult ex_cuCtxSetLimit(struct ex_call *call, CUlimit limit, size_t value)
+{
+	size_t before = 0;
+	CUresult result;
+
+	if (!ex_driver.cuCtxSetLimit || !ex_driver.cuCtxGetLimit)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_driver.cuCtxGetLimit(&before, limit);
+	if (!result)
+		result = ex_driver.cuCtxSetLimit(limit, value);
+	if (result || ex_usage_fits(call->session))
+		return result;
+	ex_driver.cuCtxSetLimit(limit, before);
+	ex_usage_look(call->session);
+	return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 CUresult ex_vgCtxSynchronize(struct ex_call *call)

@@ -99,7 +99,7 @@ static void device_attributes(struct vg_device_info *info, CUdevice dev)
 CUresult ex_vgDeviceInfo(struct ex_call *call, void *info, size_t size, CUdevice dev)
 {
 	struct vg_device_info *answer = ex_scratch(call, 1, sizeof(*answer));
-	uint64_t quota = call->session->stats.quota;
+	uint64_t quota = call->session->account.limit;
 	size_t total = 0;
 	CUresult result;
 	CUuuid uuid;

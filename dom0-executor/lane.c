@@ -324,6 +324,8 @@ static CUresult command_run(struct ex_lane *lane, struct ex_call *call, const st
 
 	if ((op->flags & EX_OP_REPORTS) && !call->async)
 		ex_output_announce(lane, result);
+	if (!call->async)
+		ex_memory_settle(lane->session);
 	if (vg_log_on(&lane->session->who, VG_LOG_CALL))
 		command_log(lane, call, result);
 	ex_stats_command(&lane->session->stats, call->op, call->async, (int32_t)result);

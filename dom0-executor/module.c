@@ -78,6 +78,43 @@ static CUresult image_take(struct ex_call *call, size_t size, const void **image
 	return CUDA_SUCCESS;
 }
 
+/* A module or library has been made of an image of that size: pay for it. */
+static CUresult image_pay(struct ex_call *call, enum vg_handle_type type, void *real, size_t size)
+{
+	struct ex_charge *charge;
+	CUresult result = ex_charge_made(call->session, size, &charge);
+
+	if (!result && charge && !ex_charge_bind(call, type, real, charge)) {
+		ex_charge_drop(call->session, charge);
+		result = CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	return result;
+}
+
+static CUresult module_pay(struct ex_call *call, CUmodule module, size_t size)
+{
+	CUresult result = image_pay(call, VG_HANDLE_CUmodule, module, size);
+
+	if (!result)
+		return CUDA_SUCCESS;
+	if (ex_driver.cuModuleUnload)
+		ex_driver.cuModuleUnload(module);
+	ex_usage_look(call->session);
+	return result;
+}
+
+static CUresult library_pay(struct ex_call *call, CUlibrary library, size_t size)
+{
+	CUresult result = image_pay(call, VG_HANDLE_CUlibrary, library, size);
+
+	if (!result)
+		return CUDA_SUCCESS;
+	if (ex_driver.cuLibraryUnload)
+		ex_driver.cuLibraryUnload(library);
+	ex_usage_look(call->session);
+	return result;
+}
+
 CUresult ex_vgModuleLoad(struct ex_call *call, CUmodule *module, size_t size, unsigned int count,
 			 const CUjit_option *options, const uint64_t *values, size_t info_room,
 			 size_t error_room, void *info, void *error, uint64_t *results)
@@ -96,6 +133,8 @@ CUresult ex_vgModuleLoad(struct ex_call *call, CUmodule *module, size_t size, un
 		return result;
 	result = ex_driver.cuModuleLoadDataEx(module, image, jit.count, jit.options, jit.values);
 	ex_jit_results(&jit, values, count, results);
+	if (!result)
+		result = module_pay(call, *module, size);
 	if (result)
 		*module = NULL;
 	return result;
@@ -137,6 +176,8 @@ CUresult ex_vgLibraryLoad(struct ex_call *call, CUlibrary *library, size_t size,
 	result = ex_driver.cuLibraryLoadData(library, image, jit.options, jit.values, jit.count,
 					     NULL, NULL, 0);
 	ex_jit_results(&jit, values, count, results);
+	if (!result)
+		result = library_pay(call, *library, size);
 	if (result)
 		*library = NULL;
 	return result;

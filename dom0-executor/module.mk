@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # vgpu-executor, and its tests.
 
-EX_PARTS := box call channel_local channel_range channel_xen context copy driver function graph \
-	handle host_func host_memory info jit lane launch link memory module occupancy order output pointer \
-	range reply session share stats tensormap vmm
+EX_PARTS := account array box call channel_local channel_range channel_xen context copy driver function \
+	graph handle host_func host_memory info jit lane launch link memory module nvml occupancy order output \
+	pointer pool range reply session share stats tensormap usage vmm
 EX_SRCS := $(patsubst %,$(D)/%.c,$(EX_PARTS)) $(GEN)/dom0-executor/dispatch.c \
 	$(GEN)/dom0-executor/driver_table.c
 EX_JAIL_CFLAGS := $(if $(HAVE_SECCOMP),-DHAVE_SECCOMP=1 $(SECCOMP_CFLAGS))
@@ -21,6 +21,8 @@ EX_HARNESS := $(addprefix tests/unit/executor/,harness.c garbage.c fake_driver.c
 EX_TEST_LIBS := $(B)/lib/libexecutor.a $(B)/lib/libvgproto.a -ldl
 $(eval $(call archive,libexecutortest.a,$(EX_HARNESS)))
 $(eval $(call unit_test,executor_dispatch_test,tests/unit/executor/dispatch_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_quota_test,tests/unit/executor/quota_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_handle_test,tests/unit/executor/handle_test.c,,$(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_range_test,tests/unit/executor/range_test.c,,$(EX_TEST_LIBS)))

@@ -14,12 +14,14 @@
 #define EX_DEVICES_MAX 64
 
 struct ex_call;
+struct ex_charge;
 
 struct ex_primary {
 	pthread_mutex_t lock;
 	struct {
-		CUcontext context; /* NULL: not held */
-		uint64_t handle;   /* 0: held by us alone (info.c's probe) */
+		CUcontext context;        /* NULL: not held */
+		uint64_t handle;          /* 0: held by us alone (info.c's probe) */
+		struct ex_charge *charge; /* owned; NULL: it is measured */
 	} device[EX_DEVICES_MAX];
 };
 

@@ -68,12 +68,17 @@ bool ex_ranges_cover(struct ex_ranges *ranges, uint64_t address, uint64_t size, 
 	return covered;
 }
 
+static void take_quietly(struct ex_ranges *r, size_t i)
+{
+	memmove(&r->spans[i], &r->spans[i + 1], (r->count - i - 1) * sizeof(*r->spans));
+	r->count--;
+}
+
 static void take_out(struct ex_ranges *r, size_t i)
 {
 	struct ex_span gone = r->spans[i];
 
-	memmove(&r->spans[i], &r->spans[i + 1], (r->count - i - 1) * sizeof(*r->spans));
-	r->count--;
+	take_quietly(r, i);
 	if (r->gone)
 		r->gone(r->gone_context, &gone);
 }
@@ -139,7 +144,8 @@ bool ex_ranges_find(struct ex_ranges *ranges, uint64_t address, struct ex_span *
 	return there;
 }
 
-bool ex_ranges_remove(struct ex_ranges *ranges, uint64_t address, struct ex_span *removed)
+static bool remove_at(struct ex_ranges *ranges, uint64_t address, struct ex_span *removed,
+		      void (*take)(struct ex_ranges *r, size_t i))
 {
 	bool there;
 	size_t i;
@@ -150,10 +156,20 @@ bool ex_ranges_remove(struct ex_ranges *ranges, uint64_t address, struct ex_span
 	if (there) {
 		if (removed)
 			*removed = ranges->spans[i];
-		take_out(ranges, i);
+		take(ranges, i);
 	}
 	pthread_rwlock_unlock(&ranges->lock);
 	return there;
+}
+
+bool ex_ranges_remove(struct ex_ranges *ranges, uint64_t address, struct ex_span *removed)
+{
+	return remove_at(ranges, address, removed, take_out);
+}
+
+bool ex_ranges_take(struct ex_ranges *ranges, uint64_t address, struct ex_span *taken)
+{
+	return remove_at(ranges, address, taken, take_quietly);
 }
 
 void ex_ranges_remove_within(struct ex_ranges *ranges, uint64_t address, uint64_t size)

@@ -38,6 +38,8 @@ bool ex_ranges_cover(struct ex_ranges *ranges, uint64_t address, uint64_t size, 
 int ex_ranges_add(struct ex_ranges *ranges, const struct ex_span *span);
 /* The range that begins there. False: none does. */
 bool ex_ranges_remove(struct ex_ranges *ranges, uint64_t address, struct ex_span *removed);
+/* The same, but `gone` is not told: it may come back. */
+bool ex_ranges_take(struct ex_ranges *ranges, uint64_t address, struct ex_span *taken);
 bool ex_ranges_find(struct ex_ranges *ranges, uint64_t address, struct ex_span *found);
 /* Whole ranges within [address, address + size). */
 void ex_ranges_remove_within(struct ex_ranges *ranges, uint64_t address, uint64_t size);

@@ -22,8 +22,8 @@
 
 #include "dom0-executor/lane.h"
 #include "dom0-executor/link.h"
+#include "dom0-executor/memory.h"
 #include "dom0-executor/share.h"
-#include "dom0-executor/vmm.h"
 
 #define ARENA_BYTES  (64ull << 30)
 #define END_WAIT_MS  2000
@@ -74,11 +74,14 @@ static void handle_dropped(void *context, enum vg_handle_type type, uint64_t han
 	switch (type) {
 	case VG_HANDLE_CUcontext:
 	case VG_HANDLE_CUmodule:
-	case VG_HANDLE_CUlibrary: ex_ranges_remove_owned(&session->ranges, handle); break;
-	case VG_HANDLE_CUmemGenericAllocationHandle: ex_physical_drop(session, cookie); break;
+	case VG_HANDLE_CUlibrary:
+		ex_ranges_remove_owned(&session->ranges, handle);
+		atomic_store(&session->usage.stale, true);
+		break;
 	case VG_HANDLE_CUlinkState: ex_link_forget(session, real); break;
 	default: break;
 	}
+	ex_charge_drop(session, cookie);
 }
 
 static void range_gone(void *context, const struct ex_span *span)
@@ -86,9 +89,9 @@ static void range_gone(void *context, const struct ex_span *span)
 	struct ex_session *session = context;
 
 	if (span->kind == EX_RANGE_DEVICE)
-		ex_stats_memory_give(&session->stats, span->size);
+		ex_memory_gone(session, span);
 	else if (span->kind == EX_RANGE_VMM)
-		ex_physical_drop(session, span->object);
+		ex_charge_drop(session, span->object);
 }
 
 static void session_init_locks(struct ex_session *session)
@@ -98,6 +101,23 @@ static void session_init_locks(struct ex_session *session)
 	pthread_mutex_init(&session->link_lock, NULL);
 	pthread_mutex_init(&session->probe_lock, NULL);
 	session->output.fds[0] = session->output.fds[1] = -1;
+}
+
+static int memory_init(struct ex_session *session)
+{
+	const struct ex_settings *settings = session->settings;
+
+	session->soft = settings->driver && !strcmp(settings->driver, "soft");
+	ex_pools_init(&session->pools);
+	ex_usage_init(&session->usage);
+	return ex_account_init(&session->account, settings, session->stats.page);
+}
+
+static void memory_dispose(struct ex_session *session)
+{
+	ex_usage_dispose(&session->usage);
+	ex_pools_dispose(&session->pools);
+	ex_account_dispose(&session->account);
 }
 
 int ex_session_init(struct ex_session *session, const struct ex_settings *settings,
@@ -130,7 +150,9 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 		return rc;
 	session->handles.dropped = handle_dropped;
 	session->handles.dropped_context = session;
-	rc = ex_stats_init(&session->stats, settings->stats_fd, settings->memory);
+	rc = ex_stats_init(&session->stats, settings->stats_fd);
+	if (!rc)
+		rc = memory_init(session);
 	if (rc)
 		return rc;
 	arena_reserve(session);
@@ -151,6 +173,7 @@ void ex_session_dispose(struct ex_session *session)
 	ex_order_dispose(&session->order);
 	while (session->links)
 		ex_link_forget(session, session->links);
+	memory_dispose(session);
 	if (session->stats.page)
 		ex_stats_dispose(&session->stats);
 	if (session->arena_size)
@@ -379,7 +402,7 @@ bool ex_session_end(struct ex_session *session)
 	atomic_store(&session->ending, true);
 	ex_host_funcs_end(&session->host_funcs);
 	all = lanes_end(session);
-	ex_stats_set(&stats->freed_bytes, ex_stats_memory_held(&session->stats));
+	ex_stats_set(&stats->freed_bytes, ex_account_held(&session->account));
 	ex_stats_set(&stats->freed_handles, ex_handles_live(&session->handles));
 	vg_info(&session->who,
 		"event=end commands=%llu errors=%llu freed-bytes=%llu freed-handles=%llu stuck=%d",

@@ -18,15 +18,18 @@
 #include "protocol/control.h"
 #include "protocol/log.h"
 
+#include "dom0-executor/account.h"
 #include "dom0-executor/channel.h"
 #include "dom0-executor/handle.h"
 #include "dom0-executor/host_func.h"
 #include "dom0-executor/order.h"
 #include "dom0-executor/output.h"
+#include "dom0-executor/pool.h"
 #include "dom0-executor/primary.h"
 #include "dom0-executor/range.h"
 #include "dom0-executor/settings.h"
 #include "dom0-executor/stats.h"
+#include "dom0-executor/usage.h"
 
 struct ex_lane;
 struct ex_link;
@@ -44,6 +47,10 @@ struct ex_session {
 	const struct ex_settings *settings;
 	struct ex_channel *channel; /* the session's */
 	struct ex_stats stats;
+	struct ex_account account;
+	struct ex_pools pools;
+	struct ex_usage usage;
+	bool soft; /* the driver is libcuda-soft, whose device is this process's own */
 	int control_fd;
 	int wake_fd; /* eventfd: a lane has ended, or there was a breach */
 	bool opened;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/account.h"
+
 #define LANE_PAGES_DEFAULT   1024u          /* 4 MiB */
 #define REGION_PAGES_DEFAULT (1024u * 1024) /* 4 GiB */
 
@@ -15,6 +17,8 @@ enum option_id {
 	OPT_CHANNEL = 1,
 	OPT_CONTROL_FD,
 	OPT_STATS_FD,
+	OPT_ACCOUNT_FD,
+	OPT_ACCOUNT_SLOT,
 	OPT_DOMID,
 	OPT_DEVID,
 	OPT_SESSION,
@@ -34,6 +38,8 @@ static const struct option options[] = {
 	{"channel", required_argument, NULL, OPT_CHANNEL},
 	{"control-fd", required_argument, NULL, OPT_CONTROL_FD},
 	{"stats-fd", required_argument, NULL, OPT_STATS_FD},
+	{"account-fd", required_argument, NULL, OPT_ACCOUNT_FD},
+	{"account-slot", required_argument, NULL, OPT_ACCOUNT_SLOT},
 	{"domid", required_argument, NULL, OPT_DOMID},
 	{"devid", required_argument, NULL, OPT_DEVID},
 	{"session", required_argument, NULL, OPT_SESSION},
@@ -59,10 +65,13 @@ void ex_settings_help(void)
 	     "  --channel=local|xen    where shared pages come from\n"
 	     "  --control-fd=N         socket of the control messages\n"
 	     "  --stats-fd=N           memfd for counters\n"
+	     "  --account-fd=N --account-slot=N   memfd of the account of the vGPU's memory, and\n"
+	     "                         this executor's place in it\n"
 	     "  --domid=N --devid=N --session=N   whom it serves (domid is needed for xen)\n"
 	     "  --driver=soft|default|PATH        libcuda-soft, the system's libcuda, another\n"
 	     "  --gpu=INDEX|UUID       the only GPU to be seen\n"
-	     "  --mem=BYTES            device memory that the session may hold (K, M, G, T)\n"
+	     "  --mem=BYTES            device memory of the vGPU (K, M, G, T): this\n"
+	     "                         session's, or of all that share the account\n"
 	     "  --max-lanes=N --max-lane-pages=N --max-region-pages=N\n"
 	     "  --user=NAME            user to become when started by root (vgpu)\n"
 	     "  --log-level=error|warn|info|call|data\n"
@@ -143,6 +152,8 @@ static int option_set(struct ex_settings *s, int id, const char *text)
 	case OPT_CHANNEL: return channel_kind(text, &s->channel);
 	case OPT_CONTROL_FD: return descriptor(text, &s->control_fd);
 	case OPT_STATS_FD: return descriptor(text, &s->stats_fd);
+	case OPT_ACCOUNT_FD: return descriptor(text, &s->account_fd);
+	case OPT_ACCOUNT_SLOT: return number32(text, VG_ACCOUNT_SLOTS - 1, &s->account_slot);
 	case OPT_DOMID: return identity(text, &s->domid);
 	case OPT_DEVID: return identity(text, &s->devid);
 	case OPT_SESSION: return identity(text, &s->session);
@@ -185,6 +196,7 @@ int ex_settings_parse(struct ex_settings *settings, int argc, char **argv)
 	*settings = (struct ex_settings){
 		.control_fd = -1,
 		.stats_fd = -1,
+		.account_fd = -1,
 		.domid = VG_LOG_NOBODY,
 		.devid = VG_LOG_NOBODY,
 		.session = VG_LOG_NOBODY,

@@ -12,14 +12,16 @@
 struct ex_settings {
 	enum vg_channel_kind channel;
 	int control_fd;
-	int stats_fd; /* -1: none */
+	int stats_fd;   /* -1: none */
+	int account_fd; /* of the vGPU's account, -1: none */
+	uint32_t account_slot;
 	int64_t domid;
 	int64_t devid;
 	int64_t session;
 	const char *driver;
 	const char *gpu; /* NULL: as the environment has it */
 	const char *user;
-	uint64_t memory; /* quota of device memory in bytes, 0: none */
+	uint64_t memory; /* quota of device memory of the vGPU in bytes, 0: none */
 	struct vg_limits limits;
 	enum vg_log_level log_level;
 	uint32_t spin_us; /* UINT32_MAX: adaptive */

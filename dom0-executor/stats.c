@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters and the quota of device memory. Any thread. */
+/* Counters. Any thread. */
 #include "dom0-executor/stats.h"
 
 #include <errno.h>
@@ -26,11 +26,11 @@ static int page_map(struct ex_stats *stats, int fd)
 	return 0;
 }
 
-int ex_stats_init(struct ex_stats *stats, int fd, uint64_t quota)
+int ex_stats_init(struct ex_stats *stats, int fd)
 {
 	int rc = 0;
 
-	*stats = (struct ex_stats){.quota = quota};
+	*stats = (struct ex_stats){0};
 	if (fd >= 0)
 		rc = page_map(stats, fd);
 	else
@@ -66,42 +66,4 @@ void ex_stats_command(struct ex_stats *stats, unsigned int op, bool async, int32
 	ex_stats_add(&page->errors, 1);
 	__atomic_store_n(&page->last_error, result, __ATOMIC_RELAXED);
 	__atomic_store_n(&page->last_error_op, op, __ATOMIC_RELAXED);
-}
-
-static void peak_raise(struct vg_stats *page, uint64_t held)
-{
-	uint64_t peak = __atomic_load_n(&page->alloc_peak, __ATOMIC_RELAXED);
-
-	while (held > peak && !__atomic_compare_exchange_n(&page->alloc_peak, &peak, held, true,
-							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
-}
-
-bool ex_stats_memory_take(struct ex_stats *stats, uint64_t bytes)
-{
-	uint64_t held = __atomic_load_n(&stats->held, __ATOMIC_RELAXED);
-	uint64_t now;
-
-	do {
-		if (__builtin_add_overflow(held, bytes, &now))
-			return false;
-		if (stats->quota && now > stats->quota)
-			return false;
-	} while (!__atomic_compare_exchange_n(&stats->held, &held, now, true, __ATOMIC_RELAXED,
-					      __ATOMIC_RELAXED));
-	ex_stats_set(&stats->page->alloc_bytes, now);
-	peak_raise(stats->page, now);
-	return true;
-}
-
-void ex_stats_memory_give(struct ex_stats *stats, uint64_t bytes)
-{
-	uint64_t now = __atomic_sub_fetch(&stats->held, bytes, __ATOMIC_RELAXED);
-
-	ex_stats_set(&stats->page->alloc_bytes, now);
-}
-
-uint64_t ex_stats_memory_held(const struct ex_stats *stats)
-{
-	return __atomic_load_n(&stats->held, __ATOMIC_RELAXED);
 }

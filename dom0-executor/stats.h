@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Counters of the session: in the memfd of whoever started the executor, or in memory of our own.
- * Relaxed atomics; nobody here reads them back for a decision, but the quota, which is kept apart.
+ * Relaxed atomics; nobody here reads them back for a decision.
  */
 #ifndef EX_STATS_H
 #define EX_STATS_H
@@ -14,12 +14,10 @@
 struct ex_stats {
 	struct vg_stats *page; /* mapped or allocated; never NULL after init */
 	bool mapped;
-	uint64_t quota; /* bytes of device memory, 0: no limit */
-	uint64_t held;  /* atomic: bytes held now, quota or not */
 };
 
 /* fd: -1 or a memfd of at least sizeof(struct vg_stats), which is closed. 0 or a negative errno. */
-int ex_stats_init(struct ex_stats *stats, int fd, uint64_t quota);
+int ex_stats_init(struct ex_stats *stats, int fd);
 void ex_stats_dispose(struct ex_stats *stats);
 
 /* NOLINTBEGIN(readability-non-const-parameter): written by the atomics */
@@ -41,10 +39,5 @@ static inline void ex_stats_set(uint64_t *counter, uint64_t n)
 
 /* One command has been executed. */
 void ex_stats_command(struct ex_stats *stats, unsigned int op, bool async, int32_t result);
-
-/* Device memory: take before asking the driver, give back what it refuses. False: over the quota. */
-bool ex_stats_memory_take(struct ex_stats *stats, uint64_t bytes);
-void ex_stats_memory_give(struct ex_stats *stats, uint64_t bytes);
-uint64_t ex_stats_memory_held(const struct ex_stats *stats);
 
 #endif

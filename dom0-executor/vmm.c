@@ -1,39 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Virtual addresses, and physical memory mapped to them. The guest may map only into what this
- * session has reserved, and name only what is mapped. Runs in lanes' threads.
+ * session has reserved, and name only what is mapped. Physical memory counts against the quota for as
+ * long as a handle names it or it is mapped somewhere. Runs in lanes' threads.
  */
-#include "dom0-executor/vmm.h"
-
-#include <stdlib.h>
-
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
 
 #define PHYSICAL VG_HANDLE_CUmemGenericAllocationHandle
 
-struct ex_physical {
-	atomic_uint uses; /* its handle, and each mapping */
-	uint64_t size;
-};
-
 static void *real_of(CUmemGenericAllocationHandle handle)
 {
 	return (void *)(uintptr_t)handle;
-}
-
-void ex_physical_drop(struct ex_session *session, struct ex_physical *physical)
-{
-	if (!physical || atomic_fetch_sub(&physical->uses, 1) > 1)
-		return;
-	ex_stats_memory_give(&session->stats, physical->size);
-	free(physical);
-}
-
-static void physical_use(struct ex_physical *physical)
-{
-	if (physical)
-		atomic_fetch_add(&physical->uses, 1);
 }
 
 /* --- reservations ------------------------------------------------------------------------------- */
@@ -75,17 +53,6 @@ CUresult ex_cuMemAddressFree(struct ex_call *call, CUdeviceptr ptr, size_t size)
 
 /* --- physical memory ---------------------------------------------------------------------------- */
 
-static CUresult physical_enter(struct ex_call *call, CUmemGenericAllocationHandle handle,
-			       struct ex_physical *physical)
-{
-	uint64_t guest = ex_handle_put(call, PHYSICAL, real_of(handle), 0);
-
-	if (!guest)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	ex_handles_set_cookie(&call->session->handles, PHYSICAL, guest, physical);
-	return CUDA_SUCCESS;
-}
-
 /*
  * The one pointer in the properties is a Windows security descriptor; memory that could be exported to
  * another process would leave the session. The handle is entered here, to keep what it counts with
@@ -94,31 +61,23 @@ static CUresult physical_enter(struct ex_call *call, CUmemGenericAllocationHandl
 CUresult ex_cuMemCreate(struct ex_call *call, CUmemGenericAllocationHandle *handle, size_t size,
 			const CUmemAllocationProp *prop, unsigned long long flags)
 {
-	struct ex_session *session = call->session;
 	CUmemAllocationProp own = *prop;
-	struct ex_physical *physical;
+	struct ex_charge *charge;
 	CUresult result;
 
 	if (!ex_driver.cuMemCreate || !ex_driver.cuMemRelease || own.requestedHandleTypes)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	own.win32HandleMetaData = NULL;
-	if (!ex_stats_memory_take(&session->stats, size))
+	charge = ex_charge_new(call->session, size);
+	if (!charge)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	physical = calloc(1, sizeof(*physical));
-	if (!physical) {
-		ex_stats_memory_give(&session->stats, size);
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	}
-	atomic_init(&physical->uses, 1);
-	physical->size = size;
 	result = ex_driver.cuMemCreate(handle, size, &own, flags);
-	if (!result) {
-		result = physical_enter(call, *handle, physical);
-		if (result)
-			ex_driver.cuMemRelease(*handle);
+	if (!result && !ex_charge_bind(call, PHYSICAL, real_of(*handle), charge)) {
+		ex_driver.cuMemRelease(*handle);
+		result = CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (result)
-		ex_physical_drop(session, physical);
+		ex_charge_drop(call->session, charge);
 	return result;
 }
 
@@ -133,14 +92,13 @@ CUresult ex_cuMemRelease(struct ex_call *call, CUmemGenericAllocationHandle hand
 static CUresult map_enter(struct ex_call *call, CUdeviceptr ptr, size_t size, uint64_t guest)
 {
 	struct ex_session *session = call->session;
-	struct ex_physical *physical = ex_handles_cookie(&session->handles, PHYSICAL, guest);
-	struct ex_span span = {
-		.start = ptr, .size = size, .kind = EX_RANGE_VMM, .object = physical};
+	struct ex_charge *charge = ex_handles_cookie(&session->handles, PHYSICAL, guest);
+	struct ex_span span = {.start = ptr, .size = size, .kind = EX_RANGE_VMM, .object = charge};
 
-	physical_use(physical);
+	ex_charge_use(charge);
 	if (!ex_ranges_add(&session->ranges, &span))
 		return CUDA_SUCCESS;
-	ex_physical_drop(session, physical);
+	ex_charge_drop(session, charge);
 	ex_driver.cuMemUnmap(ptr, size);
 	return CUDA_ERROR_OUT_OF_MEMORY;
 }
@@ -199,9 +157,10 @@ CUresult ex_vgMemRetainHandle(struct ex_call *call, CUmemGenericAllocationHandle
 	guest = ex_handles_find(&session->handles, PHYSICAL, real_of(*handle));
 	if (guest && ex_handles_hold(&session->handles, PHYSICAL, guest))
 		return CUDA_SUCCESS;
-	physical_use(span.object);
-	result = physical_enter(call, *handle, span.object);
-	if (result)
-		ex_physical_drop(session, span.object);
-	return result;
+	guest = ex_handle_put(call, PHYSICAL, real_of(*handle), 0);
+	if (!guest)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	ex_charge_use(span.object);
+	ex_handles_set_cookie(&session->handles, PHYSICAL, guest, span.object);
+	return CUDA_SUCCESS;
 }

@@ -28,6 +28,11 @@ static inline uint64_t vg_rows(uint64_t rows, uint64_t pitch, uint64_t width)
 	return rows ? vg_sat_add(vg_sat_mul(rows - 1, pitch), width) : 0;
 }
 
+static inline uint64_t vg_max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static inline uint64_t vg_min(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;

@@ -114,7 +114,7 @@ static void list_device(struct list *list, uint32_t domid, uint32_t devid)
 {
 	const struct vg_schema_tree *tree = &vg_schema_trees[VG_TREE_BACKEND];
 	struct json_object *device = json_object_new_object();
-	struct json_object *known = daemon_device(list, domid, devid), *sessions;
+	struct json_object *known = daemon_device(list, domid, devid), *sessions, *used;
 	char dir[VG_STORE_PATH], name[256], error[512];
 	int state = vgpu_tree_state(list->vgpu->xs, domid, devid, error, sizeof(error));
 
@@ -129,6 +129,8 @@ static void list_device(struct list *list, uint32_t domid, uint32_t devid)
 			copy_key(device, dir, tree->keys[i].name, list->vgpu->xs);
 	if (*error)
 		json_object_object_add(device, "error", json_object_new_string(error));
+	if (known && json_object_object_get_ex(known, "mem_used", &used))
+		json_object_object_add(device, "mem_used", json_object_get(used));
 	if (known && json_object_object_get_ex(known, "sessions", &sessions))
 		json_object_object_add(device, "sessions", json_object_get(sessions));
 	json_object_array_add(list->devices, device);
@@ -233,6 +235,17 @@ static void print_sessions(const struct list *list, struct json_object *device)
 	}
 }
 
+/* What the guest's processes hold together, of what they may. */
+static void print_memory(struct json_object *device)
+{
+	uint64_t limit = get_uint(device, "mem"), used = get_uint(device, "mem_used");
+
+	if (limit)
+		printf(", mem=%s", human(limit));
+	if (used)
+		printf(limit ? " (%s used)" : ", %s used", human(used));
+}
+
 static void print_devices(const struct list *list)
 {
 	size_t count = json_object_array_length(list->devices);
@@ -247,8 +260,7 @@ static void print_devices(const struct list *list)
 		       (unsigned long long)get_uint(d, "domid"),
 		       (unsigned long long)get_uint(d, "devid"), get_text(d, "state"),
 		       get_text(d, "gpu"));
-		if (get_uint(d, "mem"))
-			printf(", mem=%s", human(get_uint(d, "mem")));
+		print_memory(d);
 		printf("%s%s\n", *error ? ", error: " : "", error);
 		print_sessions(list, d);
 	}

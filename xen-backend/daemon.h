@@ -13,6 +13,7 @@
 #include <sys/types.h>
 #include <xenstore.h>
 
+#include "protocol/account.h"
 #include "protocol/control.h"
 #include "protocol/log.h"
 #include "xen-backend/config.h"
@@ -64,10 +65,11 @@ struct be_session {
 	struct be_device *device;
 	struct be_session *next;
 	enum be_session_state state;
-	uint32_t id;            /* chosen by the frontend, not 0 */
-	pid_t pid;              /* of the executor; -1 once reaped */
-	int sock;               /* owned; -1 once ended */
-	struct vg_stats *stats; /* owned mapping, written by the executor */
+	uint32_t id;               /* chosen by the frontend, not 0 */
+	pid_t pid;                 /* of the executor; -1 once reaped */
+	int sock;                  /* owned; -1 once ended */
+	struct vg_stats *stats;    /* owned mapping, written by the executor */
+	unsigned int account_slot; /* in the device's account */
 	struct be_request requests[VG_CTLRING_SLOTS];
 	bool close_asked; /* CLOSE waits for the executor's end */
 	uint32_t close_tag;
@@ -96,8 +98,13 @@ void be_session_tick(struct be_session *session, uint64_t now);
 uint64_t be_session_deadline(const struct be_session *session); /* UINT64_MAX: none */
 void be_session_free(struct be_session *session);
 
-/* fork and exec; the descriptors stay the caller's. The pid, or a negative errno. */
-pid_t be_spawn(const struct be_device *device, uint32_t session, int control_fd, int stats_fd);
+/* The descriptors of a new executor; each stays the caller's. */
+struct be_spawn_fds {
+	int control, stats, account;
+};
+
+/* fork and exec. The pid, or a negative errno. */
+pid_t be_spawn(const struct be_session *session, const struct be_spawn_fds *fds);
 /* Makes the executor's counters: a sealed memfd (returned, the caller closes it) and a mapping. */
 int be_stats_new(struct vg_stats **stats);
 void be_stats_free(struct vg_stats *stats);
@@ -142,6 +149,9 @@ struct be_device {
 
 	struct be_session *sessions;
 	unsigned int session_count;
+
+	struct vg_account *account; /* owned mapping, written by executors; NULL: not made yet */
+	int account_fd;             /* owned with it */
 };
 
 /* A line that the guest can provoke as often as it likes. */
@@ -166,6 +176,14 @@ void be_device_send(struct be_device *device, const struct vg_control *msg);
 void be_device_answer(struct be_device *device, const struct vg_control *request, int32_t status,
 		      const char *text);
 void be_device_flush(struct be_device *device);
+
+/* The account of its memory (account.c). open: 0 or a negative errno; may be called again. */
+int be_account_open(struct be_device *device);
+void be_account_close(struct be_device *device);
+int be_account_slot(const struct be_device *device); /* a free one, or -EBUSY */
+/* Clears what belongs to no executor any more: one has been reaped, its session is DEAD. */
+void be_account_sweep(struct be_device *device);
+uint64_t be_account_used(const struct be_device *device); /* bytes, the executors' words */
 
 /* --- all of them ----------------------------------------------------------------------------- */
 

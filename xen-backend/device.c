@@ -478,5 +478,6 @@ void be_device_free(struct be_device *device)
 		be_session_free(device->sessions);
 		device->sessions = next;
 	}
+	be_account_close(device);
 	free(device);
 }

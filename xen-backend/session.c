@@ -96,27 +96,38 @@ static struct be_session *session_new(struct be_device *device, const struct vg_
 	return s;
 }
 
+/* A place in the device's account; the descriptor stays the device's. */
+static int session_account(struct be_session *s)
+{
+	int rc = be_account_open(s->device);
+
+	if (!rc)
+		rc = be_account_slot(s->device);
+	if (rc < 0)
+		return rc;
+	s->account_slot = (unsigned int)rc;
+	return s->device->account_fd;
+}
+
 /* Makes socket, counters and process. On failure what was made stays in `s` for session_free. */
 static int session_start(struct be_session *s)
 {
-	int pair[2] = {-1, -1}, stats_fd = -1, rc = 0;
+	struct be_spawn_fds fds = {.stats = -1};
+	int pair[2] = {-1, -1}, rc;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
 		return -errno;
 	s->sock = pair[0];
-	stats_fd = be_stats_new(&s->stats);
-	if (stats_fd < 0) {
-		rc = stats_fd;
-		goto out;
-	}
-	s->pid = be_spawn(s->device, s->id, pair[1], stats_fd);
-	if (s->pid < 0)
-		rc = (int)s->pid;
-out:
+	fds.control = pair[1];
+	rc = fds.account = session_account(s);
+	if (rc >= 0)
+		rc = fds.stats = be_stats_new(&s->stats);
+	if (rc >= 0)
+		rc = s->pid = be_spawn(s, &fds);
 	close(pair[1]);
-	if (stats_fd >= 0)
-		close(stats_fd);
-	return rc;
+	if (fds.stats >= 0)
+		close(fds.stats);
+	return rc < 0 ? rc : 0;
 }
 
 static struct be_request *request_find(struct be_session *session, bool used, uint32_t tag)
@@ -450,6 +461,7 @@ static void session_reap(struct be_session *session)
 	device->daemon->executor_count--;
 	device->session_count--;
 	session->state = BE_SESSION_DEAD;
+	be_account_sweep(device);
 	device->dirty = true; /* the device may wait for its last session */
 	be_history_add(device->daemon, session);
 	session->pid = -1;

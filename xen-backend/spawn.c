@@ -18,7 +18,9 @@
 
 #define CONTROL_FD 3
 #define STATS_FD   4
-#define ARGS_MAX   20
+#define ACCOUNT_FD 6
+#define FDS_LAST   ACCOUNT_FD
+#define ARGS_MAX   24
 #define ARG_BYTES  320
 #define ENV_MAX    64
 
@@ -50,17 +52,20 @@ __attribute__((format(printf, 2, 3))) static void args_add(struct args *args, co
 	args->argv[args->count] = NULL;
 }
 
-static void args_fill(struct args *args, const struct be_device *device, uint32_t session)
+static void args_fill(struct args *args, const struct be_session *session)
 {
+	const struct be_device *device = session->device;
 	const struct vg_settings *set = &device->settings;
 
 	args_add(args, "vgpu-executor");
 	args_add(args, "--channel=xen");
 	args_add(args, "--control-fd=%d", CONTROL_FD);
 	args_add(args, "--stats-fd=%d", STATS_FD);
+	args_add(args, "--account-fd=%d", ACCOUNT_FD);
+	args_add(args, "--account-slot=%u", session->account_slot);
 	args_add(args, "--domid=%u", device->domid);
 	args_add(args, "--devid=%u", device->devid);
-	args_add(args, "--session=%u", session);
+	args_add(args, "--session=%u", session->id);
 	args_add(args, "--driver=%s", set->driver);
 	args_add(args, "--gpu=%s", set->gpu);
 	args_add(args, "--mem=%" PRIu64, set->mem);
@@ -89,22 +94,26 @@ static void env_fill(const char **env)
 }
 
 /* In the child. Only async-signal-safe calls from here on. */
-static void child_fds(int control_fd, int stats_fd)
+static void child_fds(const struct be_spawn_fds *fds)
 {
-	/* Out of the way of 0 to 4 first, whatever numbers they have. */
-	int control = fcntl(control_fd, F_DUPFD, STATS_FD + 1);
-	int stats = fcntl(stats_fd, F_DUPFD, STATS_FD + 1);
+	/* Out of the way of those numbers first, whatever they have. */
+	int control = fcntl(fds->control, F_DUPFD, FDS_LAST + 1);
+	int stats = fcntl(fds->stats, F_DUPFD, FDS_LAST + 1);
+	int account = fcntl(fds->account, F_DUPFD, FDS_LAST + 1);
 	int null = open("/dev/null", O_RDONLY);
 
-	if (control < 0 || stats < 0 || dup2(control, CONTROL_FD) < 0 ||
-	    dup2(stats, STATS_FD) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
+	if (control < 0 || stats < 0 || account < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
 	    (null >= 0 && null != STDIN_FILENO && dup2(null, STDIN_FILENO) < 0))
 		_exit(126);
-	close_range(STATS_FD + 1, ~0u, 0);
+	close_range(STDERR_FILENO + 1, FDS_LAST, 0);
+	if (dup2(control, CONTROL_FD) < 0 || dup2(stats, STATS_FD) < 0 ||
+	    dup2(account, ACCOUNT_FD) < 0)
+		_exit(126);
+	close_range(FDS_LAST + 1, ~0u, 0);
 }
 
-static void child_run(const char *program, char **argv, const char **env, int control_fd,
-		      int stats_fd)
+static void child_run(const char *program, char **argv, const char **env,
+		      const struct be_spawn_fds *fds)
 {
 	static const char complaint[] = "[vgpu] level=error event=exec-failed: the executor cannot "
 					"be run; see `executor` in xen-vgpud.conf\n";
@@ -114,28 +123,29 @@ static void child_run(const char *program, char **argv, const char **env, int co
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	setpgid(0, 0);
-	child_fds(control_fd, stats_fd);
+	child_fds(fds);
 	execve(program, argv, (char *const *)env);
 	if (write(STDERR_FILENO, complaint, sizeof(complaint) - 1) < 0)
 		_exit(126);
 	_exit(127);
 }
 
-pid_t be_spawn(const struct be_device *device, uint32_t session, int control_fd, int stats_fd)
+pid_t be_spawn(const struct be_session *session, const struct be_spawn_fds *fds)
 {
+	const char *program = session->device->daemon->config.executor;
 	const char *env[ENV_MAX + 1];
 	struct args args = {.count = 0};
 	pid_t pid;
 
-	args_fill(&args, device, session);
+	args_fill(&args, session);
 	if (args.overflow)
 		return -E2BIG;
-	if (access(device->daemon->config.executor, X_OK))
+	if (access(program, X_OK))
 		return -errno;
 	env_fill(env);
 	pid = fork();
 	if (pid == 0)
-		child_run(device->daemon->config.executor, args.argv, env, control_fd, stats_fd);
+		child_run(program, args.argv, env, fds);
 	return pid < 0 ? -errno : pid;
 }
 

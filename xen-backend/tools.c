@@ -124,6 +124,7 @@ static struct json_object *device_json(const struct be_device *device)
 	put_text(object, "gpu", device->settings.gpu);
 	put_text(object, "driver", device->settings.driver);
 	put_uint(object, "mem", device->settings.mem);
+	put_uint(object, "mem_used", be_account_used(device));
 	put_uint(object, "max_sessions", device->settings.max_sessions);
 	put_text(object, "error", device->error);
 	put_text(object, "log_level", vg_log_level_name((enum vg_log_level)device->who.level));

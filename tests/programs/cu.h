@@ -30,11 +30,14 @@ CUresult cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode *from, const
 #define cuGraphAddKernelNode           cuGraphAddKernelNode_v2
 #define cuGraphExecKernelNodeSetParams cuGraphExecKernelNodeSetParams_v2
 #define cuGraphInstantiate             cuGraphInstantiateWithFlags
+#define cuArray3DCreate                cuArray3DCreate_v2
+#define cuArrayCreate                  cuArrayCreate_v2
 #define cuMemAlloc                     cuMemAlloc_v2
 #define cuMemAllocHost                 cuMemAllocHost_v2
 #define cuMemAllocPitch                cuMemAllocPitch_v2
 #define cuMemFree                      cuMemFree_v2
 #define cuMemGetAddressRange           cuMemGetAddressRange_v2
+#define cuMemGetInfo                   cuMemGetInfo_v2
 #define cuMemHostGetDevicePointer      cuMemHostGetDevicePointer_v2
 #define cuMemHostRegister              cuMemHostRegister_v2
 #define cuMemcpy2D                     cuMemcpy2D_v2

@@ -2,4 +2,5 @@
 # Unit tests of protocol/ that belong to no other folder.
 
 $(eval $(call unit_test,image,tests/unit/image_test.c,,$(B)/lib/libvgproto.a))
+$(eval $(call unit_test,account,tests/unit/account_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_script,protocol/check_types.py,))

@@ -15,11 +15,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "protocol/account.h"
 #include "protocol/control.h"
 #include "tools/vgpu-run/vgpu-run.h"
 
 #define CONTROL_FD 3
 #define STATS_FD   4
+#define ACCOUNT_FD 6
+
+_Static_assert(RUN_EXECUTORS_MAX <= VG_ACCOUNT_SLOTS, "each executor has a slot");
 
 /* Room for --driver=PATH and the like. */
 #define ARG_MAX_BYTES (PATH_MAX + 32)
@@ -78,10 +82,11 @@ static const char *executor_user(void)
 	return getpwnam("vgpu") ? "vgpu" : "nobody";
 }
 
-static void executor_exec(const struct run_options *options, const struct run_places *places)
+static void executor_exec(const struct run_options *options, const struct run_places *places,
+			  unsigned int slot)
 {
-	static char args[8][ARG_MAX_BYTES];
-	char *argv[12];
+	static char args[10][ARG_MAX_BYTES];
+	char *argv[14];
 	int n = 0, used = 0;
 
 #define ADD(...)                                                       \
@@ -94,6 +99,8 @@ static void executor_exec(const struct run_options *options, const struct run_pl
 	argv[n++] = (char *)"--channel=local";
 	ADD("--control-fd=%d", CONTROL_FD);
 	ADD("--stats-fd=%d", STATS_FD);
+	ADD("--account-fd=%d", ACCOUNT_FD);
+	ADD("--account-slot=%u", slot);
 	ADD("--driver=%s", options->driver);
 	if (options->gpu)
 		ADD("--gpu=%s", options->gpu);
@@ -110,19 +117,23 @@ static void executor_exec(const struct run_options *options, const struct run_pl
 	_exit(127);
 }
 
-/* In the child: the two descriptors at their places, and nothing else of ours. */
-static void executor_descriptors(int conn, int stats)
+/* In the child: the descriptors at their places, and nothing else of ours. */
+static void executor_descriptors(int conn, int stats, int account)
 {
 	int high_conn = fcntl(conn, F_DUPFD, 10), high_stats = fcntl(stats, F_DUPFD, 10);
+	int high_account = fcntl(account, F_DUPFD, 10);
 
-	if (high_conn < 0 || high_stats < 0 || dup2(high_conn, CONTROL_FD) < 0 ||
-	    dup2(high_stats, STATS_FD) < 0)
+	close_range(CONTROL_FD, 9, 0);
+	if (high_conn < 0 || high_stats < 0 || high_account < 0 ||
+	    dup2(high_conn, CONTROL_FD) < 0 || dup2(high_stats, STATS_FD) < 0 ||
+	    dup2(high_account, ACCOUNT_FD) < 0)
 		_exit(126);
-	close_range(STATS_FD + 1, ~0u, 0);
+	close_range(10, ~0u, 0);
 }
 
 struct run_executor *run_executor_start(struct run_executor *all, const struct run_options *options,
-					const struct run_places *places, int conn)
+					const struct run_places *places,
+					const struct run_account *account, int conn)
 {
 	struct run_executor *executor = executor_free(all);
 	int stats_fd = -1;
@@ -145,8 +156,8 @@ struct run_executor *run_executor_start(struct run_executor *all, const struct r
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		/* Ctrl-C is for the program; the executor ends when its client has. */
 		setpgid(0, 0);
-		executor_descriptors(conn, stats_fd);
-		executor_exec(options, places);
+		executor_descriptors(conn, stats_fd, account->fd);
+		executor_exec(options, places, (unsigned int)(executor - all));
 	}
 	if (pid > 0) {
 		executor->pid = pid;
@@ -174,7 +185,8 @@ static void executor_report(const struct run_executor *executor)
 		s->freed_handles);
 }
 
-bool run_executor_reap(struct run_executor *all, pid_t pid, int status, bool statistics)
+bool run_executor_reap(struct run_executor *all, const struct run_account *account, pid_t pid,
+		       int status, bool statistics)
 {
 	for (unsigned int i = 0; i < RUN_EXECUTORS_MAX; i++) {
 		struct run_executor *executor = &all[i];
@@ -188,6 +200,7 @@ bool run_executor_reap(struct run_executor *all, pid_t pid, int status, bool sta
 		if (statistics)
 			executor_report(executor);
 		munmap(executor->stats, sizeof(*executor->stats));
+		vg_account_set(account->page, i, 0);
 		*executor = (struct run_executor){0};
 		return true;
 	}

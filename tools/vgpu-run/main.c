@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "protocol/account.h"
 #include "protocol/control.h"
 #include "tools/vgpu-run/vgpu-run.h"
 
@@ -27,6 +28,7 @@ struct run {
 	struct run_options options;
 	struct run_places places;
 	struct run_executor executors[RUN_EXECUTORS_MAX];
+	struct run_account account;
 	char folder[64];
 	char socket_path[80];
 	int listener;
@@ -84,6 +86,15 @@ static int listener_open(struct run *run)
 	return 0;
 }
 
+static int account_open(struct run *run)
+{
+	run->account.fd = vg_account_new(&run->account.page);
+	if (run->account.fd >= 0)
+		return 0;
+	errno = -run->account.fd;
+	return complain("the account of device memory");
+}
+
 static int signals_open(struct run *run)
 {
 	sigset_t mask;
@@ -137,7 +148,8 @@ static void children_reap(struct run *run)
 			run->program = 0;
 			run->status = status;
 		} else {
-			run_executor_reap(run->executors, pid, status, run->options.statistics);
+			run_executor_reap(run->executors, &run->account, pid, status,
+					  run->options.statistics);
 		}
 	}
 }
@@ -159,7 +171,8 @@ static void connection_accept(struct run *run)
 	int conn = accept4(run->listener, NULL, NULL, SOCK_CLOEXEC);
 
 	if (conn >= 0)
-		run_executor_start(run->executors, &run->options, &run->places, conn);
+		run_executor_start(run->executors, &run->options, &run->places, &run->account,
+				   conn);
 }
 
 static void serve(struct run *run)
@@ -194,6 +207,8 @@ int main(int argc, char **argv)
 		rc = folder_make(&run);
 	if (!rc)
 		rc = listener_open(&run);
+	if (!rc)
+		rc = account_open(&run);
 	if (!rc)
 		rc = signals_open(&run);
 	if (!rc)

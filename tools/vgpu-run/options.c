@@ -19,7 +19,7 @@ static const char usage_text[] =
 	"                 software device) or a path; default: $VGPU_DRIVER, or `default`\n"
 	"  --soft         the same as --driver=soft\n"
 	"  --gpu=SPEC     which device: index, UUID or PCI address\n"
-	"  --mem=BYTES    quota of device memory, with K, M, G or T\n"
+	"  --mem=BYTES    quota of device memory of all processes together (K, M, G, T)\n"
 	"  --log=LEVEL    of the executors: error, warn, info, call, data\n"
 	"  --stats        print what each process did when it ends\n"
 	"  --help\n";

@@ -33,15 +33,23 @@ struct run_executor {
 	struct vg_stats *stats; /* mapped, owned */
 };
 
+/* The account of the run's device memory (protocol/account.h); an executor's slot is its index. */
+struct run_account {
+	struct vg_account *page; /* owned mapping */
+	int fd;
+};
+
 /* options.c: 0, or the exit status with a message printed. */
 int run_options_parse(int argc, char **argv, struct run_options *options);
 int run_places_find(struct run_places *places);
 
 /* executor.c: one process a connection; takes ownership of conn. */
 struct run_executor *run_executor_start(struct run_executor *all, const struct run_options *options,
-					const struct run_places *places, int conn);
+					const struct run_places *places,
+					const struct run_account *account, int conn);
 /* Takes in what a finished child was; true: an executor. */
-bool run_executor_reap(struct run_executor *all, pid_t pid, int status, bool statistics);
+bool run_executor_reap(struct run_executor *all, const struct run_account *account, pid_t pid,
+		       int status, bool statistics);
 unsigned int run_executor_count(const struct run_executor *all);
 
 #endif

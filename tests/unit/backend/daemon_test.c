@@ -620,6 +620,44 @@ static void test_executor_is_stubborn(void **state)
 	assert_int_equal(daemon_.executor_count, 0);
 }
 
+/* What each executor holds is the device's until it has been reaped, however it ended. */
+static void test_account(void **state)
+{
+	struct be_device *device;
+
+	(void)state;
+	connect_device();
+	device = daemon_.devices;
+	assert_int_equal(be_account_used(device), 0);
+	open_session(1);
+	open_session(2);
+	assert_int_equal(be_account_used(device), 2 << 20);
+	kill(device->sessions->pid, SIGKILL);
+	assert_gone(2, "signal 9");
+	assert_int_equal(be_account_used(device), 1 << 20);
+	open_session(2);
+	assert_int_equal(be_account_used(device), 2 << 20);
+	assert_int_not_equal(device->sessions->account_slot, device->sessions->next->account_slot);
+	request(VG_CTL_CLOSE, 1, 1, NULL);
+	assert_answer(1, 0);
+	request(VG_CTL_CLOSE, 2, 2, NULL);
+	assert_answer(2, 0);
+	assert_int_equal(be_account_used(device), 0);
+}
+
+/* It fills its vGPU's account with nonsense, which ends with it. */
+static void test_executor_scribbles(void **state)
+{
+	(void)state;
+	setenv("VGPU_FAKE", "scribble", 1);
+	connect_device();
+	open_session(1);
+	assert_true(be_account_used(daemon_.devices) == UINT64_MAX);
+	kill(daemon_.devices->sessions->pid, SIGKILL);
+	assert_gone(1, "signal 9");
+	assert_int_equal(be_account_used(daemon_.devices), 0);
+}
+
 static void test_no_executor(void **state)
 {
 	(void)state;
@@ -782,6 +820,8 @@ int main(int argc, char **argv)
 		T(test_executor_answers_unasked),
 		T(test_executor_says_why),
 		T(test_executor_is_stubborn),
+		T(test_account),
+		T(test_executor_scribbles),
 		T(test_no_executor),
 		T(test_absurd_index),
 		T(test_answers_not_taken),

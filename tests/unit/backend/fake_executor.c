@@ -15,10 +15,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "protocol/account.h"
 #include "protocol/socket.h"
 
 #define CONTROL_FD 3
 #define STATS_FD   4
+#define ACCOUNT_FD 6
 
 static int send_message(struct vg_control *msg)
 {
@@ -47,7 +49,7 @@ static int stray_fds(void)
 	int count = 0;
 
 	for (int fd = STATS_FD + 1; fd < 256; fd++)
-		count += fcntl(fd, F_GETFD) >= 0;
+		count += fd != ACCOUNT_FD && fcntl(fd, F_GETFD) >= 0;
 	return count;
 }
 
@@ -94,6 +96,24 @@ static int serve(const char *mode, struct vg_stats *stats)
 	return 0;
 }
 
+/* Reserves a MiB in its slot, or scribbles over all of them. */
+static int account_use(const char *mode, int argc, char **argv)
+{
+	struct vg_account *account;
+	unsigned int slot = VG_ACCOUNT_SLOTS;
+
+	for (int i = 1; i < argc; i++)
+		sscanf(argv[i], "--account-slot=%u", &slot);
+	if (vg_account_map(ACCOUNT_FD, &account) || account->magic != VG_ACCOUNT_MAGIC)
+		return -1;
+	if (!strcmp(mode, "scribble"))
+		memset(account, 0xff, sizeof(*account));
+	else if (vg_account_raise(account, ACCOUNT_FD, slot, 1 << 20, 64 << 20))
+		return -1;
+	vg_account_unmap(account);
+	return ftruncate(ACCOUNT_FD, 0) ? 0 : -1; /* sealed, as the counters are */
+}
+
 int fake_executor_main(int argc, char **argv)
 {
 	const char *mode = getenv("VGPU_FAKE");
@@ -111,6 +131,8 @@ int fake_executor_main(int argc, char **argv)
 			stats->launches = 1;
 	if (!mode)
 		mode = "";
+	if (account_use(mode, argc, argv))
+		return 7;
 	if (!strcmp(mode, "stubborn"))
 		signal(SIGTERM, SIG_IGN);
 	status = serve(!strcmp(mode, "stubborn") ? "" : mode, stats);

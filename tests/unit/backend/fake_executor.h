@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See fake_executor.c. $VGPU_FAKE: deaf, refuse, crash, unasked, gone, stubborn, or nothing. */
+/* See fake_executor.c. $VGPU_FAKE: deaf, refuse, crash, unasked, gone, stubborn, scribble, or nothing. */
 #ifndef FAKE_EXECUTOR_H
 #define FAKE_EXECUTOR_H
 

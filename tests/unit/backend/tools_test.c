@@ -134,6 +134,9 @@ static void test_ping_and_list(void **state)
 	assert_true(
 		json_object_object_get_ex(json_object_array_get_idx(devices, 0), "gpu", &value));
 	assert_string_equal(json_object_get_string(value), "soft");
+	assert_true(json_object_object_get_ex(json_object_array_get_idx(devices, 0), "mem_used",
+					      &value));
+	assert_int_equal(json_object_get_int64(value), 0);
 	json_object_put(answer);
 	answer = ask(fd, "{\"vgpu\":1,\"request\":\"list\",\"domid\":4}\n");
 	assert_true(json_object_object_get_ex(answer, "devices", &devices));

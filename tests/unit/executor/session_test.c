@@ -67,6 +67,7 @@ static int start(struct guest *g, const char *driver_error)
 		.channel = VG_CHANNEL_LOCAL,
 		.control_fd = socks[1],
 		.stats_fd = -1,
+		.account_fd = -1,
 		.limits = {.lanes = 2,
 			   .lane_pages = 64,
 			   .region_pages = 16,

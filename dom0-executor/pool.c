@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory pools. The pool of an allocation is named to the driver, so that it is the one that is counted.
+ * Runs in lanes' threads.
+ */
+#include "dom0-executor/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/bounds.h"
+
+#include "dom0-executor/calls.h"
+#include "dom0-executor/lane.h"
+#include "dom0-executor/memory.h"
+
+struct ex_pool {
+	struct ex_pool *next;
+	CUmemoryPool real; /* NULL: the driver has no pools of which it tells */
+	uint64_t live;     /* allocated from it, each as ex_memory_size has it */
+	uint64_t charged;  /* in the account */
+	bool gone;         /* destroyed; stays for what is still allocated from it */
+};
+
+void ex_pools_init(struct ex_pools *pools)
+{
+	pthread_mutex_init(&pools->lock, NULL);
+	pools->first = NULL;
+	atomic_init(&pools->loose, false);
+}
+
+void ex_pools_dispose(struct ex_pools *pools)
+{
+	while (pools->first) {
+		struct ex_pool *pool = pools->first;
+
+		pools->first = pool->next;
+		free(pool);
+	}
+	pthread_mutex_destroy(&pools->lock);
+}
+
+/* --- what one counts (the lock is held) --------------------------------------------------------- */
+
+static uint64_t pool_reserved(const struct ex_session *session, const struct ex_pool *pool)
+{
+	cuuint64_t bytes = 0;
+
+	if (!session->account.limit || !pool->real || pool->gone ||
+	    !ex_driver.cuMemPoolGetAttribute ||
+	    ex_driver.cuMemPoolGetAttribute(pool->real, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT,
+					    &bytes))
+		return 0;
+	return bytes;
+}
+
+/* Brings the account to what the driver says. False: that is more than there is. */
+static bool pool_measure(struct ex_session *session, struct ex_pool *pool, bool force)
+{
+	uint64_t bytes = vg_max(pool_reserved(session, pool), pool->live);
+
+	if (bytes > pool->live)
+		atomic_store(&session->pools.loose, true);
+	if (bytes > pool->charged && !ex_account_take(&session->account, bytes - pool->charged)) {
+		if (!force)
+			return false;
+		ex_account_force(&session->account, bytes - pool->charged);
+	}
+	if (bytes < pool->charged)
+		ex_account_give(&session->account, pool->charged - bytes);
+	pool->charged = bytes;
+	return true;
+}
+
+/* What is reserved and not used is better given back than an allocation refused. */
+static void pool_trim(const struct ex_pool *pool)
+{
+	if (pool->real && !pool->gone && pool->charged > pool->live && ex_driver.cuMemPoolTrimTo)
+		ex_driver.cuMemPoolTrimTo(pool->real, 0);
+}
+
+static void pools_measure(struct ex_session *session, bool trim)
+{
+	struct ex_pool **at = &session->pools.first;
+
+	atomic_store(&session->pools.loose, false);
+	while (*at) {
+		struct ex_pool *pool = *at;
+
+		if (trim)
+			pool_trim(pool);
+		pool_measure(session, pool, true);
+		if (pool->gone && !pool->live) {
+			*at = pool->next;
+			free(pool);
+		} else {
+			at = &pool->next;
+		}
+	}
+}
+
+static void pools_look(struct ex_session *session, bool trim)
+{
+	if (!atomic_load_explicit(&session->pools.loose, memory_order_relaxed))
+		return;
+	pthread_mutex_lock(&session->pools.lock);
+	pools_measure(session, trim);
+	pthread_mutex_unlock(&session->pools.lock);
+}
+
+void ex_pools_settle(struct ex_session *session)
+{
+	pools_look(session, false);
+}
+
+void ex_pools_trim(struct ex_session *session)
+{
+	pools_look(session, true);
+}
+
+static struct ex_pool *pool_find(struct ex_session *session, CUmemoryPool real)
+{
+	struct ex_pool *pool = session->pools.first;
+
+	while (pool && (pool->real != real || pool->gone))
+		pool = pool->next;
+	if (pool)
+		return pool;
+	pool = calloc(1, sizeof(*pool));
+	if (!pool)
+		return NULL;
+	pool->real = real;
+	pool->next = session->pools.first;
+	session->pools.first = pool;
+	return pool;
+}
+
+/* --- allocations -------------------------------------------------------------------------------- */
+
+/* What is to be counted before the driver is asked for `size` more: nothing if the pool has it. */
+static bool pool_take(struct ex_session *session, struct ex_pool *pool, uint64_t size)
+{
+	uint64_t live, more;
+
+	if (__builtin_add_overflow(pool->live, size, &live))
+		return false;
+	more = live > pool->charged ? live - pool->charged : 0;
+	if (!ex_account_take(&session->account, more))
+		return false;
+	pool->charged += more;
+	pool->live = live;
+	return true;
+}
+
+static struct ex_pool *pool_enter(struct ex_session *session, CUmemoryPool real, uint64_t size)
+{
+	struct ex_pool *pool;
+	bool taken;
+
+	pthread_mutex_lock(&session->pools.lock);
+	pool = pool_find(session, real);
+	taken = pool && pool_take(session, pool, size);
+	if (pool && !taken) {
+		/* Memory may have come back; `pool` is not gone, so it is still there. */
+		pools_measure(session, true);
+		ex_usage_look(session);
+		taken = pool_take(session, pool, size);
+	}
+	pthread_mutex_unlock(&session->pools.lock);
+	return taken ? pool : NULL;
+}
+
+void ex_pool_freed(struct ex_session *session, struct ex_pool *pool, uint64_t size)
+{
+	pthread_mutex_lock(&session->pools.lock);
+	pool->live -= ex_memory_size(session, size);
+	atomic_store(&session->pools.loose, true); /* settled when the driver may have freed it */
+	pthread_mutex_unlock(&session->pools.lock);
+}
+
+static bool pool_fits(struct ex_session *session, struct ex_pool *pool)
+{
+	bool fits;
+
+	pthread_mutex_lock(&session->pools.lock);
+	fits = pool_measure(session, pool, false);
+	if (!fits)
+		pool_measure(session, pool, true);
+	pthread_mutex_unlock(&session->pools.lock);
+	return fits;
+}
+
+static CUresult pool_ask(CUdeviceptr *dptr, size_t bytesize, CUmemoryPool pool, CUstream stream)
+{
+	if (pool)
+		return ex_driver.cuMemAllocFromPoolAsync(dptr, bytesize, pool, stream);
+	return ex_driver.cuMemAllocAsync(dptr, bytesize, stream);
+}
+
+static CUresult pool_alloc(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
+			   CUmemoryPool real, CUstream stream)
+{
+	struct ex_session *session = call->session;
+	struct ex_pool *pool = pool_enter(session, real, ex_memory_size(session, bytesize));
+	struct ex_span span = {.size = bytesize,
+			       .kind = EX_RANGE_DEVICE,
+			       .owner = call->lane->context,
+			       .object = pool};
+	CUresult result;
+
+	if (!pool)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = pool_ask(dptr, bytesize, real, stream);
+	if (result) {
+		ex_pool_freed(session, pool, bytesize);
+		return result;
+	}
+	span.start = *dptr;
+	/* Pools grow by more than is asked for: that, too, must fit. */
+	if (pool_fits(session, pool) && !ex_ranges_add(&session->ranges, &span))
+		return CUDA_SUCCESS;
+	ex_driver.cuMemFreeAsync(*dptr, stream);
+	ex_pool_freed(session, pool, bytesize);
+	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+/* The pool that cuMemAllocAsync takes from: its stream's device's. NULL: the driver does not tell. */
+static CUmemoryPool pool_of(CUstream stream)
+{
+	CUmemoryPool pool = NULL;
+	CUdevice device = 0;
+	bool found = false;
+
+	if (!ex_driver.cuDeviceGetMemPool || !ex_driver.cuMemAllocFromPoolAsync)
+		return NULL;
+	if (!vg_handle_passes(VG_HANDLE_CUstream, (uintptr_t)stream) && ex_driver.cuStreamGetDevice)
+		found = !ex_driver.cuStreamGetDevice(stream, &device);
+	if (!found && (!ex_driver.cuCtxGetDevice || ex_driver.cuCtxGetDevice(&device)))
+		return NULL;
+	return ex_driver.cuDeviceGetMemPool(&pool, device) ? NULL : pool;
+}
+
+CUresult ex_cuMemAllocAsync(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
+			    CUstream hStream)
+{
+	if (!ex_driver.cuMemAllocAsync || !ex_driver.cuMemFreeAsync)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	return pool_alloc(call, dptr, bytesize, pool_of(hStream), hStream);
+}
+
+CUresult ex_cuMemAllocFromPoolAsync(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
+				    CUmemoryPool pool, CUstream hStream)
+{
+	if (!ex_driver.cuMemAllocFromPoolAsync || !ex_driver.cuMemFreeAsync)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	return pool_alloc(call, dptr, bytesize, pool, hStream);
+}
+
+CUresult ex_cuMemFreeAsync(struct ex_call *call, CUdeviceptr dptr, CUstream hStream)
+{
+	struct ex_span span;
+	CUresult result;
+
+	if (!ex_driver.cuMemFreeAsync)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_memory_leave(call, dptr, &span);
+	if (result)
+		return result;
+	result = ex_driver.cuMemFreeAsync(dptr, hStream);
+	ex_memory_left(call, &span, result);
+	return result;
+}
+
+/* --- pools -------------------------------------------------------------------------------------- */
+
+/* With the lock, so that a pool made anew at the same address is not taken for this one. */
+CUresult ex_cuMemPoolDestroy(struct ex_call *call, CUmemoryPool pool)
+{
+	struct ex_session *session = call->session;
+	CUresult result;
+
+	if (!ex_driver.cuMemPoolDestroy)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	pthread_mutex_lock(&session->pools.lock);
+	result = ex_driver.cuMemPoolDestroy(pool);
+	for (struct ex_pool *p = session->pools.first; p && !result; p = p->next)
+		p->gone |= p->real == pool;
+	if (!result)
+		pools_measure(session, false);
+	pthread_mutex_unlock(&session->pools.lock);
+	return result;
+}
+
+CUresult ex_cuMemPoolTrimTo(struct ex_call *call, CUmemoryPool pool, size_t minBytesToKeep)
+{
+	CUresult result;
+
+	if (!ex_driver.cuMemPoolTrimTo)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_driver.cuMemPoolTrimTo(pool, minBytesToKeep);
+	ex_pools_settle(call->session);
+	return result;
+}
+
+/* Bytes of an attribute's value; 0: none that we know. */
+static size_t pool_attribute_size(CUmemPool_attribute attr)
+{
+	switch (attr) {
+	case CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES:
+	case CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC:
+	case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES: return 4;
+	case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+	case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT:
+	case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
+	case CU_MEMPOOL_ATTR_USED_MEM_CURRENT:
+	case CU_MEMPOOL_ATTR_USED_MEM_HIGH: return 8;
+	default: return 0;
+	}
+}
+
+CUresult ex_vgMemPoolSet(struct ex_call *call, CUmemoryPool pool, CUmemPool_attribute attr,
+			 uint64_t value)
+{
+	(void)call;
+	if (!pool_attribute_size(attr))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!ex_driver.cuMemPoolSetAttribute)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	return ex_driver.cuMemPoolSetAttribute(pool, attr, &value); /* little endian serves both */
+}
+
+CUresult ex_vgMemPoolGet(struct ex_call *call, CUmemoryPool pool, CUmemPool_attribute attr,
+			 uint64_t *value)
+{
+	(void)call;
+	*value = 0;
+	if (!pool_attribute_size(attr))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!ex_driver.cuMemPoolGetAttribute)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	return ex_driver.cuMemPoolGetAttribute(pool, attr, value);
+}

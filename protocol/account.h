@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The account of a vGPU's device memory: what each of its executors has reserved, in one page that
+ * they and whoever started them share (a sealed memfd). There is no total in it: the total is the sum
+ * of the slots, so nothing can disagree with it.
+ *
+ * An executor writes its own slot, and raises it only under the page's lock, after it has added up the
+ * others. The lock is a record lock of the kernel's on the file (fcntl), which knows its owner: it is
+ * let go of when that process ends, in whatever way, and nothing that lies in the page can forge or
+ * break it. What happens between the lock and its release is one store of 8 bytes, so an executor that
+ * is killed has either reserved or not. Lowering a slot needs no lock: who adds up meanwhile sees too
+ * much, never too little.
+ *
+ * Whoever started an executor clears its slot once it has been reaped (by then the driver has taken
+ * back its memory, and no thread is left to write), and does nothing else with the page but print it.
+ *
+ * Trust: an executor runs a guest's commands. One that has been taken over can write what it likes
+ * here: it can lie about its vGPU's account, or hold the lock, which others wait for no longer than
+ * VG_ACCOUNT_WAIT_MS. It reaches no other vGPU's account, and no number here is an index or a length.
+ */
+#ifndef VG_ACCOUNT_H
+#define VG_ACCOUNT_H
+
+#include <stdint.h>
+
+#define VG_ACCOUNT_MAGIC   0x74636361u /* "acct" */
+#define VG_ACCOUNT_SLOTS   256u
+#define VG_ACCOUNT_WAIT_MS 2000u
+
+struct vg_account {
+	uint32_t magic;
+	uint32_t version; /* VG_PROTOCOL_VERSION */
+	uint64_t pad[7];
+	uint64_t held[VG_ACCOUNT_SLOTS]; /* bytes, by slot */
+};
+
+/* A new one: its memfd, the caller's to close, and its mapping. Or a negative errno. */
+int vg_account_new(struct vg_account **account);
+/* One that was made elsewhere. fd stays the caller's. 0, or a negative errno: not an account's. */
+int vg_account_map(int fd, struct vg_account **account);
+void vg_account_unmap(struct vg_account *account); /* NULL is fine */
+
+/* The sum of all slots; UINT64_MAX if it does not fit, which only a liar can bring about. */
+uint64_t vg_account_total(const struct vg_account *account);
+/*
+ * Sets our slot if the total stays within limit (0: none). One thread of a process at a time. 0,
+ * -ENOSPC: over the limit, -ETIMEDOUT: somebody keeps the lock, or what fcntl says.
+ */
+int vg_account_raise(struct vg_account *account, int fd, unsigned int slot, uint64_t held,
+		     uint64_t limit);
+/*
+ * Sets a slot without asking: our own, to less than it is or to what the driver has taken all the same;
+ * or to 0, when its executor has been reaped.
+ */
+void vg_account_set(struct vg_account *account, unsigned int slot, uint64_t held);
+
+#endif
