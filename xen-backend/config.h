@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "protocol/conf.h"
 #include "protocol/log.h"
 
 #define BE_CONFIG_PATH_MAX 256
@@ -27,12 +28,17 @@ struct be_config {
 };
 
 /* -EINVAL with a message in `why` (VG_CONFIG_WHY bytes). */
-#define BE_CONFIG_WHY 512
+#define BE_CONFIG_WHY VG_CONF_WHY
 void be_config_init(struct be_config *config);
 int be_config_load(struct be_config *config, int argc, char **argv, char *why);
 int be_config_set(struct be_config *config, const char *name, const char *value, char *why);
 /* A missing file is no error unless `required`. */
 int be_config_read(struct be_config *config, const char *path, bool required, char *why);
+/*
+ * Takes over what may change at run time. `restart` (BE_CONFIG_WHY bytes) lists the names of settings
+ * that differ and wait for a restart. True when anything was taken.
+ */
+bool be_config_adopt(struct be_config *config, const struct be_config *fresh, char *restart);
 /* The options, for --help. */
 const char *be_config_help(void);
 

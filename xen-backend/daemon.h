@@ -171,12 +171,14 @@ void be_device_flush(struct be_device *device);
 
 struct be_daemon {
 	struct be_config config;
+	int argc; /* the command line, which a reload reads again */
+	char **argv;
 	struct xs_handle *xs;
 	struct vg_log_who who;
 	int signals; /* signalfd */
 	struct be_device *devices;
 	unsigned int device_count, executor_count;
-	bool rescan, stopping, child_died, too_many;
+	bool rescan, stopping, reload, child_died, too_many;
 	struct be_tools *tools;
 	struct be_record *history; /* ring of BE_HISTORY_MAX */
 	unsigned int history_next, history_count;
@@ -190,6 +192,11 @@ struct be_device *be_devices_find(struct be_daemon *daemon, uint32_t domid, uint
 void be_devices_watch(struct be_daemon *daemon);
 
 void be_history_add(struct be_daemon *daemon, const struct be_session *session);
+
+/* Takes over what may change at run time, and says in the log what that was and what waits. */
+void be_reload(struct be_daemon *daemon, const struct be_config *fresh);
+/* From now on, of everything that logs; of one domain, or of all with -1. False: it has no vGPU. */
+bool be_log_level_set(struct be_daemon *daemon, int64_t domid, enum vg_log_level level);
 
 /* The vgpu command's socket (docs/control-socket.md). */
 int be_tools_open(struct be_daemon *daemon, char *why);

@@ -33,7 +33,7 @@
 #define STOP_MS      20000 /* for executors to end when we stop */
 #define DOMAIN_WATCH "domains"
 
-/* --- start and stop -------------------------------------------------------------------------- */
+/* --- the service manager --------------------------------------------------------------------- */
 
 static void notify(const char *state)
 {
@@ -44,43 +44,30 @@ static void notify(const char *state)
 #endif
 }
 
-static void daemon_loop(struct be_daemon *daemon)
+/* Milliseconds between signs of life: a quarter of what the watchdog allows. 0: nobody watches. */
+static uint64_t watchdog_ms(void)
 {
-	uint64_t stop_by = 0, scan_at = 0;
+#ifdef HAVE_SYSTEMD
+	uint64_t us = 0;
 
-	notify("READY=1");
-	for (;;) {
-		if (be_now_ms() >= scan_at) {
-			daemon->rescan = true;
-			scan_at = be_now_ms() + SCAN_MS;
-		}
-		be_turn(daemon);
-		notify("WATCHDOG=1");
-		if (!daemon->stopping)
-			continue;
-		if (!stop_by) {
-			notify("STOPPING=1");
-			vg_info(&daemon->who, "event=stopping");
-			stop_by = be_now_ms() + STOP_MS;
-		}
-		if (be_all_released(daemon) || be_now_ms() >= stop_by)
-			return;
-	}
+	if (sd_watchdog_enabled(0, &us) > 0)
+		return us / 4000 + 1;
+#endif
+	return 0;
 }
 
-/* Before libxenstore starts its thread, so that it inherits the mask. */
-static int signals_open(void)
+static void notify_reloading(void)
 {
-	sigset_t set;
+	struct timespec now;
+	char text[64];
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		 (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+	notify(text);
 }
+
+/* --- settings -------------------------------------------------------------------------------- */
 
 /* Beside this program (a build tree), in ../libexec/vgpu, or where it was configured to be. */
 static void executor_find(struct be_config *config)
@@ -106,6 +93,72 @@ static void executor_find(struct be_config *config)
 			return;
 		}
 	}
+}
+
+/* --- start and stop -------------------------------------------------------------------------- */
+
+/* SIGHUP: the file is read again, and the command line over it. A bad one changes nothing. */
+static void daemon_reload(struct be_daemon *daemon)
+{
+	struct be_config fresh;
+	char why[BE_CONFIG_WHY];
+	int rc;
+
+	notify_reloading();
+	daemon->reload = false;
+	rc = be_config_load(&fresh, daemon->argc, daemon->argv, why);
+	if (rc) {
+		vg_error(&daemon->who, "event=reload-failed reason=\"%s\" effect=\"%s\"", why,
+			 "the settings stay as they are");
+	} else {
+		executor_find(&fresh);
+		be_reload(daemon, &fresh);
+	}
+	notify("READY=1");
+}
+
+static void daemon_loop(struct be_daemon *daemon)
+{
+	uint64_t stop_by = 0, scan_at = 0, alive_at = 0, alive_ms = watchdog_ms();
+
+	notify("READY=1");
+	for (;;) {
+		if (be_now_ms() >= scan_at) {
+			daemon->rescan = true;
+			scan_at = be_now_ms() + SCAN_MS;
+		}
+		be_turn(daemon);
+		if (alive_ms && be_now_ms() >= alive_at) {
+			notify("WATCHDOG=1");
+			alive_at = be_now_ms() + alive_ms;
+		}
+		if (daemon->reload)
+			daemon_reload(daemon);
+		if (!daemon->stopping)
+			continue;
+		if (!stop_by) {
+			notify("STOPPING=1");
+			vg_info(&daemon->who, "event=stopping");
+			stop_by = be_now_ms() + STOP_MS;
+		}
+		if (be_all_released(daemon) || be_now_ms() >= stop_by)
+			return;
+	}
+}
+
+/* Before libxenstore starts its thread, so that it inherits the mask. */
+static int signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
 static int daemon_open(struct be_daemon *daemon, char *why)
@@ -168,6 +221,8 @@ int main(int argc, char **argv)
 	vg_log_set_level(&daemon.who, daemon.config.log_level);
 	executor_find(&daemon.config);
 	daemon.started = time(NULL);
+	daemon.argc = argc;
+	daemon.argv = argv;
 	rc = daemon_open(&daemon, why);
 	if (rc) {
 		vg_error(&daemon.who, "event=start-failed reason=\"%s\"", why);

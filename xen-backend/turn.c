@@ -70,6 +70,8 @@ static void signals_read(struct be_daemon *daemon)
 	while (read(daemon->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD)
 			daemon->child_died = true;
+		else if (info.ssi_signo == SIGHUP)
+			daemon->reload = true;
 		else
 			daemon->stopping = true;
 	}

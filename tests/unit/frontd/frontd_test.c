@@ -26,6 +26,7 @@
 #include "xen-frontend/frontd/client.h"
 #include "xen-frontend/frontd/clock.h"
 #include "xen-frontend/frontd/device.h"
+#include "xen-frontend/frontd/options.h"
 
 #define FE "/local/domain/3/device/vgpu/0"
 #define BE "/local/domain/0/backend/vgpu/3/0"
@@ -1210,6 +1211,46 @@ static void test_random(void **state)
 	assert_true(opened > 1000); /* it did get somewhere */
 }
 
+/* --- settings --- */
+
+static int options_from(struct fe_options *options, const char *text, char *why)
+{
+	char path[] = "/tmp/frontd-conf-XXXXXX";
+	char name[] = "vgpu-frontd", config[] = "--config", level[] = "--log-level=call";
+	char *argv[] = {name, config, path, level, NULL};
+	int fd = mkstemp(path), rc;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	rc = fe_options_parse(options, 4, argv, why);
+	unlink(path);
+	return rc;
+}
+
+static void test_options(void **state)
+{
+	char why[VG_CONF_WHY], restart[VG_CONF_WHY];
+	struct fe_options options, fresh;
+
+	(void)state;
+	assert_int_equal(options_from(&options, "max-pages = 100\nlog-level = error\n", why), 0);
+	assert_int_equal(options.pages_max, 100);
+	assert_int_equal(options.pages_max_user, 100);
+	assert_int_equal(options.level, VG_LOG_CALL); /* the command line has the last word */
+	assert_string_equal(options.group, "vgpu");
+	assert_int_equal(options_from(&fresh, "\nmax-pages = 3\n", why), -EINVAL);
+	assert_non_null(strstr(why, ":2: max-pages 3: must be a number from 16 to"));
+	assert_int_equal(options_from(&fresh, "colour = red\n", why), -EINVAL);
+	assert_non_null(strstr(why, "unknown setting `colour`"));
+	assert_int_equal(options_from(&fresh, "max-pages=99\ngroup=video\nsocket-mode=0600\n", why),
+			 0);
+	fe_options_adopt(&options, &fresh, restart);
+	assert_int_equal(options.pages_max, 99);
+	assert_string_equal(options.group, "vgpu");
+	assert_string_equal(restart, "group, socket-mode");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -1249,6 +1290,7 @@ int main(void)
 		T(test_hostile_client),
 		T(test_dead_on_arrival),
 		T(test_random),
+		cmocka_unit_test(test_options),
 	};
 
 	alarm(120);
