@@ -41,6 +41,7 @@ struct ex_lane {
 	atomic_bool done; /* the thread has nothing more to do with the session */
 	bool stopping;    /* the main thread's: UNSHARE has come */
 	uint32_t unshare_tag;
+	uint32_t unshare_peer; /* ex_session.peer that asked: no other hears the answer */
 
 	/* The lane's thread. */
 	struct vg_consumer in;

@@ -12,7 +12,9 @@
 struct ex_settings {
 	enum vg_channel_kind channel;
 	int control_fd;
-	int stats_fd; /* -1: none */
+	int stats_fd;           /* -1: none */
+	int listen_fd;          /* where another xen-vgpud may adopt us; -1: nowhere */
+	uint32_t adopt_timeout; /* seconds to wait for it */
 	int64_t domid;
 	int64_t devid;
 	int64_t session;

@@ -44,6 +44,8 @@ static const struct option options[] = {
 	{"user", OPTION_NAME, FIELD(user), 0, 0, false, "vgpu", "user that executors become"},
 	{"socket", OPTION_PATH, FIELD(socket), 0, 0, true, "/run/vgpu/xen-vgpud.sock",
 	 "control socket of the vgpu command"},
+	{"session-dir", OPTION_PATH, FIELD(session_dir), 0, 0, true, "/run/vgpu/sessions",
+	 "folder of the executors' sockets, by which a new xen-vgpud finds them"},
 	{"log-level", OPTION_LEVEL, FIELD(log_level), 0, 0, false, "info",
 	 "error, warn, info, call or data"},
 	{"open-timeout", OPTION_NUMBER, FIELD(open_timeout), 1, 600, false, "60",
@@ -52,6 +54,8 @@ static const struct option options[] = {
 	 "seconds that an executor may take to map or unmap pages"},
 	{"exit-timeout", OPTION_NUMBER, FIELD(exit_timeout), 1, 60, false, "3",
 	 "seconds that an executor has to end before it gets SIGTERM, two more before SIGKILL"},
+	{"adopt-timeout", OPTION_NUMBER, FIELD(adopt_timeout), 0, 86400, false, "60",
+	 "seconds that sessions go on without xen-vgpud and wait for the next; 0: they end with it"},
 	{"max-executors", OPTION_NUMBER, FIELD(max_executors), 1, 4096, false, "256",
 	 "executors in all; each guest process that uses a vGPU has one"},
 };

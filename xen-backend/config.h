@@ -13,16 +13,19 @@
 #include "protocol/log.h"
 
 #define BE_CONFIG_PATH_MAX 256
+#define BE_SESSION_DIR_MAX 48 /* a session's name in it must fit into a socket's address */
 
 struct be_config {
-	char config[BE_CONFIG_PATH_MAX];   /* the file that was read */
-	char executor[BE_CONFIG_PATH_MAX]; /* program; empty: found next to this one */
-	char user[64];                     /* executors become this user */
-	char socket[BE_CONFIG_PATH_MAX];   /* of the vgpu command */
+	char config[BE_CONFIG_PATH_MAX];      /* the file that was read */
+	char executor[BE_CONFIG_PATH_MAX];    /* program; empty: found next to this one */
+	char user[64];                        /* executors become this user */
+	char socket[BE_CONFIG_PATH_MAX];      /* of the vgpu command */
+	char session_dir[BE_SESSION_DIR_MAX]; /* where executors can be found again */
 	enum vg_log_level log_level;
 	uint32_t open_timeout;    /* seconds that a session may take to open */
 	uint32_t request_timeout; /* seconds that an executor may take for any other request */
 	uint32_t exit_timeout;    /* seconds from asking an executor to end to SIGTERM */
+	uint32_t adopt_timeout;   /* seconds that a session outlives its xen-vgpud; 0: not at all */
 	uint32_t max_executors;   /* in all */
 	bool show_help, show_version;
 };

@@ -29,6 +29,7 @@
 struct be_daemon;
 struct be_device;
 struct be_tools;
+struct be_found;
 
 /* --- what has been, of a session that ended ------------------------------------------------- */
 
@@ -46,7 +47,9 @@ struct be_record {
 /* --- one guest process ----------------------------------------------------------------------- */
 
 enum be_session_state {
-	BE_SESSION_OPENING, /* OPEN has not been answered */
+	BE_SESSION_OPENING,  /* OPEN has not been answered */
+	BE_SESSION_ADOPTING, /* found running; ADOPT has not been answered */
+	BE_SESSION_ADOPTED,  /* the guest has not asked for it yet (RESUME) */
 	BE_SESSION_OPEN,
 	BE_SESSION_ENDING, /* the executor has been told to end, or has closed its socket */
 	BE_SESSION_DEAD,   /* reaped, reported; to be buried at the end of the turn */
@@ -60,14 +63,22 @@ struct be_request {
 	uint64_t deadline; /* ms */
 };
 
+#define BE_SESSION_PATH_MAX (BE_SESSION_DIR_MAX + 56)
+
 struct be_session {
 	struct be_device *device;
 	struct be_session *next;
 	enum be_session_state state;
-	uint32_t id;            /* chosen by the frontend, not 0 */
-	pid_t pid;              /* of the executor; -1 once reaped */
-	int sock;               /* owned; -1 once ended */
-	struct vg_stats *stats; /* owned mapping, written by the executor */
+	uint32_t id;                    /* chosen by the frontend, not 0 */
+	pid_t pid;                      /* of the executor; -1 once reaped */
+	int pidfd;                      /* owned; of the same process, whoever its parent is */
+	bool exited;                    /* pidfd says so; to be reaped */
+	int sock;                       /* owned; -1 once ended */
+	char path[BE_SESSION_PATH_MAX]; /* of the executor's socket; empty: it has none */
+	uint64_t settings_print;        /* of the device's settings that it was started with */
+	bool adopted;                   /* from an earlier xen-vgpud */
+	uint64_t adopt_by;              /* ms; while ADOPTING and ADOPTED */
+	struct vg_stats *stats;         /* owned mapping, written by the executor */
 	struct be_request requests[VG_CTLRING_SLOTS];
 	bool close_asked; /* CLOSE waits for the executor's end */
 	uint32_t close_tag;
@@ -91,13 +102,50 @@ void be_session_request(struct be_session *session, const struct vg_control *msg
 void be_session_read(struct be_session *session);
 /* Ends it: closes the socket, later signals follow. The first reason stays. */
 void be_session_end(struct be_session *session, int32_t status, const char *reason);
-/* Time limits and the child's death. */
+/* Time limits and the executor's death. */
 void be_session_tick(struct be_session *session, uint64_t now);
 uint64_t be_session_deadline(const struct be_session *session); /* UINT64_MAX: none */
 void be_session_free(struct be_session *session);
+/*
+ * An executor that an earlier xen-vgpud has started, and a connection to it: asks it who it is. Takes
+ * the descriptors and says with false that it could not (they are closed then).
+ */
+bool be_session_adopt(struct be_device *device, const struct be_found *found);
+/* RESUME of the frontend. Answers by itself, now or later. */
+void be_session_resume(struct be_session *session, const struct vg_control *msg);
+/* It has been asked for, but its executor has not told who it is yet. */
+bool be_session_resuming(const struct be_session *session);
 
-/* fork and exec; the descriptors stay the caller's. The pid, or a negative errno. */
-pid_t be_spawn(const struct be_device *device, uint32_t session, int control_fd, int stats_fd);
+/* --- executors that outlive us (adopt.c) ------------------------------------------------------- */
+
+/* A running executor, by the name that its socket was given. */
+struct be_found {
+	uint32_t domid, devid, session;
+	uint64_t settings_print;
+	char path[BE_SESSION_PATH_MAX];
+	int sock, pidfd;
+	pid_t pid;
+};
+
+/* The folder of their sockets. 0 or a negative errno with a message in `why` (BE_CONFIG_WHY). */
+int be_adopt_open(struct be_daemon *daemon, char *why);
+/* Finds those that run and makes sessions of them; what is left of dead ones is removed. */
+void be_adopt_scan(struct be_daemon *daemon);
+/* A socket for a new executor, bound to session->path. The descriptor or a negative errno. */
+int be_adopt_bind(struct be_session *session);
+/* The same for the same settings. */
+uint64_t be_settings_print(const struct vg_settings *settings);
+/* Maps counters that an executor has handed over, if they are what they must be; NULL otherwise. */
+struct vg_stats *be_stats_adopt(int fd);
+
+/* The descriptors of a new executor; each stays the caller's. */
+struct be_spawn_fds {
+	int control, stats;
+	int listener; /* -1: none */
+};
+
+/* fork and exec. The pid, or a negative errno. */
+pid_t be_spawn(const struct be_device *device, uint32_t session, const struct be_spawn_fds *fds);
 /* Makes the executor's counters: a sealed memfd (returned, the caller closes it) and a mapping. */
 int be_stats_new(struct vg_stats **stats);
 void be_stats_free(struct vg_stats *stats);
@@ -124,7 +172,7 @@ struct be_device {
 	bool buried;   /* to be freed at the end of the turn */
 
 	struct vg_settings settings;
-	bool usable;
+	bool usable, published;
 	char error[VG_TEXT_MAX * 2]; /* as in xenstore; empty: none there */
 	unsigned int failures;       /* attempts to connect in a row that failed */
 	uint64_t retry_at;           /* ms; no publishing or connecting before */
@@ -142,6 +190,9 @@ struct be_device {
 
 	struct be_session *sessions;
 	unsigned int session_count;
+	/* The frontend has said which sessions it still has; answered when the others have ended. */
+	bool resume_asked, resumed;
+	uint32_t resume_tag;
 };
 
 /* A line that the guest can provoke as often as it likes. */
@@ -166,6 +217,8 @@ void be_device_send(struct be_device *device, const struct vg_control *msg);
 void be_device_answer(struct be_device *device, const struct vg_control *request, int32_t status,
 		      const char *text);
 void be_device_flush(struct be_device *device);
+/* Answers the last RESUME once it is due. */
+void be_device_resumed(struct be_device *device);
 
 /* --- all of them ----------------------------------------------------------------------------- */
 
@@ -178,7 +231,9 @@ struct be_daemon {
 	int signals; /* signalfd */
 	struct be_device *devices;
 	unsigned int device_count, executor_count;
-	bool rescan, stopping, reload, child_died, too_many;
+	bool rescan, stopping, reload, too_many;
+	bool end_sessions; /* while stopping: they are not left to the next xen-vgpud */
+	bool adopt_again;  /* an executor could not be asked yet */
 	struct be_tools *tools;
 	struct be_record *history; /* ring of BE_HISTORY_MAX */
 	unsigned int history_next, history_count;
@@ -188,6 +243,8 @@ struct be_daemon {
 /* Devices in xenstore that we do not know yet; and those that have gone. */
 void be_devices_scan(struct be_daemon *daemon);
 struct be_device *be_devices_find(struct be_daemon *daemon, uint32_t domid, uint32_t devid);
+/* Found or made; NULL when there are too many. */
+struct be_device *be_devices_get(struct be_daemon *daemon, uint32_t domid, uint32_t devid);
 /* Takes all queued watch events and marks what they concern. */
 void be_devices_watch(struct be_daemon *daemon);
 
@@ -207,7 +264,7 @@ void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t c
 uint64_t be_now_ms(void);
 /* Waits for something to happen, at most a second, and acts on it. */
 void be_turn(struct be_daemon *daemon);
-/* Nothing of any guest is mapped and no executor runs. */
+/* Nothing of any guest is mapped here, and no executor runs that nobody will look after. */
 bool be_all_released(const struct be_daemon *daemon);
 
 #endif

@@ -6,9 +6,10 @@
  * the control ring) and executors, which run guests' commands. Knows no CUDA.
  *
  * One thread runs a loop of turns around poll(2). libxenstore has a reader thread of its own, which
- * only queues watch events. Executors are children, one for each guest process; should this process
- * be killed, their sockets end and they leave by themselves, and the next xen-vgpud finds the
- * devices in a state that the state machine heals.
+ * only queues watch events. Executors are children, one for each guest process. They outlive this
+ * process for a while, killed or stopped (but not by SIGINT, which ends them): the next xen-vgpud
+ * finds the devices in a state that the state machine heals, adopts the executors, and the guests'
+ * frontends say which sessions they still have.
  */
 #include "xen-backend/daemon.h"
 
@@ -125,6 +126,8 @@ static void daemon_loop(struct be_daemon *daemon)
 	for (;;) {
 		if (be_now_ms() >= scan_at) {
 			daemon->rescan = true;
+			if (daemon->adopt_again)
+				be_adopt_scan(daemon);
 			scan_at = be_now_ms() + SCAN_MS;
 		}
 		be_turn(daemon);
@@ -152,7 +155,6 @@ static int signals_open(void)
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -163,6 +165,8 @@ static int signals_open(void)
 
 static int daemon_open(struct be_daemon *daemon, char *why)
 {
+	int rc;
+
 	daemon->history = calloc(BE_HISTORY_MAX, sizeof(*daemon->history));
 	if (!daemon->history)
 		return -ENOMEM;
@@ -180,7 +184,12 @@ static int daemon_open(struct be_daemon *daemon, char *why)
 		snprintf(why, BE_CONFIG_WHY, "cannot watch xenstore: %s", strerror(errno));
 		return -EIO;
 	}
-	return be_tools_open(daemon, why);
+	rc = be_tools_open(daemon, why); /* from here on there is no other xen-vgpud */
+	if (!rc)
+		rc = be_adopt_open(daemon, why);
+	if (!rc)
+		be_adopt_scan(daemon);
+	return rc;
 }
 
 static void daemon_close(struct be_daemon *daemon)

@@ -14,13 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define CONTROL_FD 3
 #define STATS_FD   4
-#define ARGS_MAX   20
+#define LISTEN_FD  5
+#define ARGS_MAX   24
 #define ARG_BYTES  320
 #define ENV_MAX    64
+/* Of xen-vgpuds that were killed before they were accepted. */
+#define LISTEN_BACKLOG 8
 
 /* What of our environment an executor may see: settings of ours, of CUDA and of the sanitizers. */
 static const char *const env_kept[] = {
@@ -50,7 +54,8 @@ __attribute__((format(printf, 2, 3))) static void args_add(struct args *args, co
 	args->argv[args->count] = NULL;
 }
 
-static void args_fill(struct args *args, const struct be_device *device, uint32_t session)
+static void args_fill(struct args *args, const struct be_device *device, uint32_t session,
+		      bool listens)
 {
 	const struct vg_settings *set = &device->settings;
 
@@ -58,6 +63,10 @@ static void args_fill(struct args *args, const struct be_device *device, uint32_
 	args_add(args, "--channel=xen");
 	args_add(args, "--control-fd=%d", CONTROL_FD);
 	args_add(args, "--stats-fd=%d", STATS_FD);
+	if (listens) {
+		args_add(args, "--listen-fd=%d", LISTEN_FD);
+		args_add(args, "--adopt-timeout=%u", device->daemon->config.adopt_timeout);
+	}
 	args_add(args, "--domid=%u", device->domid);
 	args_add(args, "--devid=%u", device->devid);
 	args_add(args, "--session=%u", session);
@@ -89,22 +98,27 @@ static void env_fill(const char **env)
 }
 
 /* In the child. Only async-signal-safe calls from here on. */
-static void child_fds(int control_fd, int stats_fd)
+static void child_fds(const struct be_spawn_fds *fds)
 {
-	/* Out of the way of 0 to 4 first, whatever numbers they have. */
-	int control = fcntl(control_fd, F_DUPFD, STATS_FD + 1);
-	int stats = fcntl(stats_fd, F_DUPFD, STATS_FD + 1);
+	/* Out of the way of 0 to 5 first, whatever numbers they have. */
+	int control = fcntl(fds->control, F_DUPFD, LISTEN_FD + 1);
+	int stats = fcntl(fds->stats, F_DUPFD, LISTEN_FD + 1);
+	int listener = fds->listener < 0 ? -1 : fcntl(fds->listener, F_DUPFD, LISTEN_FD + 1);
 	int null = open("/dev/null", O_RDONLY);
+	int last = listener < 0 ? STATS_FD : LISTEN_FD;
 
 	if (control < 0 || stats < 0 || dup2(control, CONTROL_FD) < 0 ||
 	    dup2(stats, STATS_FD) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
 	    (null >= 0 && null != STDIN_FILENO && dup2(null, STDIN_FILENO) < 0))
 		_exit(126);
-	close_range(STATS_FD + 1, ~0u, 0);
+	/* It must be this process that listens: whoever connects is told its pid (SO_PEERCRED). */
+	if (listener >= 0 && (dup2(listener, LISTEN_FD) < 0 || listen(LISTEN_FD, LISTEN_BACKLOG)))
+		_exit(126);
+	close_range((unsigned int)last + 1, ~0u, 0);
 }
 
-static void child_run(const char *program, char **argv, const char **env, int control_fd,
-		      int stats_fd)
+static void child_run(const char *program, char **argv, const char **env,
+		      const struct be_spawn_fds *fds)
 {
 	static const char complaint[] = "[vgpu] level=error event=exec-failed: the executor cannot "
 					"be run; see `executor` in xen-vgpud.conf\n";
@@ -114,20 +128,20 @@ static void child_run(const char *program, char **argv, const char **env, int co
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	setpgid(0, 0);
-	child_fds(control_fd, stats_fd);
+	child_fds(fds);
 	execve(program, argv, (char *const *)env);
 	if (write(STDERR_FILENO, complaint, sizeof(complaint) - 1) < 0)
 		_exit(126);
 	_exit(127);
 }
 
-pid_t be_spawn(const struct be_device *device, uint32_t session, int control_fd, int stats_fd)
+pid_t be_spawn(const struct be_device *device, uint32_t session, const struct be_spawn_fds *fds)
 {
 	const char *env[ENV_MAX + 1];
 	struct args args = {.count = 0};
 	pid_t pid;
 
-	args_fill(&args, device, session);
+	args_fill(&args, device, session, fds->listener >= 0);
 	if (args.overflow)
 		return -E2BIG;
 	if (access(device->daemon->config.executor, X_OK))
@@ -135,7 +149,7 @@ pid_t be_spawn(const struct be_device *device, uint32_t session, int control_fd,
 	env_fill(env);
 	pid = fork();
 	if (pid == 0)
-		child_run(device->daemon->config.executor, args.argv, env, control_fd, stats_fd);
+		child_run(device->daemon->config.executor, args.argv, env, fds);
 	return pid < 0 ? -errno : pid;
 }
 

@@ -97,9 +97,13 @@ static void put_stats(struct json_object *object, const struct vg_stats *stats)
 	json_object_object_add(object, "ops", ops);
 }
 
+/* Of an executor that has not handed over its own yet. */
+static const struct vg_stats no_stats;
+
 static struct json_object *session_json(const struct be_session *session)
 {
-	static const char *const states[] = {"opening", "open", "ending", "ended"};
+	static const char *const states[] = {"opening", "adopting", "adopted",
+					     "open",    "ending",   "ended"};
 	struct json_object *object = json_object_new_object();
 
 	put_uint(object, "session", session->id);
@@ -109,7 +113,7 @@ static struct json_object *session_json(const struct be_session *session)
 	put_uint(object, "uid", session->guest_uid);
 	put_text(object, "program", session->comm);
 	put_int(object, "started", session->started);
-	put_stats(object, session->stats);
+	put_stats(object, session->stats ? session->stats : &no_stats);
 	return object;
 }
 

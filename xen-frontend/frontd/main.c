@@ -65,7 +65,7 @@ static int loop_add(struct loop *loop, int fd, short events)
 static short client_events(const struct fe_client *client)
 {
 	/* While its request is on its way only its end is of interest (POLLHUP comes unasked). */
-	return client->ring_tag || client->state == FE_CLIENT_WAITING ? 0 : POLLIN;
+	return fe_client_quiet(client) ? 0 : POLLIN;
 }
 
 static int loop_collect(struct loop *loop)

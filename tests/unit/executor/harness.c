@@ -59,6 +59,7 @@ void harness_open(struct harness *h, uint64_t quota)
 		.channel = VG_CHANNEL_LOCAL,
 		.control_fd = -1,
 		.stats_fd = -1,
+		.listen_fd = -1,
 		.domid = VG_LOG_NOBODY,
 		.devid = VG_LOG_NOBODY,
 		.memory = quota,
