@@ -37,11 +37,11 @@ struct ex_lane {
 	struct vg_lane_shared *shared;
 	int stop_fd; /* eventfd: readable once the lane is to stop */
 	pthread_t thread;
-	atomic_bool stop; /* run what is in the ring, then end */
-	atomic_bool done; /* the thread has nothing more to do with the session */
-	bool stopping;    /* the main thread's: UNSHARE has come */
 	uint32_t unshare_tag;
 	uint32_t unshare_peer; /* ex_session.peer that asked: no other hears the answer */
+	atomic_bool stop;      /* run what is in the ring, then end */
+	atomic_bool done;      /* the thread has nothing more to do with the session */
+	bool stopping;         /* the main thread's: UNSHARE has come */
 
 	/* The lane's thread. */
 	struct vg_consumer in;

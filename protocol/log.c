@@ -46,11 +46,14 @@ static int log_fd = STDERR_FILENO;
 static bool journal_is(int fd)
 {
 	const char *text = secure_getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
+	char is[48];
 	struct stat st;
 
-	return text && sscanf(text, "%llu:%llu", &device, &inode) == 2 && !fstat(fd, &st) &&
-	       st.st_dev == device && st.st_ino == inode;
+	if (!text || fstat(fd, &st))
+		return false;
+	snprintf(is, sizeof(is), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
+	return !strcmp(is, text);
 }
 
 /* Do lines go to the journal? Looked up once; racing threads find the same answer. */

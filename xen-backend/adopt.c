@@ -16,6 +16,7 @@
 #include <libgen.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
@@ -105,13 +106,25 @@ int be_adopt_bind(struct be_session *session)
 
 /* --- finding --------------------------------------------------------------------------------- */
 
+/* And over the dash behind it. What is not a number comes out as one that is written differently. */
+static uint64_t number_take(const char **at, int base)
+{
+	char *rest;
+	uint64_t value = strtoull(*at, &rest, base);
+
+	*at = *rest == '-' ? rest + 1 : rest;
+	return value;
+}
+
 static bool name_parse(const char *name, struct be_found *found)
 {
+	const char *at = name;
 	char again[64];
 
-	if (sscanf(name, "%u-%u-%u-%" SCNx64, &found->domid, &found->devid, &found->session,
-		   &found->settings_print) != 4)
-		return false;
+	found->domid = (uint32_t)number_take(&at, 10);
+	found->devid = (uint32_t)number_take(&at, 10);
+	found->session = (uint32_t)number_take(&at, 10);
+	found->settings_print = number_take(&at, 16);
 	/* Exactly as it would be written. */
 	snprintf(again, sizeof(again), NAME_FORMAT, found->domid, found->devid, found->session,
 		 found->settings_print);

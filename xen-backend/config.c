@@ -27,9 +27,9 @@ enum option_kind {
 struct option {
 	const char *name;
 	enum option_kind kind;
+	bool fixed; /* takes effect at a restart only */
 	size_t offset, size;
 	uint32_t min, max;
-	bool fixed; /* takes effect at a restart only */
 	const char *value_default;
 	const char *help;
 };
@@ -38,25 +38,25 @@ struct option {
 
 /* xen-vgpud.conf shows each of these with its default, as a comment. */
 static const struct option options[] = {
-	{"executor", OPTION_PATH, FIELD(executor), 0, 0, false, "",
+	{"executor", OPTION_PATH, false, FIELD(executor), 0, 0, "",
 	 "program that serves one guest process; default: vgpu-executor beside this program, or in\n"
 	 "      ../libexec/vgpu"},
-	{"user", OPTION_NAME, FIELD(user), 0, 0, false, "vgpu", "user that executors become"},
-	{"socket", OPTION_PATH, FIELD(socket), 0, 0, true, "/run/vgpu/xen-vgpud.sock",
+	{"user", OPTION_NAME, false, FIELD(user), 0, 0, "vgpu", "user that executors become"},
+	{"socket", OPTION_PATH, true, FIELD(socket), 0, 0, "/run/vgpu/xen-vgpud.sock",
 	 "control socket of the vgpu command"},
-	{"session-dir", OPTION_PATH, FIELD(session_dir), 0, 0, true, "/run/vgpu/sessions",
+	{"session-dir", OPTION_PATH, true, FIELD(session_dir), 0, 0, "/run/vgpu/sessions",
 	 "folder of the executors' sockets, by which a new xen-vgpud finds them"},
-	{"log-level", OPTION_LEVEL, FIELD(log_level), 0, 0, false, "info",
+	{"log-level", OPTION_LEVEL, false, FIELD(log_level), 0, 0, "info",
 	 "error, warn, info, call or data"},
-	{"open-timeout", OPTION_NUMBER, FIELD(open_timeout), 1, 600, false, "60",
+	{"open-timeout", OPTION_NUMBER, false, FIELD(open_timeout), 1, 600, "60",
 	 "seconds that an executor may take to open a session"},
-	{"request-timeout", OPTION_NUMBER, FIELD(request_timeout), 1, 600, false, "30",
+	{"request-timeout", OPTION_NUMBER, false, FIELD(request_timeout), 1, 600, "30",
 	 "seconds that an executor may take to map or unmap pages"},
-	{"exit-timeout", OPTION_NUMBER, FIELD(exit_timeout), 1, 60, false, "3",
+	{"exit-timeout", OPTION_NUMBER, false, FIELD(exit_timeout), 1, 60, "3",
 	 "seconds that an executor has to end before it gets SIGTERM, two more before SIGKILL"},
-	{"adopt-timeout", OPTION_NUMBER, FIELD(adopt_timeout), 0, 86400, false, "60",
+	{"adopt-timeout", OPTION_NUMBER, false, FIELD(adopt_timeout), 0, 86400, "60",
 	 "seconds that sessions go on without xen-vgpud and wait for the next; 0: they end with it"},
-	{"max-executors", OPTION_NUMBER, FIELD(max_executors), 1, 4096, false, "256",
+	{"max-executors", OPTION_NUMBER, false, FIELD(max_executors), 1, 4096, "256",
 	 "executors in all; each guest process that uses a vGPU has one"},
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))

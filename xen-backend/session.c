@@ -33,10 +33,17 @@
  * less than vgpu-frontd waits. */
 #define UNSHARE_S         590u
 #define MESSAGES_PER_TURN 32
+/* For an executor to answer ADOPT, at most: vgpu-frontd waits 45 s for all of them. */
+#define ADOPT_S 30u
 
 static const struct be_config *config_of(const struct be_session *session)
 {
 	return &session->device->daemon->config;
+}
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
 }
 
 static void answer_tag(struct be_session *session, uint32_t tag, int32_t status, const char *text)
@@ -333,7 +340,7 @@ bool be_session_adopt(struct be_device *device, const struct be_found *found)
 		return false;
 	s->state = BE_SESSION_ADOPTING;
 	s->adopted = true;
-	s->adopt_by = be_now_ms() + config_of(s)->request_timeout * 1000ull;
+	s->adopt_by = be_now_ms() + min_u32(config_of(s)->request_timeout, ADOPT_S) * 1000ull;
 	s->settings_print = found->settings_print;
 	memcpy(s->path, found->path, sizeof(s->path));
 	s->sock = found->sock;
@@ -440,11 +447,6 @@ static void session_adopted(struct be_session *session, struct vg_packet *packet
 }
 
 /* --- the executor's side --------------------------------------------------------------------- */
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
 
 /* What the guest gets to see of an executor's answer: only fields that mean something. */
 static void answer_clean(const struct be_session *session, const struct be_request *request,

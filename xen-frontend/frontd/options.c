@@ -44,23 +44,23 @@ enum option_kind {
 struct option {
 	const char *name;
 	enum option_kind kind;
+	bool fixed; /* takes effect at a restart only */
 	size_t offset, size;
 	unsigned long min, max;
-	bool fixed; /* takes effect at a restart only */
 };
 
 #define FIELD(f) offsetof(struct fe_options, f), sizeof(((struct fe_options *)0)->f)
 
 /* vgpu-frontd.conf shows each of these with its default, as a comment. */
 static const struct option options_known[] = {
-	{"socket", OPTION_TEXT, FIELD(socket_path), 0, 0, true},
-	{"group", OPTION_TEXT, FIELD(group), 0, 0, true},
-	{"socket-mode", OPTION_OCTAL, FIELD(socket_mode), 0, 0777, true},
-	{"max-sessions", OPTION_NUMBER, FIELD(sessions_max), 1, 4096, false},
-	{"max-sessions-per-user", OPTION_NUMBER, FIELD(sessions_max_user), 1, 4096, false},
-	{"max-pages", OPTION_NUMBER, FIELD(pages_max), 16, 1u << 24, false},
-	{"max-pages-per-user", OPTION_NUMBER, FIELD(pages_max_user), 16, 1u << 24, false},
-	{"log-level", OPTION_LEVEL, FIELD(level), 0, 0, false},
+	{"socket", OPTION_TEXT, true, FIELD(socket_path), 0, 0},
+	{"group", OPTION_TEXT, true, FIELD(group), 0, 0},
+	{"socket-mode", OPTION_OCTAL, true, FIELD(socket_mode), 0, 0777},
+	{"max-sessions", OPTION_NUMBER, false, FIELD(sessions_max), 1, 4096},
+	{"max-sessions-per-user", OPTION_NUMBER, false, FIELD(sessions_max_user), 1, 4096},
+	{"max-pages", OPTION_NUMBER, false, FIELD(pages_max), 16, 1u << 24},
+	{"max-pages-per-user", OPTION_NUMBER, false, FIELD(pages_max_user), 16, 1u << 24},
+	{"log-level", OPTION_LEVEL, false, FIELD(level), 0, 0},
 };
 #define OPTIONS (sizeof(options_known) / sizeof(options_known[0]))
 

@@ -171,7 +171,8 @@ int fake_executor_main(int argc, char **argv)
 		listens |= !strncmp(argv[i], "--listen-fd=", 12);
 		for (int n = 0; n < 3; n++)
 			if (!strncmp(argv[i], names[n], strlen(names[n])))
-				identity[n] = (unsigned int)atoi(argv[i] + strlen(names[n]));
+				identity[n] =
+					(unsigned int)strtoul(argv[i] + strlen(names[n]), NULL, 10);
 	}
 	if (stats == MAP_FAILED || stats->magic != VG_STATS_MAGIC || stray_fds() || argc < 14)
 		return 9;
