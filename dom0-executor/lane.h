@@ -48,9 +48,9 @@ struct ex_lane {
 	struct vg_producer out;
 	uint64_t number; /* of the command under execution */
 	uint64_t spin_ns;
-	bool spin_fixed;      /* by --spin-us */
 	uint64_t context;     /* guest handle of the current context, 0: none */
 	uint64_t reply_start; /* out.pos before the reply under way */
+	bool spin_fixed;      /* by --spin-us */
 	bool reply_hidden;    /* its head is in the ring, unpublished */
 	uint8_t *args;
 	size_t args_room;
