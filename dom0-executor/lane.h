@@ -37,19 +37,20 @@ struct ex_lane {
 	struct vg_lane_shared *shared;
 	int stop_fd; /* eventfd: readable once the lane is to stop */
 	pthread_t thread;
-	atomic_bool stop; /* run what is in the ring, then end */
-	atomic_bool done; /* the thread has nothing more to do with the session */
-	bool stopping;    /* the main thread's: UNSHARE has come */
 	uint32_t unshare_tag;
+	uint32_t unshare_peer; /* ex_session.peer that asked: no other hears the answer */
+	atomic_bool stop;      /* run what is in the ring, then end */
+	atomic_bool done;      /* the thread has nothing more to do with the session */
+	bool stopping;         /* the main thread's: UNSHARE has come */
 
 	/* The lane's thread. */
 	struct vg_consumer in;
 	struct vg_producer out;
 	uint64_t number; /* of the command under execution */
 	uint64_t spin_ns;
-	bool spin_fixed;      /* by --spin-us */
 	uint64_t context;     /* guest handle of the current context, 0: none */
 	uint64_t reply_start; /* out.pos before the reply under way */
+	bool spin_fixed;      /* by --spin-us */
 	bool reply_hidden;    /* its head is in the ring, unpublished */
 	uint8_t *args;
 	size_t args_room;

@@ -4,8 +4,9 @@
  *
  * One process per guest process, started by xen-vgpud (Xen) or vgpu-run (local). It opens what needs
  * privileges (/dev/xen/gntdev), gives them up for good, opens the driver library, and only then reads
- * the first message. It ends with its control socket; the kernel and the driver then free
- * whatever the guest process had.
+ * the first message. It ends when it is told to, or with its control socket; where it has a socket to
+ * listen on, it outlives xen-vgpud and waits for the next one (adopt.c). The kernel and the driver
+ * then free whatever the guest process had.
  *
  * Threads: this one serves the control socket; one per lane replays calls; the driver's own ones may
  * call back (host_func.c). Trusts whoever started it and the driver library, and nothing that

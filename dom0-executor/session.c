@@ -20,6 +20,7 @@
 #include "protocol/calls.h"
 #include "protocol/socket.h"
 
+#include "dom0-executor/adopt.h"
 #include "dom0-executor/lane.h"
 #include "dom0-executor/link.h"
 #include "dom0-executor/memory.h"
@@ -133,6 +134,7 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 	session->settings = settings;
 	session->channel = channel;
 	session->control_fd = settings->control_fd;
+	session->owner = geteuid();
 	session->regions_pinned = -1;
 	session_init_locks(session);
 	ex_order_init(&session->order);
@@ -188,7 +190,7 @@ void ex_session_dispose(struct ex_session *session)
 
 static void answer_send(struct ex_session *session, const struct vg_packet *packet)
 {
-	int rc = vg_packet_send(session->control_fd, packet);
+	int rc = session->control_fd < 0 ? 0 : vg_packet_send(session->control_fd, packet);
 
 	if (rc && rc != -EPIPE)
 		vg_warn(&session->who, "event=answer-lost error=\"%s\"", strerror(-rc));
@@ -268,6 +270,9 @@ static void session_open(struct ex_session *session, struct vg_packet *packet,
 	}
 	vg_log_clean(open->comm);
 	session->opened = true;
+	session->guest_uid = open->uid;
+	session->started = time(NULL);
+	memcpy(session->comm, open->comm, sizeof(session->comm));
 	session->stats.page->pid = open->pid;
 	reply.msg.u.answer.limits = session->settings->limits;
 	vg_info(&session->who, "event=open comm=\"%s\" uid=%u", open->comm, open->uid);
@@ -281,6 +286,10 @@ static void session_message(struct ex_session *session, struct vg_packet *packet
 {
 	if (packet->msg.type == VG_CTL_OPEN) {
 		session_open(session, packet, driver_error);
+		return;
+	}
+	if (packet->msg.type == VG_CTL_ADOPT && session->settings->listen_fd >= 0) {
+		ex_adopt_answer(session, packet);
 		return;
 	}
 	if (!session->opened) {
@@ -307,11 +316,18 @@ static int session_receive(struct ex_session *session, const char *driver_error)
 	struct vg_packet packet;
 	int rc = vg_packet_recv(session->control_fd, &packet, 0);
 
+	/* A peer that left without having read all of our answers shows as a reset, once, ahead of what
+	 * it has said before. */
+	if (rc == -EPIPE)
+		rc = vg_packet_recv(session->control_fd, &packet, 0);
 	if (rc == -ETIMEDOUT)
 		return 0;
 	if (rc == -EPIPE) {
 		vg_info(&session->who, "event=peer-gone");
-		session->closing = true;
+		if (session->settings->listen_fd >= 0)
+			ex_adopt_begin(session);
+		else
+			session->closing = true;
 		return 0;
 	}
 	if (rc) {
@@ -338,10 +354,13 @@ int ex_session_serve(struct ex_session *session, const char *driver_error)
 	uint64_t count;
 
 	while (!session->closing && !breach_status(session)) {
-		struct pollfd fds[2] = {{.fd = session->control_fd, .events = POLLIN},
+		bool alone = session->control_fd < 0;
+		struct pollfd fds[2] = {{.fd = alone ? session->settings->listen_fd
+						     : session->control_fd,
+					 .events = POLLIN},
 					{.fd = session->wake_fd, .events = POLLIN}};
 
-		if (poll(fds, 2, -1) < 0 && errno != EINTR) {
+		if (poll(fds, 2, ex_adopt_wait_ms(session)) < 0 && errno != EINTR) {
 			ex_session_breach(session, -errno, "poll");
 			break;
 		}
@@ -349,8 +368,12 @@ int ex_session_serve(struct ex_session *session, const char *driver_error)
 		    read(session->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 			ex_session_breach(session, -errno, "eventfd");
 		ex_lanes_reap(session);
-		if (fds[0].revents)
+		if (fds[0].revents && alone)
+			ex_adopt_accept(session);
+		else if (fds[0].revents)
 			session_receive(session, driver_error);
+		if (session->adopt_by)
+			ex_adopt_check(session);
 	}
 	if (breach_status(session)) {
 		gone_send(session);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "protocol/control.h"
 #include "protocol/log.h"
@@ -50,11 +51,17 @@ struct ex_session {
 	struct ex_account account;
 	struct ex_pools pools;
 	struct ex_usage usage;
-	bool soft; /* the driver is libcuda-soft, whose device is this process's own */
-	int control_fd;
+	bool soft;          /* the driver is libcuda-soft, whose device is this process's own */
+	int control_fd;     /* -1 while nobody is there */
+	uint32_t peer;      /* counts who has been at its other end */
+	uid_t owner;        /* who started us, and may adopt us */
+	uint64_t adopt_by;  /* ms; alone since the peer has gone, until then. 0: not alone */
+	uint32_t guest_uid; /* the guest's words, for whoever adopts us */
+	int64_t started;    /* seconds since the epoch */
+	char comm[VG_COMM_MAX];
 	int wake_fd; /* eventfd: a lane has ended, or there was a breach */
 	bool opened;
-	bool closing; /* CLOSE or the end of the socket was seen */
+	bool closing; /* CLOSE was seen, or the end of a socket that nobody follows */
 
 	atomic_bool ending; /* waits of every kind end when they see it */
 	pthread_mutex_t breach_lock;

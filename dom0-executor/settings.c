@@ -31,6 +31,8 @@ enum option_id {
 	OPT_USER,
 	OPT_LOG_LEVEL,
 	OPT_SPIN,
+	OPT_LISTEN_FD,
+	OPT_ADOPT_TIMEOUT,
 	OPT_HELP,
 };
 
@@ -52,6 +54,8 @@ static const struct option options[] = {
 	{"user", required_argument, NULL, OPT_USER},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
 	{"spin-us", required_argument, NULL, OPT_SPIN},
+	{"listen-fd", required_argument, NULL, OPT_LISTEN_FD},
+	{"adopt-timeout", required_argument, NULL, OPT_ADOPT_TIMEOUT},
 	{"help", no_argument, NULL, OPT_HELP},
 	{NULL, 0, NULL, 0},
 };
@@ -67,6 +71,9 @@ void ex_settings_help(void)
 	     "  --stats-fd=N           memfd for counters\n"
 	     "  --account-fd=N --account-slot=N   memfd of the account of the vGPU's memory, and\n"
 	     "                         this executor's place in it\n"
+	     "  --listen-fd=N          socket on which another xen-vgpud may take over when the one\n"
+	     "                         at the control socket has gone\n"
+	     "  --adopt-timeout=N      seconds to wait for that (60)\n"
 	     "  --domid=N --devid=N --session=N   whom it serves (domid is needed for xen)\n"
 	     "  --driver=soft|default|PATH        libcuda-soft, the system's libcuda, another\n"
 	     "  --gpu=INDEX|UUID       the only GPU to be seen\n"
@@ -164,6 +171,8 @@ static int option_set(struct ex_settings *s, int id, const char *text)
 	case OPT_MAX_LANE_PAGES: return number32(text, UINT32_MAX, &s->limits.lane_pages);
 	case OPT_MAX_REGION_PAGES: return number32(text, UINT32_MAX, &s->limits.region_pages);
 	case OPT_USER: s->user = text; return 0;
+	case OPT_LISTEN_FD: return descriptor(text, &s->listen_fd);
+	case OPT_ADOPT_TIMEOUT: return number32(text, 86400, &s->adopt_timeout);
 	case OPT_SPIN: return number32(text, 1000000, &s->spin_us);
 	case OPT_LOG_LEVEL: return vg_log_level_parse(text, &s->log_level);
 	case OPT_HELP: s->help = true; return 0;
@@ -197,6 +206,8 @@ int ex_settings_parse(struct ex_settings *settings, int argc, char **argv)
 		.control_fd = -1,
 		.stats_fd = -1,
 		.account_fd = -1,
+		.listen_fd = -1,
+		.adopt_timeout = 60,
 		.domid = VG_LOG_NOBODY,
 		.devid = VG_LOG_NOBODY,
 		.session = VG_LOG_NOBODY,

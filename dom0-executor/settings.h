@@ -15,6 +15,8 @@ struct ex_settings {
 	int stats_fd;   /* -1: none */
 	int account_fd; /* of the vGPU's account, -1: none */
 	uint32_t account_slot;
+	int listen_fd;          /* where another xen-vgpud may adopt us; -1: nowhere */
+	uint32_t adopt_timeout; /* seconds to wait for it */
 	int64_t domid;
 	int64_t devid;
 	int64_t session;

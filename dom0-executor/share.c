@@ -152,13 +152,15 @@ void ex_lanes_reap(struct ex_session *session)
 {
 	for (unsigned int i = 0; i < VG_LANES_MAX; i++) {
 		struct ex_lane *lane = session->lanes[i];
-		uint32_t tag;
+		uint32_t tag, asked;
 
 		if (!lane || !lane->stopping || !atomic_load(&lane->done))
 			continue;
 		tag = lane->unshare_tag;
+		asked = lane->unshare_peer;
 		lane_reap(session, lane);
-		ex_session_answer(session, tag, 0, NULL);
+		if (asked == session->peer)
+			ex_session_answer(session, tag, 0, NULL);
 	}
 }
 
@@ -166,12 +168,14 @@ static void lane_unshare(struct ex_session *session, uint32_t id, uint32_t tag)
 {
 	struct ex_lane *lane = id < VG_LANES_MAX ? session->lanes[id] : NULL;
 
-	if (!lane || lane->stopping) {
+	/* Another xen-vgpud may ask again for what the last one was not told. */
+	if (!lane || (lane->stopping && lane->unshare_peer == session->peer)) {
 		ex_session_answer(session, tag, -ENOENT, "no lane of that number is open");
 		return;
 	}
 	lane->stopping = true;
 	lane->unshare_tag = tag;
+	lane->unshare_peer = session->peer;
 	ex_lane_stop(lane);
 	ex_lanes_reap(session);
 }

@@ -22,7 +22,7 @@ static int page_map(struct ex_stats *stats, int fd)
 		return -errno;
 	stats->page = page;
 	stats->mapped = true;
-	close(fd);
+	stats->fd = fd;
 	return 0;
 }
 
@@ -30,7 +30,7 @@ int ex_stats_init(struct ex_stats *stats, int fd)
 {
 	int rc = 0;
 
-	*stats = (struct ex_stats){0};
+	*stats = (struct ex_stats){.fd = -1};
 	if (fd >= 0)
 		rc = page_map(stats, fd);
 	else
@@ -49,6 +49,9 @@ void ex_stats_dispose(struct ex_stats *stats)
 	else
 		free(stats->page);
 	stats->page = NULL;
+	if (stats->fd >= 0)
+		close(stats->fd);
+	stats->fd = -1;
 }
 
 void ex_stats_command(struct ex_stats *stats, unsigned int op, bool async, int32_t result)

@@ -14,9 +14,10 @@
 struct ex_stats {
 	struct vg_stats *page; /* mapped or allocated; never NULL after init */
 	bool mapped;
+	int fd; /* owned, of the mapped page: goes to the next xen-vgpud; -1: none */
 };
 
-/* fd: -1 or a memfd of at least sizeof(struct vg_stats), which is closed. 0 or a negative errno. */
+/* fd: -1 or a memfd of at least sizeof(struct vg_stats), which becomes ours. 0 or a negative errno. */
 int ex_stats_init(struct ex_stats *stats, int fd);
 void ex_stats_dispose(struct ex_stats *stats);
 

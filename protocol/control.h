@@ -4,7 +4,8 @@
  *
  *   client  <-> broker    SOCK_SEQPACKET UNIX socket (vgpu-frontd's on Xen, vgpu-run's locally)
  *   broker  <-> backend   control ring in one granted page (Xen only)
- *   backend <-> executor  SOCK_SEQPACKET socketpair (Xen only)
+ *   backend <-> executor  SOCK_SEQPACKET socketpair (Xen only); after a restart of the backend a
+ *                         connection to the socket that the executor listens on
  *
  * On the local channel the executor itself stands at the other end of the client's socket.
  *
@@ -13,7 +14,10 @@
  * and each request gets exactly one answer with the same `tag`. Nothing here is in the way
  * of CUDA calls: it runs once per session, thread, and pool of pinned memory.
  *
- * The end of a socket is the end of the session: each side treats EOF as the peer's death.
+ * The end of a client's socket is the end of its session: each side treats EOF as the peer's death. The
+ * backend may go and come back: executors wait to be adopted, the broker keeps its clients, and on
+ * the new connection says which sessions it still has (RESUME). What either side does not know any
+ * more, the other drops.
  */
 #ifndef VG_CONTROL_H
 #define VG_CONTROL_H
@@ -32,6 +36,14 @@ enum vg_control_type {
 	VG_CTL_UNSHARE = 4, /* drop a share: u.unshare; answered when nothing is mapped any more */
 	VG_CTL_CLOSE = 5,   /* end the session in order */
 	VG_CTL_GONE = 6, /* unsolicited, downwards: the session has ended; status, text say why */
+	/*
+	 * Broker to backend, on a new connection, before any other request: the broker has this session
+	 * from an earlier connection. Refused: it is no more. Session 0 comes last: that was all; it is
+	 * answered when all other sessions of the device have ended.
+	 */
+	VG_CTL_RESUME = 7,
+	/* Backend to executor, first on a connection to its listening socket: u.adopt both ways. */
+	VG_CTL_ADOPT = 8,
 };
 
 enum vg_share_kind {
@@ -93,9 +105,22 @@ struct vg_control_answer {
 	uint32_t pad;
 };
 
+/* ADOPT, of which only `protocol` is set, and its answer: what the next backend is to know. */
+struct vg_control_adopt {
+	uint32_t protocol; /* VG_PROTOCOL_VERSION of the sender */
+	uint32_t domid;
+	uint32_t devid;
+	uint16_t opened;       /* 1: OPEN was answered with success */
+	uint16_t account_slot; /* the session's place in the vGPU's account */
+	uint32_t pid;          /* of OPEN, like uid and comm: for logs only */
+	uint32_t uid;
+	int64_t started; /* seconds since the epoch */
+	char comm[VG_COMM_MAX];
+};
+
 /*
  * One message. `session` numbers sessions of one device on the control ring and in the backend;
- * clients and executors have only one session and leave it 0.
+ * clients and executors have only one session and leave it 0, but in the answer to ADOPT.
  */
 struct vg_control {
 	uint32_t type; /* enum vg_control_type */
@@ -107,6 +132,7 @@ struct vg_control {
 		struct vg_control_share share;
 		struct vg_control_unshare unshare;
 		struct vg_control_answer answer;
+		struct vg_control_adopt adopt;
 		uint8_t size[48];
 	} u;
 	char text
@@ -120,6 +146,7 @@ _Static_assert(sizeof(struct vg_control) == 256, "layout of a control message");
  *   local  client -> executor, SHARE of a region: memfd
  *   xen    broker -> client,   answer to SHARE:   gntalloc, evtchn (lanes only)
  *   xen    backend -> executor, SHARE of a lane:  evtchn, bound; u.share.port is then the local port
+ *   xen    executor -> backend, answer to ADOPT:  memfd of the counters, memfd of the account
  */
 #define VG_CONTROL_FDS_MAX 3
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,14 +37,36 @@ const char *vg_log_level_name(enum vg_log_level level)
 	return level_names[level];
 }
 
-/* Does standard error go to the journal? Looked up once; racing threads find the same answer. */
+static int log_fd = STDERR_FILENO;
+
+/*
+ * JOURNAL_STREAM names the device and inode of the stream that a service was started with: whoever
+ * has inherited it, but writes elsewhere, does not write to the journal.
+ */
+static bool journal_is(int fd)
+{
+	const char *text = secure_getenv("JOURNAL_STREAM");
+	char is[48];
+	struct stat st;
+
+	if (!text || fstat(fd, &st))
+		return false;
+	snprintf(is, sizeof(is), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
+	return !strcmp(is, text);
+}
+
+/* Do lines go to the journal? Looked up once; racing threads find the same answer. */
 static bool to_journal(void)
 {
 	static int answer = -1;
 	int known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
 
 	if (known < 0) {
-		known = secure_getenv("JOURNAL_STREAM") != NULL;
+		int keep = errno;
+
+		known = journal_is(log_fd);
+		errno = keep;
 		__atomic_store_n(&answer, known, __ATOMIC_RELAXED);
 	}
 	return known;
@@ -57,8 +80,6 @@ static size_t add_number(char *line, size_t used, const char *key, int64_t numbe
 
 	return used + (size_t)n;
 }
-
-static int log_fd = STDERR_FILENO;
 
 void vg_log_set_fd(int fd)
 {

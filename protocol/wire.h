@@ -41,7 +41,7 @@
 #define VG_PAGE_SIZE 4096u
 
 /* Raised when the layout of anything in wire.h or control.h changes. */
-#define VG_PROTOCOL_VERSION 2u
+#define VG_PROTOCOL_VERSION 3u
 
 #define VG_LANE_MAGIC       0x656e616cu /* "lane" */
 

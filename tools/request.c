@@ -60,10 +60,23 @@ static char *receive_line(int fd)
 	return NULL;
 }
 
+/* Of the control socket's protocol (docs/control-socket.md). */
+#define PROTOCOL 1
+
 static struct json_object *answer_check(struct json_object *answer)
 {
 	struct json_object *value;
 
+	if (answer && json_object_object_get_ex(answer, "vgpu", &value) &&
+	    json_object_get_int(value) != PROTOCOL) {
+		vgpu_fail(
+			"xen-vgpud speaks version %d of the control socket's protocol, this vgpu %d: "
+			"install the same release of both",
+			json_object_get_int(value), PROTOCOL);
+		json_object_put(answer);
+		errno = 0;
+		return NULL;
+	}
 	if (answer && json_object_object_get_ex(answer, "ok", &value) &&
 	    json_object_get_boolean(value))
 		return answer;
@@ -84,7 +97,7 @@ struct json_object *vgpu_request(struct vgpu *vgpu, const char *name, struct jso
 
 	if (!request)
 		request = json_object_new_object();
-	json_object_object_add(request, "vgpu", json_object_new_int(1));
+	json_object_object_add(request, "vgpu", json_object_new_int(PROTOCOL));
 	json_object_object_add(request, "request", json_object_new_string(name));
 	if (fd >= 0 && send_line(fd, json_object_to_json_string_ext(request, 0)))
 		line = receive_line(fd);

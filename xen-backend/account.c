@@ -3,6 +3,8 @@
  * The account of a vGPU's device memory (protocol/account.h), from the side of who starts executors: a
  * page for each device, a slot in it for each session. What executors write is printed, never used.
  *
+ * The next xen-vgpud takes the page over from the executors that it adopts, and sweeps when all have told.
+ *
  * A slot is a session's until its executor has been reaped. Then the driver has freed what the process
  * held, and nobody is left who could write the slot: it is cleared here, and nowhere else, together with
  * all slots that are nobody's, so that what a hostile executor has scribbled there ends with it too.
@@ -10,6 +12,8 @@
 #include "xen-backend/daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int be_account_open(struct be_device *device)
@@ -51,8 +55,59 @@ int be_account_slot(const struct be_device *device)
 	return -EBUSY;
 }
 
+static bool same_file(int a, int b)
+{
+	struct stat one, other;
+
+	return !fstat(a, &one) && !fstat(b, &other) && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
+static int account_take_over(struct be_device *device, int fd)
+{
+	int ours;
+
+	if (!be_adopt_sealed(fd, sizeof(struct vg_account)))
+		return -EINVAL;
+	ours = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (ours < 0)
+		return -errno;
+	if (vg_account_map(ours, &device->account)) {
+		close(ours);
+		return -EINVAL;
+	}
+	device->account_fd = ours;
+	return 0;
+}
+
+const char *be_account_adopt(struct be_session *session, int fd, unsigned int slot)
+{
+	struct be_device *device = session->device;
+
+	if (fd < 0 || slot >= VG_ACCOUNT_SLOTS)
+		return "the executor handed over no account";
+	if (device->account ? !same_file(device->account_fd, fd)
+			    : account_take_over(device, fd) != 0)
+		return "the executor handed over another account than the vGPU's";
+	if (slot_used(device, slot))
+		return "the executor has another's place in the vGPU's account";
+	session->account_slot = slot;
+	return NULL;
+}
+
+/* Some that run may not have said yet which slot is theirs. */
+static bool adopting(const struct be_device *device)
+{
+	for (const struct be_session *s = device->sessions; s; s = s->next)
+		if (s->state == BE_SESSION_ADOPTING)
+			return true;
+	return false;
+}
+
 void be_account_sweep(struct be_device *device)
 {
+	if (adopting(device))
+		return;
 	for (unsigned int slot = 0; device->account && slot < VG_ACCOUNT_SLOTS; slot++)
 		if (!slot_used(device, slot))
 			vg_account_set(device->account, slot, 0);

@@ -5,12 +5,12 @@
  */
 #include "xen-backend/config.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/conf.h"
 #include "xenstore-schema/schema.h"
 
 #ifndef VG_SYSCONFDIR
@@ -27,6 +27,7 @@ enum option_kind {
 struct option {
 	const char *name;
 	enum option_kind kind;
+	bool fixed; /* takes effect at a restart only */
 	size_t offset, size;
 	uint32_t min, max;
 	const char *value_default;
@@ -37,21 +38,25 @@ struct option {
 
 /* xen-vgpud.conf shows each of these with its default, as a comment. */
 static const struct option options[] = {
-	{"executor", OPTION_PATH, FIELD(executor), 0, 0, "",
+	{"executor", OPTION_PATH, false, FIELD(executor), 0, 0, "",
 	 "program that serves one guest process; default: vgpu-executor beside this program, or in\n"
 	 "      ../libexec/vgpu"},
-	{"user", OPTION_NAME, FIELD(user), 0, 0, "vgpu", "user that executors become"},
-	{"socket", OPTION_PATH, FIELD(socket), 0, 0, "/run/vgpu/xen-vgpud.sock",
+	{"user", OPTION_NAME, false, FIELD(user), 0, 0, "vgpu", "user that executors become"},
+	{"socket", OPTION_PATH, true, FIELD(socket), 0, 0, "/run/vgpu/xen-vgpud.sock",
 	 "control socket of the vgpu command"},
-	{"log-level", OPTION_LEVEL, FIELD(log_level), 0, 0, "info",
+	{"session-dir", OPTION_PATH, true, FIELD(session_dir), 0, 0, "/run/vgpu/sessions",
+	 "folder of the executors' sockets, by which a new xen-vgpud finds them"},
+	{"log-level", OPTION_LEVEL, false, FIELD(log_level), 0, 0, "info",
 	 "error, warn, info, call or data"},
-	{"open-timeout", OPTION_NUMBER, FIELD(open_timeout), 1, 600, "60",
+	{"open-timeout", OPTION_NUMBER, false, FIELD(open_timeout), 1, 600, "60",
 	 "seconds that an executor may take to open a session"},
-	{"request-timeout", OPTION_NUMBER, FIELD(request_timeout), 1, 600, "30",
+	{"request-timeout", OPTION_NUMBER, false, FIELD(request_timeout), 1, 600, "30",
 	 "seconds that an executor may take to map or unmap pages"},
-	{"exit-timeout", OPTION_NUMBER, FIELD(exit_timeout), 1, 60, "3",
+	{"exit-timeout", OPTION_NUMBER, false, FIELD(exit_timeout), 1, 60, "3",
 	 "seconds that an executor has to end before it gets SIGTERM, two more before SIGKILL"},
-	{"max-executors", OPTION_NUMBER, FIELD(max_executors), 1, 4096, "256",
+	{"adopt-timeout", OPTION_NUMBER, false, FIELD(adopt_timeout), 0, 86400, "60",
+	 "seconds that sessions go on without xen-vgpud and wait for the next; 0: they end with it"},
+	{"max-executors", OPTION_NUMBER, false, FIELD(max_executors), 1, 4096, "256",
 	 "executors in all; each guest process that uses a vGPU has one"},
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -132,60 +137,14 @@ void be_config_init(struct be_config *config)
 		option_store(config, &options[i], options[i].value_default);
 }
 
-/* Cuts blanks off both ends, in place. */
-static char *trim(char *text)
+static int config_take(void *context, const char *name, const char *value, char *why)
 {
-	size_t length;
-
-	while (isspace((unsigned char)*text))
-		text++;
-	length = strlen(text);
-	while (length && isspace((unsigned char)text[length - 1]))
-		text[--length] = '\0';
-	return text;
-}
-
-static int config_line(struct be_config *config, char *line, char *why)
-{
-	char *text = trim(line);
-	char *equals;
-
-	if (!*text || *text == '#')
-		return 0;
-	equals = strchr(text, '=');
-	if (!equals) {
-		snprintf(why, BE_CONFIG_WHY, "`%.80s` is not NAME = VALUE", text);
-		return -EINVAL;
-	}
-	*equals = '\0';
-	text = trim(text);
-	return be_config_set(config, text, trim(equals + 1), why);
+	return be_config_set(context, name, value, why);
 }
 
 int be_config_read(struct be_config *config, const char *path, bool required, char *why)
 {
-	char line[512], reason[BE_CONFIG_WHY - 100];
-	FILE *file = fopen(path, "re");
-	int number = 0, rc = 0;
-
-	if (!file) {
-		if (errno == ENOENT && !required)
-			return 0;
-		snprintf(why, BE_CONFIG_WHY, "%.80s: %s", path, strerror(errno));
-		return -errno;
-	}
-	while (!rc && fgets(line, sizeof(line), file)) {
-		char full[BE_CONFIG_WHY];
-
-		number++;
-		rc = config_line(config, line, full);
-		if (rc) {
-			snprintf(reason, sizeof(reason), "%.*s", (int)sizeof(reason) - 1, full);
-			snprintf(why, BE_CONFIG_WHY, "%.80s:%d: %s", path, number, reason);
-		}
-	}
-	fclose(file);
-	return rc;
+	return vg_conf_read(path, required, config_take, config, why);
 }
 
 /* --NAME=VALUE. Two passes over the line, since --config comes before the other options. */
@@ -238,4 +197,38 @@ const char *be_config_help(void)
 				 options[i].value_default, *options[i].value_default ? ")" : "",
 				 options[i].help);
 	return text;
+}
+
+static bool option_same(const struct option *option, const struct be_config *one,
+			const struct be_config *other)
+{
+	const char *a = (const char *)one + option->offset;
+	const char *b = (const char *)other + option->offset;
+
+	if (option->kind == OPTION_PATH || option->kind == OPTION_NAME)
+		return !strcmp(a, b);
+	return !memcmp(a, b, option->size);
+}
+
+bool be_config_adopt(struct be_config *config, const struct be_config *fresh, char *restart)
+{
+	bool changed = false;
+
+	*restart = '\0';
+	for (size_t i = 0; i < OPTIONS; i++) {
+		const struct option *option = &options[i];
+		size_t used = strlen(restart);
+
+		if (option_same(option, config, fresh))
+			continue;
+		if (option->fixed) {
+			snprintf(restart + used, BE_CONFIG_WHY - used, "%s%s", used ? ", " : "",
+				 option->name);
+			continue;
+		}
+		memcpy((char *)config + option->offset, (const char *)fresh + option->offset,
+		       option->size);
+		changed = true;
+	}
+	return changed;
 }

@@ -30,6 +30,7 @@
 struct be_daemon;
 struct be_device;
 struct be_tools;
+struct be_found;
 
 /* --- what has been, of a session that ended ------------------------------------------------- */
 
@@ -47,7 +48,9 @@ struct be_record {
 /* --- one guest process ----------------------------------------------------------------------- */
 
 enum be_session_state {
-	BE_SESSION_OPENING, /* OPEN has not been answered */
+	BE_SESSION_OPENING,  /* OPEN has not been answered */
+	BE_SESSION_ADOPTING, /* found running; ADOPT has not been answered */
+	BE_SESSION_ADOPTED,  /* the guest has not asked for it yet (RESUME) */
 	BE_SESSION_OPEN,
 	BE_SESSION_ENDING, /* the executor has been told to end, or has closed its socket */
 	BE_SESSION_DEAD,   /* reaped, reported; to be buried at the end of the turn */
@@ -61,15 +64,23 @@ struct be_request {
 	uint64_t deadline; /* ms */
 };
 
+#define BE_SESSION_PATH_MAX (BE_SESSION_DIR_MAX + 56)
+
 struct be_session {
 	struct be_device *device;
 	struct be_session *next;
 	enum be_session_state state;
-	uint32_t id;               /* chosen by the frontend, not 0 */
-	pid_t pid;                 /* of the executor; -1 once reaped */
-	int sock;                  /* owned; -1 once ended */
-	struct vg_stats *stats;    /* owned mapping, written by the executor */
-	unsigned int account_slot; /* in the device's account */
+	uint32_t id;                    /* chosen by the frontend, not 0 */
+	pid_t pid;                      /* of the executor; -1 once reaped */
+	int pidfd;                      /* owned; of the same process, whoever its parent is */
+	bool exited;                    /* pidfd says so; to be reaped */
+	int sock;                       /* owned; -1 once ended */
+	char path[BE_SESSION_PATH_MAX]; /* of the executor's socket; empty: it has none */
+	uint64_t settings_print;        /* of the device's settings that it was started with */
+	bool adopted;                   /* from an earlier xen-vgpud */
+	uint64_t adopt_by;              /* ms; while ADOPTING and ADOPTED */
+	struct vg_stats *stats;         /* owned mapping, written by the executor */
+	unsigned int account_slot;      /* in the device's account; VG_ACCOUNT_SLOTS: none */
 	struct be_request requests[VG_CTLRING_SLOTS];
 	bool close_asked; /* CLOSE waits for the executor's end */
 	uint32_t close_tag;
@@ -93,14 +104,49 @@ void be_session_request(struct be_session *session, const struct vg_control *msg
 void be_session_read(struct be_session *session);
 /* Ends it: closes the socket, later signals follow. The first reason stays. */
 void be_session_end(struct be_session *session, int32_t status, const char *reason);
-/* Time limits and the child's death. */
+/* Time limits and the executor's death. */
 void be_session_tick(struct be_session *session, uint64_t now);
 uint64_t be_session_deadline(const struct be_session *session); /* UINT64_MAX: none */
 void be_session_free(struct be_session *session);
+/*
+ * An executor that an earlier xen-vgpud has started, and a connection to it: asks it who it is. Takes
+ * the descriptors and says with false that it could not (they are closed then).
+ */
+bool be_session_adopt(struct be_device *device, const struct be_found *found);
+/* RESUME of the frontend. Answers by itself, now or later. */
+void be_session_resume(struct be_session *session, const struct vg_control *msg);
+/* It has been asked for, but its executor has not told who it is yet. */
+bool be_session_resuming(const struct be_session *session);
+
+/* --- executors that outlive us (adopt.c) ------------------------------------------------------- */
+
+/* A running executor, by the name that its socket was given. */
+struct be_found {
+	uint32_t domid, devid, session;
+	uint64_t settings_print;
+	char path[BE_SESSION_PATH_MAX];
+	int sock, pidfd;
+	pid_t pid;
+};
+
+/* The folder of their sockets. 0 or a negative errno with a message in `why` (BE_CONFIG_WHY). */
+int be_adopt_open(struct be_daemon *daemon, char *why);
+/* Finds those that run and makes sessions of them; what is left of dead ones is removed. */
+void be_adopt_scan(struct be_daemon *daemon);
+/* A socket for a new executor, bound to session->path. The descriptor or a negative errno. */
+int be_adopt_bind(struct be_session *session);
+/* The same for the same settings. */
+uint64_t be_settings_print(const struct vg_settings *settings);
+/* Maps counters that an executor has handed over, if they are what they must be; NULL otherwise. */
+struct vg_stats *be_stats_adopt(int fd);
+
+/* Is it a sealed memfd of at least so many bytes? An executor must not be able to make our reads fail. */
+bool be_adopt_sealed(int fd, size_t bytes);
 
 /* The descriptors of a new executor; each stays the caller's. */
 struct be_spawn_fds {
 	int control, stats, account;
+	int listener; /* -1: none */
 };
 
 /* fork and exec. The pid, or a negative errno. */
@@ -131,7 +177,7 @@ struct be_device {
 	bool buried;   /* to be freed at the end of the turn */
 
 	struct vg_settings settings;
-	bool usable;
+	bool usable, published;
 	char error[VG_TEXT_MAX * 2]; /* as in xenstore; empty: none there */
 	unsigned int failures;       /* attempts to connect in a row that failed */
 	uint64_t retry_at;           /* ms; no publishing or connecting before */
@@ -152,6 +198,9 @@ struct be_device {
 
 	struct vg_account *account; /* owned mapping, written by executors; NULL: not made yet */
 	int account_fd;             /* owned with it */
+	/* The frontend has said which sessions it still has; answered when the others have ended. */
+	bool resume_asked, resumed;
+	uint32_t resume_tag;
 };
 
 /* A line that the guest can provoke as often as it likes. */
@@ -176,11 +225,18 @@ void be_device_send(struct be_device *device, const struct vg_control *msg);
 void be_device_answer(struct be_device *device, const struct vg_control *request, int32_t status,
 		      const char *text);
 void be_device_flush(struct be_device *device);
+/* Answers the last RESUME once it is due. */
+void be_device_resumed(struct be_device *device);
 
 /* The account of its memory (account.c). open: 0 or a negative errno; may be called again. */
 int be_account_open(struct be_device *device);
 void be_account_close(struct be_device *device);
 int be_account_slot(const struct be_device *device); /* a free one, or -EBUSY */
+/*
+ * The account that the device's executors had before, and an adopted one's place in it. NULL, or why
+ * it cannot be that.
+ */
+const char *be_account_adopt(struct be_session *session, int fd, unsigned int slot);
 /* Clears what belongs to no executor any more: one has been reaped, its session is DEAD. */
 void be_account_sweep(struct be_device *device);
 uint64_t be_account_used(const struct be_device *device); /* bytes, the executors' words */
@@ -189,12 +245,16 @@ uint64_t be_account_used(const struct be_device *device); /* bytes, the executor
 
 struct be_daemon {
 	struct be_config config;
+	int argc; /* the command line, which a reload reads again */
+	char **argv;
 	struct xs_handle *xs;
 	struct vg_log_who who;
 	int signals; /* signalfd */
 	struct be_device *devices;
 	unsigned int device_count, executor_count;
-	bool rescan, stopping, child_died, too_many;
+	bool rescan, stopping, reload, too_many;
+	bool end_sessions; /* while stopping: they are not left to the next xen-vgpud */
+	bool adopt_again;  /* an executor could not be asked yet */
 	struct be_tools *tools;
 	struct be_record *history; /* ring of BE_HISTORY_MAX */
 	unsigned int history_next, history_count;
@@ -204,10 +264,17 @@ struct be_daemon {
 /* Devices in xenstore that we do not know yet; and those that have gone. */
 void be_devices_scan(struct be_daemon *daemon);
 struct be_device *be_devices_find(struct be_daemon *daemon, uint32_t domid, uint32_t devid);
+/* Found or made; NULL when there are too many. */
+struct be_device *be_devices_get(struct be_daemon *daemon, uint32_t domid, uint32_t devid);
 /* Takes all queued watch events and marks what they concern. */
 void be_devices_watch(struct be_daemon *daemon);
 
 void be_history_add(struct be_daemon *daemon, const struct be_session *session);
+
+/* Takes over what may change at run time, and says in the log what that was and what waits. */
+void be_reload(struct be_daemon *daemon, const struct be_config *fresh);
+/* From now on, of everything that logs; of one domain, or of all with -1. False: it has no vGPU. */
+bool be_log_level_set(struct be_daemon *daemon, int64_t domid, enum vg_log_level level);
 
 /* The vgpu command's socket (docs/control-socket.md). */
 int be_tools_open(struct be_daemon *daemon, char *why);
@@ -218,7 +285,7 @@ void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t c
 uint64_t be_now_ms(void);
 /* Waits for something to happen, at most a second, and acts on it. */
 void be_turn(struct be_daemon *daemon);
-/* Nothing of any guest is mapped and no executor runs. */
+/* Nothing of any guest is mapped here, and no executor runs that nobody will look after. */
 bool be_all_released(const struct be_daemon *daemon);
 
 #endif

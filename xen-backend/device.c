@@ -146,6 +146,7 @@ static void device_view(struct be_device *device, struct be_view *view)
 	if (view->backend == BE_XS_INITIALISING)
 		device->usable = true;
 	view->usable = device->usable;
+	view->published = device->published;
 }
 
 /* --- publishing ------------------------------------------------------------------------------ */
@@ -208,6 +209,7 @@ static void device_publish(struct be_device *device)
 		return;
 	}
 	snprintf(versions, sizeof(versions), "%u", VG_PROTOCOL_VERSION);
+	device->published = true;
 	if (!device_write(device, VG_KEY_PROTOCOL_VERSIONS, versions))
 		device_set_state(device, BE_XS_INIT_WAIT);
 }
@@ -304,15 +306,17 @@ static void device_connect(struct be_device *device)
 
 /*
  * Ends all sessions and, once their executors have gone, unmaps the ring: until then other pages of
- * the guest are mapped. true when nothing is held any more.
+ * the guest are mapped. true when nothing is held any more. `keep`: only the connection ends;
+ * sessions that live go on.
  */
-static bool device_release(struct be_device *device, const char *reason)
+static bool device_release(struct be_device *device, const char *reason, bool keep)
 {
 	bool waiting = false;
 
 	for (struct be_session *s = device->sessions; s; s = s->next) {
-		be_session_end(s, -ENODEV, reason);
-		waiting |= s->state != BE_SESSION_DEAD;
+		if (!keep)
+			be_session_end(s, -ENODEV, reason);
+		waiting |= s->state == BE_SESSION_ENDING;
 	}
 	if (waiting)
 		return false;
@@ -327,6 +331,7 @@ static bool device_release(struct be_device *device, const char *reason)
 	device->unmask_at = 0;
 	device->unanswered = 0;
 	device->out_count = 0;
+	device->resume_asked = device->resumed = false;
 	return true;
 }
 
@@ -345,6 +350,17 @@ static const char *release_reason(const struct be_device *device, const struct b
 	return "the guest's vgpu-frontd closed or restarted the device";
 }
 
+/*
+ * Sessions outlive a restart of ours: the old xen-vgpud leaves them when it stops, and the new one
+ * keeps what it has adopted while the stale state goes by 6 to a new connection.
+ */
+static bool sessions_stay(const struct be_device *device, const struct be_view *view)
+{
+	if (!view->domain || !view->online || !view->usable || view->broken)
+		return false;
+	return view->stopping ? !device->daemon->end_sessions : !view->connected;
+}
+
 /* To 6, by 5 where the frontend has seen more of us than 2. */
 static void device_close(struct be_device *device, const struct be_view *view)
 {
@@ -352,7 +368,7 @@ static void device_close(struct be_device *device, const struct be_view *view)
 
 	if (open)
 		device_set_state(device, BE_XS_CLOSING);
-	if (!device_release(device, release_reason(device, view)))
+	if (!device_release(device, release_reason(device, view), sessions_stay(device, view)))
 		return; /* called again when the last executor has been reaped */
 	device_set_state(device, BE_XS_CLOSED);
 }
@@ -371,7 +387,7 @@ static void device_remove_nodes(struct be_device *device)
 
 static void device_remove(struct be_device *device, const struct be_view *view)
 {
-	if (!device_release(device, release_reason(device, view)))
+	if (!device_release(device, release_reason(device, view), false))
 		return;
 	if (!device->vanished)
 		device_remove_nodes(device);
@@ -400,12 +416,12 @@ static bool device_step(struct be_device *device, enum be_action action, const s
 		device_connect(device);
 		return true;
 	case BE_RECONNECT:
-		if (!device_release(device, release_reason(device, view)))
+		if (!device_release(device, release_reason(device, view), false))
 			return false;
 		device_set_state(device, BE_XS_INIT_WAIT);
 		return true;
 	case BE_GO_CLOSING:
-		if (!device_release(device, release_reason(device, view)))
+		if (!device_release(device, release_reason(device, view), false))
 			return false;
 		device_set_state(device, BE_XS_CLOSING);
 		return true;

@@ -24,27 +24,28 @@ struct be_device *be_devices_find(struct be_daemon *daemon, uint32_t domid, uint
 	return NULL;
 }
 
-static void devices_add(struct be_daemon *daemon, uint32_t domid, uint32_t devid)
+struct be_device *be_devices_get(struct be_daemon *daemon, uint32_t domid, uint32_t devid)
 {
-	struct be_device *device;
+	struct be_device *device = be_devices_find(daemon, domid, devid);
 
-	if (be_devices_find(daemon, domid, devid))
-		return;
+	if (device)
+		return device;
 	if (daemon->device_count >= BE_DEVICES_MAX) {
 		if (!daemon->too_many)
 			vg_error(&daemon->who, "event=too-many-devices limit=%u", BE_DEVICES_MAX);
 		daemon->too_many = true;
-		return;
+		return NULL;
 	}
 	device = be_device_new(daemon, domid, devid);
 	if (!device) {
 		vg_error(&daemon->who, "event=device-lost domid=%u devid=%u errno=%d", domid, devid,
 			 errno);
-		return;
+		return NULL;
 	}
 	device->next = daemon->devices;
 	daemon->devices = device;
 	daemon->device_count++;
+	return device;
 }
 
 static void devices_scan_domain(struct be_daemon *daemon, uint32_t domid)
@@ -57,7 +58,7 @@ static void devices_scan_domain(struct be_daemon *daemon, uint32_t domid)
 	count = vg_store_list_numbers(daemon->xs, XBT_NULL, dir, BE_DEVID_MAX, ids,
 				      sizeof(ids) / sizeof(ids[0]));
 	for (int i = 0; i < count; i++)
-		devices_add(daemon, domid, ids[i]);
+		be_devices_get(daemon, domid, ids[i]);
 	/* A directory that an attach left empty, or whose last device was removed by hand. */
 	if (count == 0) {
 		vg_store_prune(daemon->xs, dir);

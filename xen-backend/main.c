@@ -6,9 +6,10 @@
  * the control ring) and executors, which run guests' commands. Knows no CUDA.
  *
  * One thread runs a loop of turns around poll(2). libxenstore has a reader thread of its own, which
- * only queues watch events. Executors are children, one for each guest process; should this process
- * be killed, their sockets end and they leave by themselves, and the next xen-vgpud finds the
- * devices in a state that the state machine heals.
+ * only queues watch events. Executors are children, one for each guest process. They outlive this
+ * process for a while, killed or stopped (but not by SIGINT, which ends them): the next xen-vgpud
+ * finds the devices in a state that the state machine heals, adopts the executors, and the guests'
+ * frontends say which sessions they still have.
  */
 #include "xen-backend/daemon.h"
 
@@ -33,7 +34,7 @@
 #define STOP_MS      20000 /* for executors to end when we stop */
 #define DOMAIN_WATCH "domains"
 
-/* --- start and stop -------------------------------------------------------------------------- */
+/* --- the service manager --------------------------------------------------------------------- */
 
 static void notify(const char *state)
 {
@@ -44,43 +45,30 @@ static void notify(const char *state)
 #endif
 }
 
-static void daemon_loop(struct be_daemon *daemon)
+/* Milliseconds between signs of life: a quarter of what the watchdog allows. 0: nobody watches. */
+static uint64_t watchdog_ms(void)
 {
-	uint64_t stop_by = 0, scan_at = 0;
+#ifdef HAVE_SYSTEMD
+	uint64_t us = 0;
 
-	notify("READY=1");
-	for (;;) {
-		if (be_now_ms() >= scan_at) {
-			daemon->rescan = true;
-			scan_at = be_now_ms() + SCAN_MS;
-		}
-		be_turn(daemon);
-		notify("WATCHDOG=1");
-		if (!daemon->stopping)
-			continue;
-		if (!stop_by) {
-			notify("STOPPING=1");
-			vg_info(&daemon->who, "event=stopping");
-			stop_by = be_now_ms() + STOP_MS;
-		}
-		if (be_all_released(daemon) || be_now_ms() >= stop_by)
-			return;
-	}
+	if (sd_watchdog_enabled(0, &us) > 0)
+		return us / 4000 + 1;
+#endif
+	return 0;
 }
 
-/* Before libxenstore starts its thread, so that it inherits the mask. */
-static int signals_open(void)
+static void notify_reloading(void)
 {
-	sigset_t set;
+	struct timespec now;
+	char text[64];
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		 (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+	notify(text);
 }
+
+/* --- settings -------------------------------------------------------------------------------- */
 
 /* Beside this program (a build tree), in ../libexec/vgpu, or where it was configured to be. */
 static void executor_find(struct be_config *config)
@@ -108,8 +96,77 @@ static void executor_find(struct be_config *config)
 	}
 }
 
+/* --- start and stop -------------------------------------------------------------------------- */
+
+/* SIGHUP: the file is read again, and the command line over it. A bad one changes nothing. */
+static void daemon_reload(struct be_daemon *daemon)
+{
+	struct be_config fresh;
+	char why[BE_CONFIG_WHY];
+	int rc;
+
+	notify_reloading();
+	daemon->reload = false;
+	rc = be_config_load(&fresh, daemon->argc, daemon->argv, why);
+	if (rc) {
+		vg_error(&daemon->who, "event=reload-failed reason=\"%s\" effect=\"%s\"", why,
+			 "the settings stay as they are");
+	} else {
+		executor_find(&fresh);
+		be_reload(daemon, &fresh);
+	}
+	notify("READY=1");
+}
+
+static void daemon_loop(struct be_daemon *daemon)
+{
+	uint64_t stop_by = 0, scan_at = 0, alive_at = 0, alive_ms = watchdog_ms();
+
+	notify("READY=1");
+	for (;;) {
+		if (be_now_ms() >= scan_at) {
+			daemon->rescan = true;
+			if (daemon->adopt_again)
+				be_adopt_scan(daemon);
+			scan_at = be_now_ms() + SCAN_MS;
+		}
+		be_turn(daemon);
+		if (alive_ms && be_now_ms() >= alive_at) {
+			notify("WATCHDOG=1");
+			alive_at = be_now_ms() + alive_ms;
+		}
+		if (daemon->reload)
+			daemon_reload(daemon);
+		if (!daemon->stopping)
+			continue;
+		if (!stop_by) {
+			notify("STOPPING=1");
+			vg_info(&daemon->who, "event=stopping");
+			stop_by = be_now_ms() + STOP_MS;
+		}
+		if (be_all_released(daemon) || be_now_ms() >= stop_by)
+			return;
+	}
+}
+
+/* Before libxenstore starts its thread, so that it inherits the mask. */
+static int signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
 static int daemon_open(struct be_daemon *daemon, char *why)
 {
+	int rc;
+
 	daemon->history = calloc(BE_HISTORY_MAX, sizeof(*daemon->history));
 	if (!daemon->history)
 		return -ENOMEM;
@@ -127,7 +184,12 @@ static int daemon_open(struct be_daemon *daemon, char *why)
 		snprintf(why, BE_CONFIG_WHY, "cannot watch xenstore: %s", strerror(errno));
 		return -EIO;
 	}
-	return be_tools_open(daemon, why);
+	rc = be_tools_open(daemon, why); /* from here on there is no other xen-vgpud */
+	if (!rc)
+		rc = be_adopt_open(daemon, why);
+	if (!rc)
+		be_adopt_scan(daemon);
+	return rc;
 }
 
 static void daemon_close(struct be_daemon *daemon)
@@ -168,6 +230,8 @@ int main(int argc, char **argv)
 	vg_log_set_level(&daemon.who, daemon.config.log_level);
 	executor_find(&daemon.config);
 	daemon.started = time(NULL);
+	daemon.argc = argc;
+	daemon.argv = argv;
 	rc = daemon_open(&daemon, why);
 	if (rc) {
 		vg_error(&daemon.who, "event=start-failed reason=\"%s\"", why);

@@ -80,6 +80,53 @@ static struct be_session *session_find(struct be_device *device, uint32_t id)
 	return NULL;
 }
 
+static bool waits_for_guest(const struct be_session *session)
+{
+	return session->state == BE_SESSION_ADOPTING || session->state == BE_SESSION_ADOPTED;
+}
+
+void be_device_resumed(struct be_device *device)
+{
+	struct vg_control request = {.tag = device->resume_tag};
+
+	if (!device->resume_asked)
+		return;
+	for (const struct be_session *s = device->sessions; s; s = s->next)
+		if (waits_for_guest(s) || (s->adopted && s->state == BE_SESSION_ENDING))
+			return;
+	device->resume_asked = false;
+	device->resumed = true;
+	/* Of executors that ended while there was no daemon. */
+	be_account_sweep(device);
+	be_device_answer(device, &request, 0, NULL);
+}
+
+/* That was all: what the frontend did not name, it does not have. */
+static void device_resume_rest(struct be_device *device, const struct vg_control *msg)
+{
+	device->resume_asked = true;
+	device->resume_tag = msg->tag;
+	for (struct be_session *s = device->sessions; s; s = s->next)
+		if (waits_for_guest(s) && !be_session_resuming(s))
+			be_session_end(s, -ENOENT, "the guest does not have it any more");
+	be_device_resumed(device);
+}
+
+static void device_resume(struct be_device *device, const struct vg_control *msg)
+{
+	struct be_session *session = session_find(device, msg->session);
+
+	if (device->resumed || device->resume_asked)
+		be_device_answer(device, msg, -EALREADY, "sessions are resumed once, at first");
+	else if (!msg->session)
+		device_resume_rest(device, msg);
+	else if (session && waits_for_guest(session))
+		be_session_resume(session, msg);
+	else
+		be_device_answer(device, msg, -ENOENT,
+				 "the session has ended while xen-vgpud was away");
+}
+
 static void device_request(struct be_device *device, const struct vg_control *msg)
 {
 	struct vg_control answer = {
@@ -94,6 +141,10 @@ static void device_request(struct be_device *device, const struct vg_control *ms
 			     "event=open-refused errno=%d reason=\"%s\"", -answer.status,
 			     answer.text);
 		be_device_send(device, &answer);
+		return;
+	}
+	if (msg->type == VG_CTL_RESUME) {
+		device_resume(device, msg);
 		return;
 	}
 	session = session_find(device, msg->session);
@@ -154,6 +205,7 @@ void be_device_tick(struct be_device *device, uint64_t now)
 	}
 	for (struct be_session *s = device->sessions; s; s = s->next)
 		be_session_tick(s, now);
+	be_device_resumed(device);
 	/* Answers may have freed the way for requests that wait in the ring. */
 	be_device_serve(device, now);
 }

@@ -5,6 +5,11 @@
  * Neither side is trusted. The guest's requests are checked here for what concerns us (session,
  * kind, bounds) and again by the executor; the executor runs a guest's commands, so its messages
  * are checked too: an answer that nobody asked for ends it.
+ *
+ *   OPENING --answer--> OPEN --CLOSE, an end, a breach--> ENDING --reaped--> DEAD
+ *   ADOPTING --it says who it is--> ADOPTED --RESUME of the guest--> OPEN
+ *
+ * The end of the socket does not end an executor, which may wait for another xen-vgpud: it is told.
  */
 #include "xen-backend/daemon.h"
 
@@ -13,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,10 +33,17 @@
  * less than vgpu-frontd waits. */
 #define UNSHARE_S         590u
 #define MESSAGES_PER_TURN 32
+/* For an executor to answer ADOPT, at most: vgpu-frontd waits 45 s for all of them. */
+#define ADOPT_S 30u
 
 static const struct be_config *config_of(const struct be_session *session)
 {
 	return &session->device->daemon->config;
+}
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
 }
 
 static void answer_tag(struct be_session *session, uint32_t tag, int32_t status, const char *text)
@@ -75,24 +89,20 @@ static int open_check(const struct be_device *device, const struct vg_control *m
 	return 0;
 }
 
-static struct be_session *session_new(struct be_device *device, const struct vg_control *msg)
+static struct be_session *session_new(struct be_device *device, uint32_t id)
 {
 	struct be_session *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->device = device;
-	s->id = msg->session;
+	s->id = id;
 	s->pid = -1;
+	s->pidfd = -1;
 	s->sock = -1;
-	s->guest_pid = msg->u.open.pid;
-	s->guest_uid = msg->u.open.uid;
-	memcpy(s->comm, msg->u.open.comm, sizeof(s->comm));
-	s->comm[sizeof(s->comm) - 1] = '\0';
-	vg_log_clean(s->comm);
+	s->account_slot = VG_ACCOUNT_SLOTS;
 	s->started = time(NULL);
 	s->who = device->who;
-	s->who.pid = s->guest_pid;
 	return s;
 }
 
@@ -109,10 +119,47 @@ static int session_account(struct be_session *s)
 	return s->device->account_fd;
 }
 
+/* What the guest says about itself, for logs and lists. */
+static void session_introduce(struct be_session *s, uint32_t pid, uint32_t uid, const char *comm)
+{
+	s->guest_pid = pid;
+	s->guest_uid = uid;
+	snprintf(s->comm, sizeof(s->comm), "%.*s", VG_COMM_MAX - 1, comm);
+	vg_log_clean(s->comm);
+	s->who.pid = pid;
+}
+
+static void session_add(struct be_session *s)
+{
+	struct be_device *device = s->device;
+
+	s->next = device->sessions;
+	device->sessions = s;
+	device->session_count++;
+	device->daemon->executor_count++;
+}
+
+static int session_spawn(struct be_session *s, const struct be_spawn_fds *fds)
+{
+	int rc;
+
+	s->pid = be_spawn(s, fds);
+	if (s->pid < 0)
+		return (int)s->pid;
+	s->pidfd = pidfd_open(s->pid, 0);
+	if (s->pidfd >= 0)
+		return 0;
+	rc = -errno;
+	/* Our own child, not reaped: the number cannot be another's. */
+	kill(s->pid, SIGKILL);
+	waitpid(s->pid, NULL, 0);
+	return rc;
+}
+
 /* Makes socket, counters and process. On failure what was made stays in `s` for session_free. */
 static int session_start(struct be_session *s)
 {
-	struct be_spawn_fds fds = {.stats = -1};
+	struct be_spawn_fds fds = {.stats = -1, .listener = -1};
 	int pair[2] = {-1, -1}, rc;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
@@ -122,11 +169,17 @@ static int session_start(struct be_session *s)
 	rc = fds.account = session_account(s);
 	if (rc >= 0)
 		rc = fds.stats = be_stats_new(&s->stats);
+	if (rc >= 0 && config_of(s)->adopt_timeout)
+		rc = fds.listener = be_adopt_bind(s);
 	if (rc >= 0)
-		rc = s->pid = be_spawn(s, &fds);
+		rc = session_spawn(s, &fds);
+	if (rc < 0 && *s->path)
+		unlink(s->path);
 	close(pair[1]);
 	if (fds.stats >= 0)
 		close(fds.stats);
+	if (fds.listener >= 0)
+		close(fds.listener);
 	return rc < 0 ? rc : 0;
 }
 
@@ -169,11 +222,12 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 
 	if (open_check(device, msg, answer))
 		return NULL;
-	s = session_new(device, msg);
+	s = session_new(device, msg->session);
 	if (!s) {
 		refuse(answer, -ENOMEM, "the host is out of memory");
 		return NULL;
 	}
+	session_introduce(s, msg->u.open.pid, msg->u.open.uid, msg->u.open.comm);
 	rc = session_start(s);
 	if (rc) {
 		vg_error(&s->who, "event=spawn-failed errno=%d reason=\"%s\" executor=\"%s\"", -rc,
@@ -183,10 +237,7 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 		be_session_free(s);
 		return NULL;
 	}
-	s->next = device->sessions;
-	device->sessions = s;
-	device->session_count++;
-	device->daemon->executor_count++;
+	session_add(s);
 	be_guest_log(device, &s->who, VG_LOG_INFO,
 		     "event=session-start session=%u executor=%d uid=%u comm=\"%s\"", s->id,
 		     (int)s->pid, s->guest_uid, s->comm);
@@ -269,13 +320,8 @@ static void session_unshare(struct be_session *session, const struct vg_control 
 /* Answered when the executor has ended: nothing of the guest is mapped then. */
 static void session_close(struct be_session *session, const struct vg_control *msg)
 {
-	struct vg_packet packet;
-
 	session->close_asked = true;
 	session->close_tag = msg->tag;
-	vg_packet_init(&packet, VG_CTL_CLOSE, msg->tag);
-	vg_packet_send(session->sock,
-		       &packet); /* if it fails: the end of the socket says the same */
 	be_session_end(session, 0, "closed by the program");
 }
 
@@ -283,6 +329,11 @@ void be_session_request(struct be_session *session, const struct vg_control *msg
 {
 	vg_call(&session->who, "event=request session=%u type=%u tag=%u", session->id, msg->type,
 		msg->tag);
+	/* A program may end while its session is being opened or taken over. */
+	if (session->state < BE_SESSION_ENDING && msg->type == VG_CTL_CLOSE) {
+		session_close(session, msg);
+		return;
+	}
 	if (session->state != BE_SESSION_OPEN) {
 		be_device_answer(session->device, msg, -ESHUTDOWN, "the session is not open");
 		return;
@@ -290,17 +341,130 @@ void be_session_request(struct be_session *session, const struct vg_control *msg
 	switch (msg->type) {
 	case VG_CTL_SHARE: session_share(session, msg); break;
 	case VG_CTL_UNSHARE: session_unshare(session, msg); break;
-	case VG_CTL_CLOSE: session_close(session, msg); break;
 	default: be_device_answer(session->device, msg, -ENOSYS, "an unknown request"); break;
 	}
 }
 
-/* --- the executor's side --------------------------------------------------------------------- */
+/* --- adoption -------------------------------------------------------------------------------- */
 
-static uint32_t min_u32(uint32_t a, uint32_t b)
+bool be_session_adopt(struct be_device *device, const struct be_found *found)
 {
-	return a < b ? a : b;
+	struct be_session *s = session_new(device, found->session);
+	struct vg_packet packet;
+
+	if (!s)
+		return false;
+	s->state = BE_SESSION_ADOPTING;
+	s->adopted = true;
+	s->adopt_by = be_now_ms() + min_u32(config_of(s)->request_timeout, ADOPT_S) * 1000ull;
+	s->settings_print = found->settings_print;
+	memcpy(s->path, found->path, sizeof(s->path));
+	s->sock = found->sock;
+	s->pidfd = found->pidfd;
+	s->pid = found->pid;
+	session_add(s);
+	vg_packet_init(&packet, VG_CTL_ADOPT, 0);
+	packet.msg.u.adopt.protocol = VG_PROTOCOL_VERSION;
+	/* If it cannot be sent, its end or the time limit follows. */
+	vg_packet_send(s->sock, &packet);
+	return true;
 }
+
+bool be_session_resuming(const struct be_session *session)
+{
+	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++)
+		if (session->requests[i].used && session->requests[i].type == VG_CTL_RESUME)
+			return true;
+	return false;
+}
+
+/* Both the executor and the guest want it to go on. */
+static void session_resumed(struct be_session *session, uint32_t tag)
+{
+	if (session->settings_print != be_settings_print(&session->device->settings)) {
+		answer_tag(session, tag, -ESTALE,
+			   "the vGPU's settings were changed while xen-vgpud was away");
+		be_session_end(session, -ESTALE, "the vGPU's settings were changed");
+		return;
+	}
+	session->state = BE_SESSION_OPEN;
+	session->opened = true;
+	be_guest_log(session->device, &session->who, VG_LOG_INFO,
+		     "event=session-resumed session=%u executor=%d comm=\"%s\"", session->id,
+		     (int)session->pid, session->comm);
+	answer_tag(session, tag, 0, NULL);
+}
+
+void be_session_resume(struct be_session *session, const struct vg_control *msg)
+{
+	struct be_request *request = request_find(session, false, 0);
+
+	if (session->state == BE_SESSION_ADOPTED) {
+		session_resumed(session, msg->tag);
+		return;
+	}
+	if (!request || be_session_resuming(session)) {
+		be_device_answer(session->device, msg, -EALREADY, "it is being resumed");
+		return;
+	}
+	*request = (struct be_request){.used = true,
+				       .tag = msg->tag,
+				       .type = VG_CTL_RESUME,
+				       .deadline = session->adopt_by};
+}
+
+/* What the executor says of itself must be what its socket's name says of it. */
+static const char *adopt_check(const struct be_session *session, const struct vg_packet *packet)
+{
+	const struct vg_control *msg = &packet->msg;
+	const struct vg_control_adopt *adopt = &msg->u.adopt;
+
+	if (msg->status)
+		return msg->text[0] ? msg->text : "the executor does not want to be adopted";
+	if (adopt->protocol != VG_PROTOCOL_VERSION || msg->session != session->id ||
+	    adopt->domid != session->device->domid || adopt->devid != session->device->devid)
+		return "the executor says that it is another";
+	if (!adopt->opened)
+		return "the session was not open yet when xen-vgpud went";
+	return NULL;
+}
+
+static void session_adopted(struct be_session *session, struct vg_packet *packet)
+{
+	const struct vg_control_adopt *adopt = &packet->msg.u.adopt;
+	const char *wrong;
+	struct be_request *request;
+	int64_t now = time(NULL);
+
+	vg_log_clean(packet->msg.text);
+	wrong = adopt_check(session, packet);
+	if (!wrong) {
+		session->stats = be_stats_adopt(packet->fds[0]);
+		if (!session->stats)
+			wrong = "the executor handed over no counters";
+	}
+	if (!wrong)
+		wrong = be_account_adopt(session, packet->fds[1], adopt->account_slot);
+	if (wrong) {
+		be_session_end(session, -EPROTO, wrong);
+		return;
+	}
+	session_introduce(session, adopt->pid, adopt->uid, adopt->comm);
+	session->started = adopt->started > 0 && adopt->started <= now ? adopt->started : now;
+	session->state = BE_SESSION_ADOPTED;
+	session->adopt_by = be_now_ms() + config_of(session)->adopt_timeout * 1000ull;
+	vg_info(&session->who, "event=session-adopted session=%u executor=%d comm=\"%s\"",
+		session->id, (int)session->pid, session->comm);
+	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++) {
+		request = &session->requests[i];
+		if (!request->used || session->state != BE_SESSION_ADOPTED)
+			continue;
+		request->used = false;
+		session_resumed(session, request->tag);
+	}
+}
+
+/* --- the executor's side --------------------------------------------------------------------- */
 
 /* What the guest gets to see of an executor's answer: only fields that mean something. */
 static void answer_clean(const struct be_session *session, const struct be_request *request,
@@ -344,8 +508,7 @@ static void session_answer(struct be_session *session, const struct vg_control *
 	struct vg_control answer;
 
 	if (!request) {
-		if (!session->close_asked || msg->tag != session->close_tag)
-			be_session_end(session, -EPROTO, "the executor answered what nobody asked");
+		be_session_end(session, -EPROTO, "the executor answered what nobody asked");
 		return;
 	}
 	answer_clean(session, request, msg, &answer);
@@ -357,9 +520,13 @@ static void session_answer(struct be_session *session, const struct vg_control *
 	be_device_send(session->device, &answer);
 }
 
-static void session_message(struct be_session *session, struct vg_control *msg)
+static void session_message(struct be_session *session, struct vg_packet *packet)
 {
-	if (msg->type == VG_CTL_ANSWER) {
+	struct vg_control *msg = &packet->msg;
+
+	if (msg->type == VG_CTL_ANSWER && session->state == BE_SESSION_ADOPTING) {
+		session_adopted(session, packet);
+	} else if (msg->type == VG_CTL_ANSWER) {
 		session_answer(session, msg);
 	} else if (msg->type == VG_CTL_GONE) {
 		vg_log_clean(msg->text);
@@ -384,8 +551,8 @@ void be_session_read(struct be_session *session)
 						    : "the executor sent a malformed message");
 			return;
 		}
-		vg_packet_close_fds(&packet); /* it has none to send */
-		session_message(session, &packet.msg);
+		session_message(session, &packet);
+		vg_packet_close_fds(&packet);
 	}
 }
 
@@ -393,28 +560,32 @@ void be_session_read(struct be_session *session)
 
 void be_session_end(struct be_session *session, int32_t status, const char *reason)
 {
+	struct vg_packet packet;
+
 	if (session->state >= BE_SESSION_ENDING)
 		return;
 	session->state = BE_SESSION_ENDING;
 	session->status = status;
 	snprintf(session->reason, sizeof(session->reason), "%s", reason);
 	session->deadline = be_now_ms() + config_of(session)->exit_timeout * 1000ull;
-	/* The executor reads what was sent before, then the end. */
+	/* It reads what was sent before, then this, then the end. If it takes nothing any more, signals
+	 * follow. */
+	vg_packet_init(&packet, VG_CTL_CLOSE, session->close_tag);
+	vg_packet_send(session->sock, &packet);
 	close(session->sock);
 	session->sock = -1;
 }
 
 /* How the process ended, where that says more than what we know already. */
-static void session_describe(struct be_session *session, int wait_status)
+static void session_describe(struct be_session *session, const siginfo_t *end)
 {
 	char how[64] = "";
 
-	if (WIFSIGNALED(wait_status))
-		snprintf(how, sizeof(how), "executor killed by signal %d (%s)",
-			 WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
-	else if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status))
-		snprintf(how, sizeof(how), "executor exited with status %d",
-			 WEXITSTATUS(wait_status));
+	if (end->si_code == CLD_KILLED || end->si_code == CLD_DUMPED)
+		snprintf(how, sizeof(how), "executor killed by signal %d (%s)", end->si_status,
+			 strsignal(end->si_status));
+	else if (end->si_code == CLD_EXITED && end->si_status)
+		snprintf(how, sizeof(how), "executor exited with status %d", end->si_status);
 	if (!*how || session->signals_sent)
 		return;
 	if (session->status == -EPIPE || session->status == 0) {
@@ -445,19 +616,29 @@ static void session_report(struct be_session *session)
 	}
 }
 
+/* What an adopted executor's exit status was is told to init, its parent: `end` stays zero. */
+static bool session_exited(const struct be_session *session, siginfo_t *end)
+{
+	memset(end, 0, sizeof(*end));
+	if (!waitid(P_PIDFD, (id_t)session->pidfd, end, WEXITED | WNOHANG))
+		return end->si_pid != 0;
+	return errno == ECHILD; /* not ours, and the pidfd said that it has ended */
+}
+
 static void session_reap(struct be_session *session)
 {
 	struct be_device *device = session->device;
-	int wait_status;
-	pid_t pid = waitpid(session->pid, &wait_status, WNOHANG);
+	siginfo_t end;
 
-	if (pid == 0 || (pid < 0 && errno == EINTR))
+	session->exited = false;
+	if (!session_exited(session, &end))
 		return;
 	if (session->state < BE_SESSION_ENDING)
 		be_session_read(session); /* its last words */
 	be_session_end(session, -EPIPE, "the executor ended");
-	if (pid == session->pid)
-		session_describe(session, wait_status);
+	session_describe(session, &end);
+	if (*session->path)
+		unlink(session->path);
 	device->daemon->executor_count--;
 	device->session_count--;
 	session->state = BE_SESSION_DEAD;
@@ -468,8 +649,8 @@ static void session_reap(struct be_session *session)
 	be_guest_log(device, &session->who, session->status ? VG_LOG_WARN : VG_LOG_INFO,
 		     "event=session-end session=%u status=%d reason=\"%s\" calls=%llu freed=%llu",
 		     session->id, session->status, session->reason,
-		     (unsigned long long)session->stats->commands,
-		     (unsigned long long)session->stats->freed_bytes);
+		     (unsigned long long)(session->stats ? session->stats->commands : 0),
+		     (unsigned long long)(session->stats ? session->stats->freed_bytes : 0));
 	session_report(session);
 }
 
@@ -478,8 +659,7 @@ static void session_escalate(struct be_session *session, uint64_t now)
 	static const int signals[] = {SIGTERM, SIGKILL};
 
 	if (session->signals_sent < 2) {
-		/* Our own child, not reaped: the number cannot be another's. */
-		kill(session->pid, signals[session->signals_sent]);
+		pidfd_send_signal(session->pidfd, signals[session->signals_sent], NULL, 0);
 		vg_warn(&session->who, "event=executor-kill session=%u executor=%d signal=%d",
 			session->id, (int)session->pid, signals[session->signals_sent]);
 		session->signals_sent++;
@@ -502,9 +682,13 @@ void be_session_tick(struct be_session *session, uint64_t now)
 	for (size_t i = 0; i < VG_CTLRING_SLOTS && session->state < BE_SESSION_ENDING; i++)
 		if (session->requests[i].used && now >= session->requests[i].deadline)
 			be_session_end(session, -ETIMEDOUT, "the executor did not answer in time");
+	if (session->state == BE_SESSION_ADOPTING && now >= session->adopt_by)
+		be_session_end(session, -ETIMEDOUT, "the executor did not answer a new xen-vgpud");
+	if (session->state == BE_SESSION_ADOPTED && now >= session->adopt_by)
+		be_session_end(session, -ETIMEDOUT, "the guest did not come back for it in time");
 	if (session->state == BE_SESSION_ENDING && now >= session->deadline)
 		session_escalate(session, now);
-	if (session->device->daemon->child_died)
+	if (session->exited)
 		session_reap(session);
 }
 
@@ -512,8 +696,12 @@ uint64_t be_session_deadline(const struct be_session *session)
 {
 	uint64_t first = UINT64_MAX;
 
+	if (session->exited)
+		return 0;
 	if (session->state == BE_SESSION_ENDING)
 		return session->deadline;
+	if (session->state == BE_SESSION_ADOPTING || session->state == BE_SESSION_ADOPTED)
+		first = session->adopt_by;
 	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++)
 		if (session->requests[i].used && session->requests[i].deadline < first)
 			first = session->requests[i].deadline;
@@ -522,6 +710,8 @@ uint64_t be_session_deadline(const struct be_session *session)
 
 void be_session_free(struct be_session *session)
 {
+	if (session->pidfd >= 0)
+		close(session->pidfd);
 	if (session->sock >= 0)
 		close(session->sock);
 	be_stats_free(session->stats);

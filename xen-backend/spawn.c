@@ -14,15 +14,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define CONTROL_FD 3
 #define STATS_FD   4
+#define LISTEN_FD  5
 #define ACCOUNT_FD 6
 #define FDS_LAST   ACCOUNT_FD
 #define ARGS_MAX   24
 #define ARG_BYTES  320
 #define ENV_MAX    64
+/* Of xen-vgpuds that were killed before they were accepted. */
+#define LISTEN_BACKLOG 8
 
 /* What of our environment an executor may see: settings of ours, of CUDA and of the sanitizers. */
 static const char *const env_kept[] = {
@@ -52,7 +56,7 @@ __attribute__((format(printf, 2, 3))) static void args_add(struct args *args, co
 	args->argv[args->count] = NULL;
 }
 
-static void args_fill(struct args *args, const struct be_session *session)
+static void args_fill(struct args *args, const struct be_session *session, bool listens)
 {
 	const struct be_device *device = session->device;
 	const struct vg_settings *set = &device->settings;
@@ -63,6 +67,10 @@ static void args_fill(struct args *args, const struct be_session *session)
 	args_add(args, "--stats-fd=%d", STATS_FD);
 	args_add(args, "--account-fd=%d", ACCOUNT_FD);
 	args_add(args, "--account-slot=%u", session->account_slot);
+	if (listens) {
+		args_add(args, "--listen-fd=%d", LISTEN_FD);
+		args_add(args, "--adopt-timeout=%u", device->daemon->config.adopt_timeout);
+	}
 	args_add(args, "--domid=%u", device->domid);
 	args_add(args, "--devid=%u", device->devid);
 	args_add(args, "--session=%u", session->id);
@@ -100,6 +108,7 @@ static void child_fds(const struct be_spawn_fds *fds)
 	int control = fcntl(fds->control, F_DUPFD, FDS_LAST + 1);
 	int stats = fcntl(fds->stats, F_DUPFD, FDS_LAST + 1);
 	int account = fcntl(fds->account, F_DUPFD, FDS_LAST + 1);
+	int listener = fds->listener < 0 ? -1 : fcntl(fds->listener, F_DUPFD, FDS_LAST + 1);
 	int null = open("/dev/null", O_RDONLY);
 
 	if (control < 0 || stats < 0 || account < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
@@ -108,6 +117,9 @@ static void child_fds(const struct be_spawn_fds *fds)
 	close_range(STDERR_FILENO + 1, FDS_LAST, 0);
 	if (dup2(control, CONTROL_FD) < 0 || dup2(stats, STATS_FD) < 0 ||
 	    dup2(account, ACCOUNT_FD) < 0)
+		_exit(126);
+	/* It must be this process that listens: whoever connects is told its pid (SO_PEERCRED). */
+	if (listener >= 0 && (dup2(listener, LISTEN_FD) < 0 || listen(LISTEN_FD, LISTEN_BACKLOG)))
 		_exit(126);
 	close_range(FDS_LAST + 1, ~0u, 0);
 }
@@ -137,7 +149,7 @@ pid_t be_spawn(const struct be_session *session, const struct be_spawn_fds *fds)
 	struct args args = {.count = 0};
 	pid_t pid;
 
-	args_fill(&args, session);
+	args_fill(&args, session, fds->listener >= 0);
 	if (args.overflow)
 		return -E2BIG;
 	if (access(program, X_OK))

@@ -55,6 +55,17 @@ static bool is_open(enum be_xenbus state)
 	return state != BE_XS_CLOSED;
 }
 
+static enum be_action unmapped_next(const struct be_view *view)
+{
+	enum be_action action = unmapped[view->backend][view->frontend];
+
+	/* A predecessor went to 2: what it had read is to be read, what it wrote may be another's. */
+	if (view->backend == BE_XS_INIT_WAIT && !view->published &&
+	    (action == BE_STAY || action == BE_CONNECT))
+		return BE_PUBLISH;
+	return action;
+}
+
 enum be_action be_state_next(const struct be_view *view)
 {
 	if (!view->domain)
@@ -64,7 +75,7 @@ enum be_action be_state_next(const struct be_view *view)
 	if (view->connected && view->broken)
 		return BE_GO_CLOSED;
 	if (!view->connected)
-		return unmapped[view->backend][view->frontend];
+		return unmapped_next(view);
 	if (view->backend == BE_XS_CONNECTED && view->frontend == BE_XS_INITIALISED &&
 	    view->settled)
 		return BE_RECONNECT;

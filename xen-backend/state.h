@@ -31,6 +31,7 @@ struct be_view {
 	bool settled;            /* connected, and the frontend has been at 4 since */
 	bool broken;             /* connected, but the other end died or broke the protocol */
 	bool usable;             /* the settings are valid */
+	bool published; /* this process has read the settings and written what belongs to 2 */
 };
 
 enum be_action {

@@ -97,9 +97,13 @@ static void put_stats(struct json_object *object, const struct vg_stats *stats)
 	json_object_object_add(object, "ops", ops);
 }
 
+/* Of an executor that has not handed over its own yet. */
+static const struct vg_stats no_stats;
+
 static struct json_object *session_json(const struct be_session *session)
 {
-	static const char *const states[] = {"opening", "open", "ending", "ended"};
+	static const char *const states[] = {"opening", "adopting", "adopted",
+					     "open",    "ending",   "ended"};
 	struct json_object *object = json_object_new_object();
 
 	put_uint(object, "session", session->id);
@@ -109,7 +113,7 @@ static struct json_object *session_json(const struct be_session *session)
 	put_uint(object, "uid", session->guest_uid);
 	put_text(object, "program", session->comm);
 	put_int(object, "started", session->started);
-	put_stats(object, session->stats);
+	put_stats(object, session->stats ? session->stats : &no_stats);
 	return object;
 }
 
@@ -225,24 +229,13 @@ static struct json_object *do_log(struct be_daemon *daemon, struct json_object *
 	struct json_object *value;
 	int64_t domid = asked_domid(request);
 	enum vg_log_level level;
-	bool found = domid < 0;
 
 	if (!json_object_object_get_ex(request, "level", &value) ||
 	    !json_object_is_type(value, json_type_string) ||
 	    vg_log_level_parse(json_object_get_string(value), &level))
 		return answer_error("level must be error, warn, info, call or data");
-	for (struct be_device *d = daemon->devices; d; d = d->next) {
-		if (domid >= 0 && domid != d->domid)
-			continue;
-		found = true;
-		vg_log_set_level(&d->who, level);
-		for (struct be_session *s = d->sessions; s; s = s->next)
-			vg_log_set_level(&s->who, level);
-	}
-	if (!found)
+	if (!be_log_level_set(daemon, domid, level))
 		return answer_error("this domain has no vGPU");
-	if (domid < 0)
-		vg_log_set_level(&daemon->who, level);
 	return answer_new(true);
 }
 
@@ -253,13 +246,19 @@ static struct json_object *tools_answer(struct be_daemon *daemon, struct json_ob
 		struct json_object *(*run)(struct be_daemon *, struct json_object *);
 	} requests[] = {{"ping", do_ping}, {"list", do_list}, {"log", do_log}};
 	struct json_object *value;
+	char text[160];
 
 	if (!request || !json_object_is_type(request, json_type_object))
 		return answer_error("a request is one JSON object on one line");
 	if (!json_object_object_get_ex(request, "vgpu", &value) ||
-	    json_object_get_int(value) != PROTOCOL)
-		return answer_error("this xen-vgpud speaks version 1: install the same release of "
-				    "vgpu and xen-vgpud");
+	    json_object_get_int(value) != PROTOCOL) {
+		snprintf(
+			text, sizeof(text),
+			"this xen-vgpud speaks version %d of the control socket's protocol: install "
+			"the same release of vgpu and xen-vgpud",
+			PROTOCOL);
+		return answer_error(text);
+	}
 	if (asked_domid(request) == -2)
 		return answer_error("domid is not a domain's number");
 	if (json_object_object_get_ex(request, "request", &value) &&

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SOURCES_MAX 8192
+#define SOURCES_MAX 12288
 #define TURN_MS     1000 /* at least one turn in this time: the watchdog's and a safety net */
 
 uint64_t be_now_ms(void)
@@ -26,7 +26,8 @@ enum source_kind {
 	SOURCE_STORE,
 	SOURCE_SIGNALS,
 	SOURCE_DEVICE,
-	SOURCE_SESSION
+	SOURCE_SESSION,
+	SOURCE_EXIT
 };
 
 /* What the poll entry of the same index stands for. */
@@ -57,8 +58,10 @@ static size_t sources_fill(struct be_daemon *daemon)
 		/* A masked port brings no event, but its descriptor may still be readable. */
 		if (d->connected && !d->rung && !d->unmask_at)
 			count = source_add(count, be_link_fd(&d->link), SOURCE_DEVICE, d);
-		for (struct be_session *s = d->sessions; s; s = s->next)
+		for (struct be_session *s = d->sessions; s; s = s->next) {
 			count = source_add(count, s->sock, SOURCE_SESSION, s);
+			count = source_add(count, s->pidfd, SOURCE_EXIT, s);
+		}
 	}
 	return count;
 }
@@ -68,21 +71,26 @@ static void signals_read(struct be_daemon *daemon)
 	struct signalfd_siginfo info;
 
 	while (read(daemon->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD)
-			daemon->child_died = true;
-		else
-			daemon->stopping = true;
+		if (info.ssi_signo == SIGHUP) {
+			daemon->reload = true;
+			continue;
+		}
+		/* Whoever stops a service sends SIGTERM, and may start it again. */
+		daemon->stopping = true;
+		daemon->end_sessions |= info.ssi_signo == SIGINT;
 	}
 }
 
 static void source_ready(struct be_daemon *daemon, const struct source *source)
 {
 	struct be_device *device = source->object;
+	struct be_session *session = source->object;
 
 	switch (source->kind) {
 	case SOURCE_STORE: be_devices_watch(daemon); break;
 	case SOURCE_SIGNALS: signals_read(daemon); break;
-	case SOURCE_SESSION: be_session_read(source->object); break;
+	case SOURCE_SESSION: be_session_read(session); break;
+	case SOURCE_EXIT: session->exited = true; break;
 	case SOURCE_DEVICE:
 		if (device->connected && be_link_take(&device->link))
 			device->rung = true;
@@ -109,7 +117,6 @@ static void turn_wait(struct be_daemon *daemon)
 	size_t tools = be_tools_sources(daemon, fds + count, SOURCES_MAX - count);
 	int n = poll(fds, count + tools, daemon->rescan ? 0 : turn_timeout(daemon, be_now_ms()));
 
-	daemon->child_died = n <= 0; /* looked after when there is nothing else to do, too */
 	if (n <= 0)
 		return;
 	for (size_t i = 0; i < count; i++)
@@ -178,8 +185,12 @@ void be_turn(struct be_daemon *daemon)
 
 bool be_all_released(const struct be_daemon *daemon)
 {
-	for (const struct be_device *d = daemon->devices; d; d = d->next)
-		if (d->connected || d->sessions)
+	for (const struct be_device *d = daemon->devices; d; d = d->next) {
+		if (d->connected)
 			return false;
+		for (const struct be_session *s = d->sessions; s; s = s->next)
+			if (daemon->end_sessions || s->state == BE_SESSION_ENDING)
+				return false;
+	}
 	return true;
 }

@@ -227,13 +227,13 @@ def frontend_stopped():
 
 
 def backend_killed():
-    """kill -9 of xen-vgpud, and the next one finds the vGPU again"""
+    """kill -9 of xen-vgpud, and the next one finds the vGPU again; this executor dies with it"""
     before = counts.snapshot(NAME)
     holder = Holder()
     stop('dom0', 'xen-vgpud', 9)
-    check_in('program', holder.lost(), 'ended')
     no_executor_left()
     start_backend()
+    check_in('program', holder.lost(), 'ended')
     wait_connected()
     left = [line for line in counts.settle(before, NAME) if 'xen-vgpud' not in line]
     check_equal('leaks', left, [])

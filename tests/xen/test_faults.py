@@ -6,6 +6,7 @@ behind, and that the next program runs without a reboot.
 
 import signal
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -81,18 +82,98 @@ def connected(name='faults'):
     return all(client.output('dom0', ['xenstore-read', path])[1].strip() == '4' for path in paths)
 
 
+def goes_on(job):
+    """Three more rounds of it at least."""
+    said = job.text.count('round ')
+    fixture.until(f'the program goes on beyond round {said}',
+                  lambda: job.ended or job.text.count('round ') > said + 3)
+    check(not job.ended, f'the program has ended:\n{job.text}\n{fixture.logs(box)}')
+
+
+def ends_well(job):
+    """It frees what it has and says PASS."""
+    box.kill('steady', signal.SIGTERM)
+    check_equal(f'status of the program, which said\n{job.text[-300:]}\n', job.wait(120), 0)
+    check_in('the program', job.text, 'PASS steady')
+
+
+def restarted_under_programs(number):
+    """A program is in the middle of its rounds all the while; another is started when there is no
+    xen-vgpud, a third after its return."""
+    job = box.background()
+    executors = service.pids('dom0', 'vgpu-executor')
+    fixture.kill('dom0', 'xen-vgpud', number)
+    goes_on(job)
+    waiting = client.Background(box.name, ['/opt/programs/steady', '2'], 'user')
+    service.start_backend()
+    fixture.until('the device is connected again', connected)
+    goes_on(job)
+    check(set(executors) <= set(service.pids('dom0', 'vgpu-executor')), 'its executor is another')
+    check_equal(f'status of the one that waited, which said\n{waiting.text}', waiting.wait(120), 0)
+    box.must_run()
+    check_in('vgpu list', client.check('dom0', ['vgpu', 'list']), 'steady')
+    ends_well(job)
+    fixture.no_leak(base, box)
+
+
 def vgpud_killed():
-    """kill -9 of xen-vgpud: after its restart the next program works"""
+    """kill -9 of xen-vgpud: a program goes on over it and its restart, and ends with PASS"""
+    restarted_under_programs(signal.SIGKILL)
+
+
+def vgpud_upgraded():
+    """SIGTERM and start of xen-vgpud, as at an upgrade: the same"""
+    restarted_under_programs(signal.SIGTERM)
+
+
+def vgpud_killed_again_and_again():
+    """kill -9 of xen-vgpud five times, at different moments of its start"""
+    job = box.background()
+    for pause in (0, 0.1, 0.3, 1, 3):
+        fixture.kill('dom0', 'xen-vgpud')
+        client.output('dom0', ['rm', '-f', '/run/vgpu/xen-vgpud.sock'])
+        service.start_backend()
+        time.sleep(pause)
+    fixture.until('the device is connected again', connected)
+    goes_on(job)
+    ends_well(job)
+    box.must_run()
+    fixture.no_leak(base, box)
+
+
+def vgpud_never_back():
+    """xen-vgpud does not come back: the program gets an error after adopt-timeout, nothing is left"""
+    fixture.kill('dom0', 'xen-vgpud', signal.SIGTERM)
+    service.start_backend(['--adopt-timeout=5'])
+    fixture.until('the device is connected again', connected)
     job = box.background()
     fixture.kill('dom0', 'xen-vgpud')
-    said = job.text
-    fixture.until('the program has heard of it, or goes on', lambda: job.ended or job.text != said)
-    print(f'    the running program: {job.text.splitlines()[-1]}')
-    if not job.ended:
-        client.output(box.name, ['killall', '-9', 'steady'])
-    job.wait(120)
-    fixture.until('the executor has ended', lambda: not service.pids('dom0', 'vgpu-executor'))
+    check_equal('status of the program', job.wait(120), 3)
+    check_in('what the program was told', job.text, 'CUDA_ERROR_DEVICE_UNAVAILABLE')
+    print('    ' + job.text.splitlines()[-1])
+    fixture.no_executor()
+    domid = client.check('dom0', ['xl', 'domid', box.name]).strip()
+    check_equal("the guest's mapped grants", counts.grants().get(int(domid), 0),
+                base['grants of the guest'] - 1)
     service.start_backend()
+    fixture.until('the device is connected again', connected)
+    box.must_run()
+    fixture.no_leak(base, box)
+
+
+def destroyed_while_away():
+    """xl destroy while there is no xen-vgpud: the next one ends the executor, no zombie is left"""
+    other.start()
+    other.attach()
+    other.background()
+    fixture.kill('dom0', 'xen-vgpud')
+    guest.destroy(other.name)
+    service.start_backend()
+    fixture.no_executor()
+    gone = f'/{other.domid}/'
+    fixture.until('its nodes have gone',
+                  lambda: not [path for path in counts.xenstore() if gone in path])
+    fixture.until('it is no zombie', lambda: sorted(counts.domains()) == ['Domain-0', box.name])
     fixture.until('the device is connected again', connected)
     box.must_run()
     fixture.no_leak(base, box)
@@ -144,5 +225,6 @@ def vgpud_stops():
     box.destroy()
 
 
-main(start, program_killed, executor_killed, frontd_killed, vgpud_killed, destroyed, next_guest,
+main(start, program_killed, executor_killed, frontd_killed, vgpud_killed, vgpud_upgraded,
+     vgpud_killed_again_and_again, vgpud_never_back, destroyed_while_away, destroyed, next_guest,
      vgpud_stops)

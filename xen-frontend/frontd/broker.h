@@ -12,9 +12,12 @@
 
 #include "protocol/log.h"
 
+#define FE_OPTION_PATH 256
+#define FE_OPTION_NAME 64
+
 struct fe_options {
-	const char *socket_path;
-	const char *group; /* may connect; NULL: leave the group alone */
+	char socket_path[FE_OPTION_PATH];
+	char group[FE_OPTION_NAME]; /* may connect; "-": leave the group alone */
 	mode_t socket_mode;
 	unsigned int sessions_max;
 	unsigned int sessions_max_user;

@@ -10,6 +10,12 @@
  *
  * Trusts clients in nothing: pid and uid come from the kernel, sizes are bounded here even though the
  * executor bounds them too, since the pages are this guest's. One thread.
+ *
+ * While the host's service is away (killed, restarted) open sessions go on: lanes need neither it nor us.
+ * What a client asks meanwhile is parked. Once the service is back it confirms each session (RESUME) or
+ * the session ends; then what was parked is asked, what was on its way again, a SHARE after an
+ * UNSHARE of the same share, since nobody knows whether it had been done. What was being opened is opened
+ * anew, under another number.
  */
 #include "xen-frontend/frontd/client.h"
 
@@ -78,6 +84,7 @@ static void client_close(struct fe_client *client)
 	client->sock = -1;
 	fe_account_free(client);
 	client->state = FE_CLIENT_GONE;
+	client->parked = false;
 	if (!client->ring_tag)
 		client->deadline = 0;
 }
@@ -86,6 +93,7 @@ static void request_done(struct fe_client *client)
 {
 	client->ring_tag = 0;
 	client->deadline = 0;
+	client->parked = client->repeated = client->undoing = false;
 	fe_offer_free(&client->offer);
 }
 
@@ -104,7 +112,7 @@ static void session_close(struct fe_client *client, const char *why)
 
 	vg_info(&client->log, "op=close session=%u why=\"%s\"", client->session, why);
 	if (client->device)
-		fe_device_send(client->device, &msg);
+		fe_device_send_early(client->device, &msg);
 	client_close(client);
 }
 
@@ -303,6 +311,34 @@ static void unshare_request(struct fe_client *client)
 		client_answer(client, msg.tag, rc, "share %u: %s", msg.u.unshare.id, strerror(-rc));
 }
 
+/* The service is away: the request waits as long as it might have taken. */
+static void request_park(struct fe_client *client)
+{
+	client->parked = true;
+	client->deadline =
+		fe_clock_ms() +
+		(client->request.type == VG_CTL_UNSHARE ? UNSHARE_TIMEOUT_MS : REQUEST_TIMEOUT_MS);
+}
+
+static void request_start(struct fe_client *client)
+{
+	if (!fe_device_usable(client->device))
+		request_park(client);
+	else if (client->request.type == VG_CTL_SHARE)
+		share_request(client);
+	else
+		unshare_request(client);
+}
+
+/* It was parked: the time that it has taken so far counts. */
+static void request_restart(struct fe_client *client, uint64_t deadline)
+{
+	client->deadline = 0;
+	request_start(client);
+	if (client->deadline > deadline)
+		client->deadline = deadline;
+}
+
 static void request_take(struct fe_client *client)
 {
 	uint32_t type = client->request.type;
@@ -310,10 +346,8 @@ static void request_take(struct fe_client *client)
 
 	if (type == VG_CTL_OPEN && client->state == FE_CLIENT_NEW)
 		open_request(client);
-	else if (type == VG_CTL_SHARE && open)
-		share_request(client);
-	else if (type == VG_CTL_UNSHARE && open)
-		unshare_request(client);
+	else if ((type == VG_CTL_SHARE || type == VG_CTL_UNSHARE) && open)
+		request_start(client);
 	else if (type == VG_CTL_CLOSE)
 		session_close(client, "the program has closed it");
 	else
@@ -329,7 +363,7 @@ void fe_client_readable(struct fe_client *client)
 	if (client->sock < 0)
 		return;
 	/* Before its answer only the end can be of interest: poll says so by POLLHUP. */
-	if (client->ring_tag || client->state == FE_CLIENT_WAITING) {
+	if (fe_client_quiet(client)) {
 		session_close(client, "the program has ended");
 		return;
 	}
@@ -341,6 +375,7 @@ void fe_client_readable(struct fe_client *client)
 		return;
 	}
 	vg_packet_close_fds(&packet);
+	client->repeated = false;
 	client->request = packet.msg;
 	request_take(client);
 }
@@ -380,6 +415,28 @@ static int shared(struct fe_client *client, struct vg_packet *reply)
 	return rc;
 }
 
+static void resumed(struct fe_client *client, const struct vg_control *answer)
+{
+	client->ring_tag = 0;
+	client->resumed = answer->status == 0;
+	if (client->resumed) {
+		vg_info(&client->log, "op=resumed session=%u", client->session);
+		return;
+	}
+	fe_client_end(client, answer->status < 0 ? answer->status : -EPROTO,
+		      answer->text[0] ? answer->text
+				      : "the host does not know the session any more");
+}
+
+/* What the last connection may have shared is not shared any more: now as if for the first time. */
+static void undone(struct fe_client *client)
+{
+	uint64_t deadline = client->deadline;
+
+	request_done(client);
+	request_restart(client, deadline);
+}
+
 void fe_client_answered(struct fe_client *client, const struct vg_control *answer)
 {
 	struct vg_packet reply;
@@ -389,9 +446,21 @@ void fe_client_answered(struct fe_client *client, const struct vg_control *answe
 		request_done(client);
 		return;
 	}
+	if (client->device->resuming) {
+		resumed(client, answer);
+		return;
+	}
+	if (client->undoing) {
+		undone(client);
+		return;
+	}
 	vg_packet_init(&reply, VG_CTL_ANSWER, client->request.tag);
 	reply.msg.status = answer->status > 0 ? -EPROTO : answer->status;
 	memcpy(reply.msg.text, answer->text, sizeof(reply.msg.text));
+	/* Asked for twice, it had been done the first time. */
+	if (client->repeated && client->request.type == VG_CTL_UNSHARE &&
+	    reply.msg.status == -ENOENT)
+		reply.msg.status = 0;
 	if (reply.msg.status == 0) {
 		if (client->request.type == VG_CTL_OPEN)
 			opened(client, answer, &reply);
@@ -437,13 +506,106 @@ static void on_message(struct fe_device *device, const struct vg_control *msg)
 	/* An answer to CLOSE, or one that came after its time limit. */
 }
 
+/* The one that was opening asks anew when there is a device; the end of the first is the host's. */
+static void open_again(struct fe_client *client)
+{
+	uint64_t until = fe_clock_ms() + DEVICE_TIMEOUT_MS;
+	uint64_t deadline = client->deadline;
+
+	session_forget(client);
+	client->deadline = deadline && deadline < until ? deadline : until;
+	client->state = FE_CLIENT_WAITING;
+}
+
+static void client_away(struct fe_client *client)
+{
+	uint64_t deadline = client->deadline;
+	bool asked = client->ring_tag && !client->device->resuming;
+
+	client->resumed = false;
+	if (client->state == FE_CLIENT_GONE) {
+		session_forget(client);
+	} else if (client->state == FE_CLIENT_OPENING) {
+		open_again(client);
+	} else if (asked || client->parked) {
+		bool repeated = asked || client->repeated;
+
+		request_done(client);
+		client->parked = true;
+		client->repeated = repeated;
+		client->deadline = deadline;
+	} else {
+		client->ring_tag = 0; /* of a RESUME */
+	}
+}
+
+static void on_away(struct fe_device *device, const char *why)
+{
+	struct fe_broker *broker = device->owner;
+
+	for (struct fe_client *c = broker->clients; c; c = c->next) {
+		if (c->device != device)
+			continue;
+		vg_info(&c->log, "op=away session=%u why=\"%s\"", c->session, why);
+		client_away(c);
+	}
+}
+
+static void on_back(struct fe_device *device)
+{
+	struct fe_broker *broker = device->owner;
+
+	for (struct fe_client *c = broker->clients; c; c = c->next) {
+		struct vg_control msg = {.type = VG_CTL_RESUME, .session = c->session};
+
+		if (c->device != device || c->state != FE_CLIENT_OPEN)
+			continue;
+		/* If there is no memory for it, the session ends when the others are confirmed. */
+		if (fe_device_send_early(device, &msg) == 0)
+			c->ring_tag = msg.tag;
+	}
+}
+
+/* Asks what was parked, after what may have been done of it has been taken back. */
+static void request_resume(struct fe_client *client)
+{
+	struct vg_control undo = {.type = VG_CTL_UNSHARE};
+	uint64_t deadline = client->deadline;
+
+	client->parked = false;
+	if (!client->repeated || client->request.type != VG_CTL_SHARE) {
+		request_restart(client, deadline);
+		return;
+	}
+	undo.u.unshare.id = client->request.u.share.id;
+	undo.u.unshare.kind = client->request.u.share.kind;
+	if (request_forward(client, &undo, REQUEST_TIMEOUT_MS)) {
+		session_close(client, "no memory");
+		return;
+	}
+	client->undoing = true;
+	client->deadline = deadline;
+}
+
+static void client_ready(struct fe_client *client, const struct fe_device *device)
+{
+	if (client->state == FE_CLIENT_WAITING) {
+		open_try(client);
+	} else if (client->device == device && client->state == FE_CLIENT_OPEN) {
+		if (!client->resumed)
+			fe_client_end(client, -ENODEV,
+				      "the host does not know the session any more");
+		else if (client->parked)
+			request_resume(client);
+	}
+}
+
 static void on_ready(struct fe_device *device)
 {
 	struct fe_broker *broker = device->owner;
 
 	for (struct fe_client *c = broker->clients; c; c = c->next)
-		if (c->state == FE_CLIENT_WAITING)
-			open_try(c);
+		client_ready(c, device);
 }
 
 static void on_lost(struct fe_device *device, const char *why)
@@ -457,6 +619,8 @@ static void on_lost(struct fe_device *device, const char *why)
 
 const struct fe_device_events fe_client_events = {
 	.message = on_message,
+	.away = on_away,
+	.back = on_back,
 	.ready = on_ready,
 	.lost = on_lost,
 };
@@ -502,6 +666,14 @@ static void client_timeout(struct fe_client *client)
 		break;
 	case FE_CLIENT_OPENING:
 	case FE_CLIENT_OPEN:
+		if (client->parked && !client->repeated) {
+			/* Nobody has been asked, so the session can go on without it. */
+			client_answer(client, client->request.tag, -ETIMEDOUT,
+				      "the host's vGPU service is away: is xen-vgpud running?");
+			client->parked = false;
+			client->deadline = 0;
+			return;
+		}
 		client_answer(client, client->request.tag, -ETIMEDOUT,
 			      "the host does not answer: see xen-vgpud's log");
 		session_close(client, "the host does not answer");

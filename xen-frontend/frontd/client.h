@@ -52,7 +52,19 @@ struct fe_client {
 	struct vg_control request;
 	uint32_t ring_tag; /* 0: none */
 	struct fe_offer offer;
+
+	/* The host's service is away: what the client has asked waits for it. */
+	bool parked;
+	bool repeated; /* it was asked already, and perhaps done, when the connection ended */
+	bool undoing;  /* what is on its way is an UNSHARE that takes back such a SHARE */
+	bool resumed;  /* since the service came back it has confirmed the session */
 };
+
+/* Its request is under way: only the end of its socket is of interest. */
+static inline bool fe_client_quiet(const struct fe_client *client)
+{
+	return client->ring_tag || client->parked || client->state == FE_CLIENT_WAITING;
+}
 
 /* The pages that it and its request hold. */
 uint32_t fe_client_pages(const struct fe_client *client);

@@ -4,6 +4,9 @@
  *
  * Trusts the backend in nothing that it says on the ring; the paths come from this guest's own directory, which
  * only its root can write. Runs in vgpu-frontd's one thread. Calls to xenstore are synchronous.
+ *
+ * Sessions outlive a connection: while the backend is away they are the owner's to keep, and on the
+ * next connection the backend is asked about each (RESUME) before anything else is sent.
  */
 #include "xen-frontend/frontd/device.h"
 
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <xen/io/xenbus.h>
 
 #include "xen-frontend/frontd/clock.h"
@@ -20,6 +24,7 @@
 
 #define RESET_TIMEOUT_MS   5000  /* as long as a kexec'ing kernel waits */
 #define CONNECT_TIMEOUT_MS 30000 /* backend at 2, we at 3: it only has to map a page */
+#define RESUME_TIMEOUT_MS  45000 /* the host asks its executors, and may have to end some */
 #define RETRY_FIRST_MS     1000
 #define RETRY_MAX_MS       30000
 
@@ -156,7 +161,16 @@ static int ring_make(struct fe_device *device)
 static void sessions_lost(struct fe_device *device, const char *why)
 {
 	queue_drop(device);
+	device->resuming = false;
 	device->events->lost(device, why);
+}
+
+/* Only this connection has ended, as far as we know. */
+static void sessions_away(struct fe_device *device, const char *why)
+{
+	queue_drop(device);
+	device->events->away(device, why); /* it may want to know that we were resuming */
+	device->resuming = false;
 }
 
 /*
@@ -240,8 +254,11 @@ static void connect_begin(struct fe_device *device, uint64_t now)
 	uint64_t max;
 	int rc;
 
-	if (!version_agreed(device))
+	if (!version_agreed(device)) {
+		/* It was replaced by another release, which can do nothing with our sessions. */
+		device->events->lost(device, device->why);
 		return;
+	}
 	device->sessions_max = 0;
 	if (vg_store_read_uint(device->xs, XBT_NULL, device->backend, VG_KEY_MAX_SESSIONS, 1,
 			       UINT32_MAX, &max) == 0)
@@ -273,8 +290,12 @@ static void backend_error_adopt(struct fe_device *device)
 		device->devid, error);
 }
 
+static const char detached[] = "the vGPU was detached from this guest";
+
 static void step_init(struct fe_device *device, int backend, uint64_t now)
 {
+	if (!backend_online(device))
+		device->events->lost(device, detached);
 	if (backend == XenbusStateInitWait && !device->retry_at)
 		connect_begin(device, now);
 	else if (backend == XenbusStateClosing)
@@ -283,14 +304,57 @@ static void step_init(struct fe_device *device, int backend, uint64_t now)
 		backend_error_adopt(device);
 }
 
+static void message_queue(struct fe_device *device, struct fe_message *message)
+{
+	*device->queue_end = message;
+	device->queue_end = &message->next;
+	vg_call(&device->log, "op=control type=%u tag=%u session=%u", message->msg.type,
+		message->msg.tag, message->msg.session);
+	/* Sent by fe_device_rung(), never here: nothing can go wrong in the middle of the caller's work. */
+}
+
+static int message_send(struct fe_device *device, struct vg_control *msg)
+{
+	struct fe_message *message = calloc(1, sizeof(*message));
+
+	if (!message)
+		return -ENOMEM;
+	if (++device->last_tag == 0)
+		++device->last_tag;
+	msg->tag = device->last_tag;
+	message->msg = *msg;
+	message_queue(device, message);
+	return 0;
+}
+
+/* First of all the host hears which sessions we still have, even if it is none. */
+static void resume_begin(struct fe_device *device, uint64_t now)
+{
+	struct vg_control all = {.type = VG_CTL_RESUME};
+
+	device->resuming = true;
+	device->deadline = now + RESUME_TIMEOUT_MS;
+	device->events->back(device);
+	if (message_send(device, &all))
+		device->deadline = now; /* no memory: try again */
+	device->resume_tag = all.tag;
+}
+
+static void resume_end(struct fe_device *device)
+{
+	device->resuming = false;
+	device->failures = 0;
+	device->events->ready(device);
+}
+
 static void step_initialised(struct fe_device *device, int backend, uint64_t now)
 {
 	if (backend == XenbusStateConnected) {
 		state_write(device, XenbusStateConnected);
-		device->failures = 0;
+		device->ring.backend_seen = true; /* before it went to 4 */
 		why_clear(device);
 		phase_set(device, FE_PHASE_CONNECTED);
-		device->events->ready(device);
+		resume_begin(device, now);
 		return;
 	}
 	if (backend != XenbusStateInitWait && backend != XenbusStateInitialised) {
@@ -304,18 +368,27 @@ static void step_initialised(struct fe_device *device, int backend, uint64_t now
 	}
 }
 
-static void step_connected(struct fe_device *device, int backend)
+static void step_connected(struct fe_device *device, int backend, uint64_t now)
 {
+	if (backend == XenbusStateConnected && device->resuming && now >= device->deadline) {
+		why_set(device, -ETIMEDOUT, "vGPU %u: the host does not answer", device->devid);
+		sessions_lost(device, device->why);
+		connect_failed(device);
+		return;
+	}
 	if (backend == XenbusStateConnected)
 		return;
-	sessions_lost(device, backend_online(device)
-				      ? "the host's vGPU service has closed the device"
-				      : "the vGPU was detached from this guest");
+	if (backend_online(device))
+		sessions_away(device, "the host's vGPU service has closed the device");
+	else
+		sessions_lost(device, detached);
 	go_closed(device);
 }
 
 static void step_closed(struct fe_device *device, int backend)
 {
+	if (!backend_online(device))
+		device->events->lost(device, detached);
 	if (backend != XenbusStateClosed)
 		return;
 	ring_free(device);
@@ -403,8 +476,7 @@ static void step_once(struct fe_device *device, uint64_t now)
 	int backend;
 
 	if (recreated(device)) {
-		if (device->phase == FE_PHASE_CONNECTED)
-			sessions_lost(device, "the vGPU was replaced by another");
+		sessions_lost(device, "the vGPU was replaced by another");
 		ring_free(device);
 		phase_set(device, FE_PHASE_START);
 	}
@@ -419,7 +491,7 @@ static void step_once(struct fe_device *device, uint64_t now)
 	case FE_PHASE_CLOSED: step_closed(device, backend); break;
 	case FE_PHASE_INIT: step_init(device, backend, now); break;
 	case FE_PHASE_INITIALISED: step_initialised(device, backend, now); break;
-	case FE_PHASE_CONNECTED: step_connected(device, backend); break;
+	case FE_PHASE_CONNECTED: step_connected(device, backend, now); break;
 	}
 }
 
@@ -443,18 +515,29 @@ void fe_device_step(struct fe_device *device, uint64_t now_ms)
 bool fe_device_timed(const struct fe_device *device)
 {
 	return device->dirty || device->phase == FE_PHASE_RESET ||
-	       device->phase == FE_PHASE_INITIALISED ||
+	       device->phase == FE_PHASE_INITIALISED || device->resuming ||
 	       ((device->phase == FE_PHASE_CLOSED || device->phase == FE_PHASE_INIT) &&
 		device->retry_at);
 }
 
 /* --- messages --- */
 
-/* The backend broke the protocol, or died: the connection is over. It is told by our 6. */
+/* The backend broke the protocol: the connection is over, and nothing of it is kept. It is told by
+ * our 6. */
 static void device_drop(struct fe_device *device, const char *why)
 {
 	vg_error(&device->log, "op=drop why=\"%s\"", why);
 	sessions_lost(device, why);
+	connect_failed(device);
+}
+
+/* It died, or was stopped. Executors outlive it, and so do sessions. */
+static void backend_away(struct fe_device *device)
+{
+	static const char why[] = "the host's vGPU service has ended";
+
+	vg_warn(&device->log, "op=away why=\"%s\"", why);
+	sessions_away(device, why);
 	connect_failed(device);
 }
 
@@ -484,23 +567,12 @@ static bool queue_flush(struct fe_device *device)
 
 int fe_device_send(struct fe_device *device, struct vg_control *msg)
 {
-	struct fe_message *message;
+	return fe_device_usable(device) ? message_send(device, msg) : -ENODEV;
+}
 
-	if (!fe_device_usable(device))
-		return -ENODEV;
-	message = calloc(1, sizeof(*message));
-	if (!message)
-		return -ENOMEM;
-	if (++device->last_tag == 0)
-		++device->last_tag;
-	msg->tag = device->last_tag;
-	message->msg = *msg;
-	*device->queue_end = message;
-	device->queue_end = &message->next;
-	vg_call(&device->log, "op=control type=%u tag=%u session=%u", msg->type, msg->tag,
-		msg->session);
-	/* Sent by fe_device_rung(), never here: nothing can go wrong in the middle of the caller's work. */
-	return 0;
+int fe_device_send_early(struct fe_device *device, struct vg_control *msg)
+{
+	return device->phase == FE_PHASE_CONNECTED ? message_send(device, msg) : -ENODEV;
 }
 
 uint32_t fe_device_session(struct fe_device *device)
@@ -510,6 +582,11 @@ uint32_t fe_device_session(struct fe_device *device)
 	return device->last_session;
 }
 
+static bool connected(const struct fe_device *device)
+{
+	return device->phase == FE_PHASE_CONNECTED;
+}
+
 /* At most a ring full a turn: a backend that floods us gets its turn again after the others. */
 static bool messages_take(struct fe_device *device)
 {
@@ -517,7 +594,7 @@ static bool messages_take(struct fe_device *device)
 	bool moved = false;
 	int rc = 0;
 
-	for (unsigned int i = 0; i < VG_CTLRING_SLOTS && fe_device_usable(device); i++) {
+	for (unsigned int i = 0; i < VG_CTLRING_SLOTS && connected(device); i++) {
 		rc = fe_ring_pop(&device->ring, &msg);
 		if (rc <= 0)
 			break;
@@ -525,9 +602,12 @@ static bool messages_take(struct fe_device *device)
 		vg_log_clean(msg.text);
 		vg_call(&device->log, "op=control type=%u tag=%u session=%u status=%d text=\"%s\"",
 			msg.type, msg.tag, msg.session, msg.status, msg.text);
-		device->events->message(device, &msg);
+		if (device->resuming && msg.type == VG_CTL_ANSWER && msg.tag == device->resume_tag)
+			resume_end(device);
+		else
+			device->events->message(device, &msg);
 	}
-	if (moved && fe_device_usable(device))
+	if (moved && connected(device))
 		vg_bell_ring(&device->bell); /* there may be one who waits for a slot */
 	if (rc < 0)
 		device_drop(device, "the host's vGPU service broke the control ring");
@@ -536,10 +616,10 @@ static bool messages_take(struct fe_device *device)
 
 void fe_device_rung(struct fe_device *device)
 {
-	if (!fe_device_usable(device) || !messages_take(device) || !queue_flush(device))
+	if (!connected(device) || !messages_take(device) || !queue_flush(device))
 		return;
 	if (!fe_ring_backend_alive(&device->ring))
-		device_drop(device, "the host's vGPU service has ended");
+		backend_away(device);
 }
 
 /* --- life --- */
@@ -561,6 +641,9 @@ struct fe_device *fe_device_new(struct xs_handle *xs, uint32_t devid,
 	device->bell = VG_BELL_NONE;
 	device->queue_end = &device->queue;
 	device->dirty = true;
+	/* Sessions of an earlier vgpu-frontd may still end over there: not the same numbers again. */
+	if (getrandom(&device->last_session, sizeof(device->last_session), 0) < 0)
+		device->last_session = (uint32_t)fe_clock_ms();
 	snprintf(device->dir, sizeof(device->dir), "device/vgpu/%u", devid);
 	snprintf(device->token, sizeof(device->token), "%u", devid);
 	return device;

@@ -33,7 +33,11 @@ struct fe_device;
 struct fe_device_events {
 	/* Messages from the backend: answers, and GONE. */
 	void (*message)(struct fe_device *device, const struct vg_control *msg);
-	/* It can be used from now on. */
+	/* The connection is over, the host's service will be back: sessions go on, requests do not. */
+	void (*away)(struct fe_device *device, const char *why);
+	/* It is back: RESUME for each session that is to go on. */
+	void (*back)(struct fe_device *device);
+	/* It can be used from now on. A session that was not confirmed since `back` has ended. */
 	void (*ready)(struct fe_device *device);
 	/* Every session on it has ended; `why` is for the programs that had one. */
 	void (*lost)(struct fe_device *device, const char *why);
@@ -56,7 +60,9 @@ struct fe_device {
 	uint32_t backend_domid;
 
 	enum fe_phase phase;
-	uint64_t deadline;     /* ms; of RESET and INITIALISED */
+	uint64_t deadline;     /* ms; of RESET, INITIALISED, and CONNECTED while resuming */
+	bool resuming;         /* CONNECTED: the host has not told yet which sessions it has */
+	uint32_t resume_tag;   /* of the last RESUME */
 	uint64_t retry_at;     /* ms; do not begin anew before; 0: at once */
 	unsigned int failures; /* in a row */
 	bool dirty;            /* a watch has fired */
@@ -92,7 +98,7 @@ void fe_device_rung(struct fe_device *device);
 
 static inline bool fe_device_usable(const struct fe_device *device)
 {
-	return device->phase == FE_PHASE_CONNECTED;
+	return device->phase == FE_PHASE_CONNECTED && !device->resuming;
 }
 
 /*
@@ -100,6 +106,8 @@ static inline bool fe_device_usable(const struct fe_device *device)
  * answer. 0, -ENODEV or -ENOMEM.
  */
 int fe_device_send(struct fe_device *device, struct vg_control *msg);
+/* The same for what may go before the device can be used: RESUME from within `back`, and CLOSE. */
+int fe_device_send_early(struct fe_device *device, struct vg_control *msg);
 /* A session number that is not in use for long. */
 uint32_t fe_device_session(struct fe_device *device);
 

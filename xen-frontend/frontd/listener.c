@@ -64,10 +64,11 @@ static int socket_bind_over(struct fe_broker *broker, const char *path)
 static void group_set(struct fe_broker *broker)
 {
 	const struct fe_options *options = &broker->options;
-	struct group *group = options->group ? getgrnam(options->group) : NULL;
+	struct group *group;
 
-	if (!options->group)
+	if (!strcmp(options->group, "-"))
 		return;
+	group = getgrnam(options->group);
 	if (!group)
 		vg_warn(&broker->log,
 			"op=listen group=%s error=\"no such group, so only root may use the vGPU: run "
@@ -81,7 +82,7 @@ static void group_set(struct fe_broker *broker)
 int fe_listener_open(struct fe_broker *broker)
 {
 	const char *path = broker->options.socket_path;
-	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char dir[FE_OPTION_PATH];
 	char *slash;
 	int sock;
 
@@ -106,8 +107,7 @@ int fe_listener_open(struct fe_broker *broker)
 		return rc;
 	}
 	vg_info(&broker->log, "op=listen path=%s mode=%04o group=%s", path,
-		(unsigned int)broker->options.socket_mode,
-		broker->options.group ? broker->options.group : "-");
+		(unsigned int)broker->options.socket_mode, broker->options.group);
 	return sock;
 }
 

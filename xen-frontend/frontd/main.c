@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "xen-frontend/frontd/broker.h"
@@ -40,6 +41,8 @@ struct loop {
 	struct pollfd *fds;
 	size_t used, room;
 	bool leaving;
+	int argc; /* the command line, which a reload reads again */
+	char **argv;
 };
 
 /* --- what is polled: four kinds of descriptors, in this order --- */
@@ -62,7 +65,7 @@ static int loop_add(struct loop *loop, int fd, short events)
 static short client_events(const struct fe_client *client)
 {
 	/* While its request is on its way only its end is of interest (POLLHUP comes unasked). */
-	return client->ring_tag || client->state == FE_CLIENT_WAITING ? 0 : POLLIN;
+	return fe_client_quiet(client) ? 0 : POLLIN;
 }
 
 static int loop_collect(struct loop *loop)
@@ -85,23 +88,62 @@ static int loop_collect(struct loop *loop)
 
 /* --- what has come --- */
 
+static void level_set(struct fe_broker *broker, enum vg_log_level level)
+{
+	vg_log_set_level(&broker->log, level);
+	for (struct fe_device *d = broker->devices; d; d = d->next)
+		vg_log_set_level(&d->log, level);
+	for (struct fe_client *c = broker->clients; c; c = c->next)
+		vg_log_set_level(&c->log, level);
+}
+
+static void reload_notify(void)
+{
+	struct timespec now;
+	char text[64];
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		 (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+	fe_notify(text);
+}
+
+/* SIGHUP: the file is read again, and the command line over it. A bad one changes nothing. */
+static void options_reload(struct loop *loop)
+{
+	struct fe_broker *broker = loop->broker;
+	char why[VG_CONF_WHY], restart[VG_CONF_WHY];
+	struct fe_options fresh;
+
+	reload_notify();
+	if (fe_options_parse(&fresh, loop->argc, loop->argv, why)) {
+		vg_error(&broker->log, "op=reload error=\"%s\" effect=\"%s\"", why,
+			 "the settings stay as they are");
+	} else {
+		fe_options_adopt(&broker->options, &fresh, restart);
+		for (struct fe_device *d = broker->devices; d; d = d->next)
+			d->limit_max = broker->options.pages_max;
+		level_set(broker, broker->options.level);
+		vg_info(&broker->log, "op=reload");
+		if (*restart)
+			vg_warn(&broker->log, "op=reload waits=\"%s\" do=\"%s\"", restart,
+				"systemctl restart vgpu-frontd, which ends the programs' sessions");
+	}
+	fe_notify("READY=1");
+}
+
 static void signals_take(struct loop *loop)
 {
-	struct vg_log_who *log = &loop->broker->log;
+	struct fe_broker *broker = loop->broker;
 	struct signalfd_siginfo info;
 
 	while (read(loop->signals, &info, sizeof(info)) == sizeof(info)) {
-		enum vg_log_level level = loop->broker->options.level;
-
-		if (info.ssi_signo == SIGUSR1)
-			level = VG_LOG_DATA;
-		else if (info.ssi_signo != SIGUSR2)
-			loop->leaving = true;
-		vg_log_set_level(log, level);
-		for (struct fe_device *d = loop->broker->devices; d; d = d->next)
-			vg_log_set_level(&d->log, level);
-		for (struct fe_client *c = loop->broker->clients; c; c = c->next)
-			vg_log_set_level(&c->log, level);
+		switch (info.ssi_signo) {
+		case SIGHUP: options_reload(loop); break;
+		case SIGUSR1: level_set(broker, VG_LOG_DATA); break;
+		case SIGUSR2: level_set(broker, broker->options.level); break;
+		default: loop->leaving = true; break;
+		}
 	}
 }
 
@@ -160,14 +202,29 @@ static bool loop_timed(const struct fe_broker *broker)
 	return fe_clients_timed(broker) || !fe_listener_ready(broker);
 }
 
+/* How long the next poll may take: the nearest of a tick and the watchdog's sign of life. */
+static int loop_timeout(struct loop *loop, int alive_ms)
+{
+	int tick = loop_timed(loop->broker) ? TICK_MS : -1;
+
+	return alive_ms && (tick < 0 || alive_ms < tick) ? alive_ms : tick;
+}
+
 static void loop_run(struct loop *loop)
 {
+	int alive_ms = fe_notify_interval();
+	uint64_t alive_at = 0;
+
 	while (!loop->leaving) {
+		if (alive_ms && fe_clock_ms() >= alive_at) {
+			fe_notify("WATCHDOG=1");
+			alive_at = fe_clock_ms() + (uint64_t)alive_ms;
+		}
 		/* Clients first: what they ask goes onto the ring in the same turn. */
 		fe_clients_step(loop->broker);
 		fe_devices_step(loop->broker);
 		if (loop_collect(loop) ||
-		    (poll(loop->fds, loop->used, loop_timed(loop->broker) ? TICK_MS : -1) < 0 &&
+		    (poll(loop->fds, loop->used, loop_timeout(loop, alive_ms)) < 0 &&
 		     errno != EINTR)) {
 			vg_error(&loop->broker->log, "op=poll error=\"%s\"", strerror(errno));
 			return;
@@ -209,6 +266,7 @@ static int signals_open(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
 	/* Before libxenstore starts its thread, which inherits this. */
@@ -268,9 +326,12 @@ int main(int argc, char **argv)
 	struct fe_broker broker = {.log = VG_LOG_WHO_NONE,
 				   .refusals = {.burst = 20, .window_ms = 10000},
 				   .scan = true};
-	struct loop loop = {.broker = &broker, .listener = -1};
-	int rc = fe_options_parse(&broker.options, argc, argv);
+	struct loop loop = {.broker = &broker, .listener = -1, .argc = argc, .argv = argv};
+	char why[VG_CONF_WHY];
+	int rc = fe_options_parse(&broker.options, argc, argv, why);
 
+	if (rc < 0)
+		fprintf(stderr, "vgpu-frontd: %s\n", why);
 	if (rc)
 		return rc > 0 ? EXIT_SUCCESS : 2;
 	vg_log_set_level(&broker.log, broker.options.level);

@@ -8,11 +8,12 @@ CHANNEL_PROTO_SRCS := protocol/socket.c protocol/bell.c
 # What the broker is made of, but for its main and the hypervisor's side, which tests replace.
 FRONTD_SCHEMA := xenstore-schema/schema.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
-FRONTD_SRCS := $(addprefix $(D)/,account.c client.c ctlring.c device.c devices.c offer.c) $(FRONTD_SCHEMA)
+FRONTD_SRCS := $(addprefix $(D)/,account.c client.c ctlring.c device.c devices.c offer.c options.c) $(FRONTD_SCHEMA)
 
 ifneq ($(HAVE_XENSTORE),)
 $(eval $(call program,vgpu-frontd,$(FRONTD_SRCS) \
-	$(addprefix $(D)/,main.c clock.c grants.c listener.c notify.c options.c),$(XENSTORE_CFLAGS),\
+	$(addprefix $(D)/,main.c clock.c grants.c listener.c notify.c),\
+	$(XENSTORE_CFLAGS) -DVG_SYSCONFDIR='"$(SYSCONFDIR)"',\
 	$(B)/lib/libvgproto.a $(XENSTORE_LIBS)))
 $(eval $(call install,$(B)/bin/vgpu-frontd,$(SBINDIR),755))
 
@@ -20,6 +21,7 @@ $(eval $(call generated,$(GEN)/xen-frontend/vgpu-frontd.service,$(D)/conf/vgpu-f
 	sed 's|@SBINDIR@|$(SBINDIR)|' $(D)/conf/vgpu-frontd.service.in \
 	>$(GEN)/xen-frontend/vgpu-frontd.service))
 $(eval $(call install,$(GEN)/xen-frontend/vgpu-frontd.service,$(UNITDIR),644))
+$(eval $(call install,$(D)/conf/vgpu-frontd.conf,$(SYSCONFDIR)/vgpu,644))
 $(eval $(call install,$(D)/conf/60-vgpu.rules,$(UDEVDIR),644))
 $(eval $(call install,$(D)/conf/sysusers.d/vgpu-frontd.conf,$(SYSUSERSDIR),644))
 $(eval $(call install,$(D)/conf/modules-load.d/vgpu-frontd.conf,$(MODULESDIR),644))

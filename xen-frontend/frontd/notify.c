@@ -31,3 +31,15 @@ void fe_notify(const char *state)
 	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 	close(sock);
 }
+
+int fe_notify_interval(void)
+{
+	const char *pid = secure_getenv("WATCHDOG_PID");
+	const char *text = secure_getenv("WATCHDOG_USEC");
+	unsigned long long us = text ? strtoull(text, NULL, 10) : 0;
+
+	if (pid && strtol(pid, NULL, 10) != getpid())
+		return 0;
+	/* A quarter of what is allowed, a minute at most. */
+	return us ? (int)(us / 4000 < 60000 ? us / 4000 + 1 : 60000) : 0;
+}

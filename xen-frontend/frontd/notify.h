@@ -8,5 +8,7 @@
  * not carry it.
  */
 void fe_notify(const char *state);
+/* Milliseconds between the signs of life that the watchdog wants; 0: nobody watches. */
+int fe_notify_interval(void);
 
 #endif

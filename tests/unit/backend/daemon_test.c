@@ -8,12 +8,18 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/backend/fake_executor.h"
@@ -21,10 +27,11 @@
 #include "tests/unit/backend/fake_xs.h"
 #include "xen-backend/daemon.h"
 
-#define BE      "/local/domain/0/backend/vgpu/3/0"
-#define FE      "/local/domain/3/device/vgpu/0"
-#define BE_ERR  "/local/domain/0/error/backend/vgpu/3/0/error"
-#define WAIT_MS 8000
+#define BE       "/local/domain/0/backend/vgpu/3/0"
+#define FE       "/local/domain/3/device/vgpu/0"
+#define BE_ERR   "/local/domain/0/error/backend/vgpu/3/0/error"
+#define WAIT_MS  8000
+#define PROTOCOL "3" /* VG_PROTOCOL_VERSION as xenstore has it */
 
 static struct be_daemon daemon_;
 static struct vg_control_ring *page;
@@ -86,7 +93,7 @@ static void connect_device(void)
 {
 	attach("soft");
 	turn_until(state_is("2"));
-	frontend_write("2");
+	frontend_write(PROTOCOL);
 	turn_until(state_is("4"));
 	fake_xs_set(FE "/state", "4");
 	turns(2);
@@ -178,10 +185,13 @@ static int setup(void **state)
 	daemon_.config.request_timeout = 1;
 	daemon_.config.open_timeout = 1;
 	daemon_.config.exit_timeout = 1;
+	daemon_.config.adopt_timeout = 2;
+	snprintf(daemon_.config.session_dir, sizeof(daemon_.config.session_dir),
+		 "/tmp/vgpud-test-%d", (int)getpid());
 	snprintf(daemon_.config.socket, sizeof(daemon_.config.socket), "/tmp/vgpud-test-%d.sock",
 		 (int)getpid());
 	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	daemon_.signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	daemon_.history = calloc(BE_HISTORY_MAX, sizeof(*daemon_.history));
@@ -193,18 +203,21 @@ static int setup(void **state)
 	fake_xs_set("/wake", "");
 	fake_xs_domain(3, true);
 	nodes_before = fake_xs_nodes();
-	return be_tools_open(&daemon_, why);
+	return be_tools_open(&daemon_, why) || be_adopt_open(&daemon_, why) ? -1 : 0;
 }
 
 /* Whatever the test did: when the daemon stops, nothing is held. */
 static int teardown(void **state)
 {
 	(void)state;
-	daemon_.stopping = true;
+	daemon_.stopping = daemon_.end_sessions = true;
 	turn_until(be_all_released(&daemon_));
 	assert_int_equal(fake_link_mapped(), 0);
 	assert_int_equal(fake_link_bound(), 0);
 	assert_int_equal(daemon_.executor_count, 0);
+	/* No socket of an executor is left, and no executor. */
+	assert_int_equal(rmdir(daemon_.config.session_dir), 0);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	while (daemon_.devices) {
 		struct be_device *next = daemon_.devices->next;
 
@@ -224,7 +237,7 @@ static void test_connects(void **state)
 {
 	(void)state;
 	connect_device();
-	assert_string_equal(fake_xs_get(BE "/protocol-versions"), "2");
+	assert_string_equal(fake_xs_get(BE "/protocol-versions"), PROTOCOL);
 	assert_null(fake_xs_get(BE "/error"));
 	assert_int_equal(fake_link_mapped(), 1);
 	assert_int_equal(page->backend_alive, 1);
@@ -279,7 +292,7 @@ static void test_other_protocol(void **state)
 	/* The right version heals it. */
 	fake_xs_set(FE "/state", "1");
 	turn_until(state_is("2"));
-	frontend_write("2");
+	frontend_write(PROTOCOL);
 	turn_until(state_is("4"));
 	assert_null(fake_xs_get(BE "/error"));
 	assert_null(fake_xs_get(BE_ERR));
@@ -290,7 +303,7 @@ static void test_bad_grant(void **state)
 	(void)state;
 	attach("soft");
 	turn_until(state_is("2"));
-	frontend_write("2");
+	frontend_write(PROTOCOL);
 	fake_xs_set(FE "/ring-ref", "11");
 	turn_until(state_is("6"));
 	assert_non_null(strstr(fake_xs_get(BE "/error"), "ring-ref 11"));
@@ -305,7 +318,7 @@ static void test_bad_numbers(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		attach("soft");
 		turn_until(state_is("2"));
-		frontend_write("2");
+		frontend_write(PROTOCOL);
 		fake_xs_set(FE "/ring-ref", bad[i]);
 		turn_until(state_is("6"));
 		assert_non_null(strstr(fake_xs_get(BE "/error"), "ring-ref"));
@@ -317,7 +330,7 @@ static void test_wrong_page(void **state)
 	(void)state;
 	attach("soft");
 	turn_until(state_is("2"));
-	frontend_write("2");
+	frontend_write(PROTOCOL);
 	page->magic = 0;
 	turn_until(state_is("6"));
 	assert_int_equal(fake_link_mapped(), 0);
@@ -360,7 +373,7 @@ static void test_attached_anew_in_one_turn(void **state)
 	attach("soft");
 	turn_until(state_is("2"));
 	assert_int_equal(fake_link_mapped(), 0);
-	frontend_write("2");
+	frontend_write(PROTOCOL);
 	turn_until(state_is("4"));
 }
 
@@ -389,7 +402,7 @@ static void test_frontend_restarts(void **state)
 	turn_until(state_is("6"));
 	fake_xs_set(FE "/state", "1");
 	turn_until(state_is("2"));
-	frontend_write("2");
+	frontend_write(PROTOCOL);
 	turn_until(state_is("4"));
 	open_session(1);
 }
@@ -436,11 +449,12 @@ static void test_stop_and_come_back(void **state)
 	(void)state;
 	connect_device();
 	open_session(1);
-	daemon_.stopping = true;
+	daemon_.stopping = daemon_.end_sessions = true;
 	turn_until(be_all_released(&daemon_));
 	assert_true(state_is("6"));
 	assert_string_equal(fake_xs_get(BE "/online"), "1");
-	daemon_.stopping = false;
+	assert_int_equal(daemon_.executor_count, 0);
+	daemon_.stopping = daemon_.end_sessions = false;
 	fake_xs_set(FE "/state", "1");
 	turn_until(state_is("2"));
 }
@@ -668,6 +682,516 @@ static void test_no_executor(void **state)
 	assert_int_equal(daemon_.executor_count, 0);
 }
 
+/* --- restarts -------------------------------------------------------------------------------- */
+
+/* As after SIGKILL: all that the process had has gone, nothing has been said. */
+static void daemon_dies(void)
+{
+	while (daemon_.devices) {
+		struct be_device *next = daemon_.devices->next;
+
+		be_device_free(daemon_.devices);
+		daemon_.devices = next;
+	}
+	daemon_.device_count = daemon_.executor_count = 0;
+	memset(daemon_.history, 0, BE_HISTORY_MAX * sizeof(*daemon_.history));
+	daemon_.history_next = daemon_.history_count = 0;
+	daemon_.stopping = daemon_.end_sessions = false;
+}
+
+static void daemon_starts(void)
+{
+	DIR *dir = opendir(daemon_.config.session_dir);
+	static const struct timespec old[2];
+	const struct dirent *entry;
+
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.')
+			utimensat(dirfd(dir), entry->d_name, old, AT_SYMLINK_NOFOLLOW);
+	closedir(dir);
+	daemon_.rescan = true;
+	be_adopt_scan(&daemon_);
+}
+
+/* What vgpu-frontd does about it. */
+static void frontend_reconnects(void)
+{
+	turn_until(state_is("6"));
+	fake_xs_set(FE "/state", "6");
+	turns(2);
+	fake_xs_set(FE "/state", "1");
+	turn_until(state_is("2"));
+	frontend_write(PROTOCOL);
+	turn_until(state_is("4"));
+	fake_xs_set(FE "/state", "4");
+	turns(2);
+}
+
+static struct be_session *session_of(uint32_t id)
+{
+	for (struct be_device *d = daemon_.devices; d; d = d->next)
+		for (struct be_session *s = d->sessions; s; s = s->next)
+			if (s->id == id)
+				return s;
+	return NULL;
+}
+
+static void assert_works(uint32_t session)
+{
+	struct vg_control msg;
+
+	request_share(50, session, VG_SHARE_LANE, 10, 33);
+	msg = response();
+	assert_int_equal(msg.tag, 50);
+	assert_int_equal(msg.status, 0);
+	request(VG_CTL_UNSHARE, 51, session, NULL);
+	assert_answer(51, 0);
+}
+
+static void assert_closes(uint32_t session)
+{
+	request(VG_CTL_CLOSE, 60, session, NULL);
+	assert_answer(60, 0);
+	assert_null(session_of(session));
+}
+
+static void test_killed_and_resumed(void **state)
+{
+	pid_t executor;
+
+	(void)state;
+	connect_device();
+	open_session(1);
+	executor = session_of(1)->pid;
+	daemon_dies();
+	assert_int_equal(page->backend_alive, 0);
+	daemon_starts();
+	assert_int_equal(daemon_.executor_count, 1);
+	frontend_reconnects();
+	request(VG_CTL_RESUME, 1, 1, NULL);
+	assert_answer(1, 0);
+	request(VG_CTL_RESUME, 2, 0, NULL);
+	assert_answer(2, 0);
+	assert_int_equal(session_of(1)->pid, executor);
+	assert_int_equal(session_of(1)->guest_pid, 78);
+	assert_string_equal(session_of(1)->comm, "adopted?");
+	assert_int_equal(session_of(1)->stats->launches, 1);
+	assert_int_equal(session_of(1)->started, 1000);
+	assert_works(1);
+	open_session(2);
+	assert_closes(1);
+	assert_int_equal(last_record()->stats.freed_bytes, 4096);
+}
+
+/* SIGTERM: the device is closed, the session left. Twice, and without ever being asked for between. */
+static void test_stopped_and_resumed(void **state)
+{
+	(void)state;
+	connect_device();
+	open_session(1);
+	for (int i = 0; i < 2; i++) {
+		daemon_.stopping = true;
+		turn_until(be_all_released(&daemon_));
+		assert_true(state_is("6"));
+		assert_int_equal(fake_link_mapped(), 0);
+		assert_int_equal(daemon_.executor_count, 1);
+		daemon_dies();
+		daemon_starts();
+		turns(3);
+	}
+	frontend_reconnects();
+	request(VG_CTL_RESUME, 1, 1, NULL);
+	assert_answer(1, 0);
+	request(VG_CTL_RESUME, 2, 0, NULL);
+	assert_answer(2, 0);
+	assert_works(1);
+}
+
+/* The states that it may die in, and the frontend meanwhile. */
+static void test_killed_in_each_state(void **state)
+{
+	static const char *const found[][2] = {{"1", "1"}, {"2", "1"}, {"2", "3"}, {"4", "3"},
+					       {"4", "4"}, {"4", "6"}, {"5", "4"}, {"6", "4"},
+					       {"6", "6"}, {"6", "1"}};
+
+	(void)state;
+	connect_device();
+	open_session(1);
+	for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++) {
+		daemon_dies();
+		fake_xs_set(BE "/state", found[i][0]);
+		if (!strcmp(found[i][1], "3"))
+			frontend_write(PROTOCOL);
+		fake_xs_set(FE "/state", found[i][1]);
+		daemon_starts();
+		turns(4);
+		if (!state_is("2") && !state_is("4"))
+			frontend_reconnects();
+		if (state_is("2"))
+			frontend_write(PROTOCOL);
+		turn_until(state_is("4"));
+		fake_xs_set(FE "/state", "4");
+		turns(2);
+		request(VG_CTL_RESUME, 1, 1, NULL);
+		assert_answer(1, 0);
+		request(VG_CTL_RESUME, 2, 0, NULL);
+		assert_answer(2, 0);
+		assert_works(1);
+	}
+}
+
+/* It dies between two messages of the resumption, and with requests on their way. */
+static void test_killed_while_resuming(void **state)
+{
+	(void)state;
+	connect_device();
+	open_session(1);
+	open_session(2);
+	for (int step = 0; step < 5; step++) {
+		daemon_dies();
+		daemon_starts();
+		if (step == 0)
+			continue; /* it had only asked */
+		frontend_reconnects();
+		if (step == 1)
+			continue;
+		request(VG_CTL_RESUME, 1, 1, NULL);
+		assert_answer(1, 0);
+		if (step == 2)
+			continue;
+		request(VG_CTL_RESUME, 2, 2, NULL);
+		assert_answer(2, 0);
+		if (step == 3) { /* the request was taken, perhaps done, not answered */
+			request_share(3, 1, VG_SHARE_REGION, 10, 0);
+			turns(1);
+			continue;
+		}
+		request(VG_CTL_RESUME, 3, 0, NULL);
+		assert_answer(3, 0);
+	}
+	assert_works(1);
+	assert_works(2);
+}
+
+/* The frontend has lost one, was closing one, and has never heard of one. */
+static void test_not_resumed(void **state)
+{
+	(void)state;
+	connect_device();
+	open_session(1);
+	open_session(2);
+	daemon_dies();
+	daemon_starts();
+	frontend_reconnects();
+	request(VG_CTL_RESUME, 1, 2, NULL);
+	assert_answer(1, 0);
+	request(VG_CTL_RESUME, 2, 7, NULL);
+	assert_answer(2, -ENOENT);
+	request(VG_CTL_RESUME, 3, 0, NULL);
+	assert_answer(3, 0);
+	/* Answered when it has gone, so that its place is free. */
+	assert_int_equal(daemon_.executor_count, 1);
+	assert_null(session_of(1));
+	assert_non_null(strstr(last_record()->reason, "does not have it"));
+	open_session(3);
+	/* And no GONE for what the guest did not know. */
+	turns(3);
+	assert_int_equal(page->rsp_prod, page->rsp_cons);
+}
+
+/* RESUME of what is not there to be resumed. */
+static void test_hostile_resume(void **state)
+{
+	(void)state;
+	connect_device();
+	open_session(1);
+	request(VG_CTL_RESUME, 1, 1, NULL);
+	assert_answer(1, -ENOENT); /* it is open already */
+	request(VG_CTL_RESUME, 2, 0, NULL);
+	assert_answer(2, 0);
+	request(VG_CTL_RESUME, 3, 0, NULL);
+	assert_answer(3, -EALREADY);
+	request(VG_CTL_RESUME, 4, 1, NULL);
+	assert_answer(4, -EALREADY);
+	assert_works(1);
+	daemon_dies();
+	daemon_starts();
+	/* Another guest asks for it. */
+	fake_xs_domain(4, true);
+	fake_xs_set("/local/domain/4/device/vgpu/0/state", "1");
+	fake_xs_set("/local/domain/0/backend/vgpu/4/0/online", "1");
+	fake_xs_set("/local/domain/0/backend/vgpu/4/0/gpu", "soft");
+	fake_xs_set("/local/domain/0/backend/vgpu/4/0/state", "1");
+	turn_until(be_devices_find(&daemon_, 4, 0) && be_devices_find(&daemon_, 4, 0)->published);
+	page = fake_link_page(6);
+	fake_xs_set("/local/domain/4/device/vgpu/0/ring-ref", "6");
+	fake_xs_set("/local/domain/4/device/vgpu/0/event-channel", "9");
+	fake_xs_set("/local/domain/4/device/vgpu/0/protocol", PROTOCOL);
+	fake_xs_set("/local/domain/4/device/vgpu/0/state", "3");
+	turn_until(be_devices_find(&daemon_, 4, 0)->connected);
+	request(VG_CTL_RESUME, 1, 1, NULL);
+	assert_answer(1, -ENOENT);
+	request(VG_CTL_RESUME, 2, 0, NULL);
+	assert_answer(2, 0);
+	request_open(3, 1); /* the number is another guest's too */
+	assert_answer(3, 0);
+	fake_xs_domain(4, false);
+	turn_until(daemon_.device_count == 1);
+	frontend_reconnects();
+	request(VG_CTL_RESUME, 1, 1, NULL);
+	assert_answer(1, 0);
+	request(VG_CTL_RESUME, 2, 1, NULL);
+	assert_answer(2, -ENOENT); /* twice */
+	assert_works(1);
+}
+
+/* Nobody asks for it. */
+static void test_resume_never_comes(void **state)
+{
+	(void)state;
+	connect_device();
+	open_session(1);
+	daemon_dies();
+	daemon_starts();
+	frontend_reconnects();
+	/* Its number is in use as long as it runs. */
+	request_open(1, 1);
+	assert_answer(1, -EEXIST);
+	turn_until(daemon_.executor_count == 0);
+	assert_non_null(strstr(last_record()->reason, "did not come back"));
+	open_session(1);
+}
+
+static void test_domain_died_meanwhile(void **state)
+{
+	(void)state;
+	connect_device();
+	open_session(1);
+	daemon_dies();
+	fake_xs_domain(3, false);
+	fake_xs_remove(BE);
+	daemon_starts();
+	turn_until(daemon_.device_count == 0);
+	assert_int_equal(daemon_.executor_count, 0);
+	assert_int_equal(fake_xs_watches(), 2);
+}
+
+static void test_detached_meanwhile(void **state)
+{
+	(void)state;
+	connect_device();
+	open_session(1);
+	daemon_dies();
+	fake_xs_remove(BE);
+	fake_xs_remove(FE);
+	daemon_starts();
+	turn_until(daemon_.device_count == 0);
+	assert_int_equal(daemon_.executor_count, 0);
+	assert_null(fake_xs_get(BE));
+	/* Asked for, politely, when nobody was there. */
+	connect_device();
+	open_session(1);
+	daemon_dies();
+	fake_xs_set(BE "/online", "0");
+	fake_xs_set(BE "/state", "5");
+	daemon_starts();
+	turn_until(state_is("6"));
+	assert_int_equal(daemon_.executor_count, 0);
+}
+
+/* Detached and attached again with other settings: what runs is not what was granted. */
+static void test_settings_changed_meanwhile(void **state)
+{
+	(void)state;
+	connect_device();
+	open_session(1);
+	daemon_dies();
+	fake_xs_set(BE "/max-lanes", "7");
+	daemon_starts();
+	frontend_reconnects();
+	request(VG_CTL_RESUME, 1, 1, NULL);
+	assert_answer(1, -ESTALE);
+	request(VG_CTL_RESUME, 2, 0, NULL);
+	assert_answer(2, 0);
+	assert_int_equal(daemon_.executor_count, 0);
+}
+
+static void test_executor_died_meanwhile(void **state)
+{
+	pid_t executor;
+
+	(void)state;
+	connect_device();
+	open_session(1);
+	executor = session_of(1)->pid;
+	daemon_dies();
+	kill(executor, SIGKILL);
+	assert_int_equal(waitpid(executor, NULL, 0), executor);
+	daemon_starts();
+	assert_int_equal(daemon_.executor_count, 0);
+	frontend_reconnects();
+	request(VG_CTL_RESUME, 1, 1, NULL);
+	assert_answer(1, -ENOENT);
+}
+
+static void test_adopted_executor_dies(void **state)
+{
+	(void)state;
+	connect_device();
+	open_session(1);
+	daemon_dies();
+	daemon_starts();
+	frontend_reconnects();
+	request(VG_CTL_RESUME, 1, 1, NULL);
+	assert_answer(1, 0);
+	kill(session_of(1)->pid, SIGKILL);
+	assert_gone(1, "executor");
+	assert_int_equal(daemon_.executor_count, 0);
+}
+
+/* It died before the executor had answered OPEN: the frontend asks for another. */
+static void test_killed_while_opening(void **state)
+{
+	(void)state;
+	connect_device();
+	setenv("VGPU_FAKE", "deaf", 1);
+	request_open(1, 1);
+	turns(2);
+	daemon_dies();
+	unsetenv("VGPU_FAKE");
+	/* It may not have come as far as listening. */
+	do
+		be_adopt_scan(&daemon_);
+	while (daemon_.adopt_again);
+	assert_int_equal(daemon_.executor_count, 1);
+	daemon_.rescan = true;
+	frontend_reconnects();
+	request(VG_CTL_RESUME, 2, 0, NULL);
+	assert_answer(2, 0);
+	assert_int_equal(daemon_.executor_count, 0);
+	open_session(2);
+}
+
+/* Executors that were taken over by a guest, and what they can gain by adoption: nothing. */
+static void test_hostile_executors(void **state)
+{
+	static const struct {
+		const char *mode, *says;
+	} cases[] = {
+		{"liar", "it is another"},      {"old", "of an earlier release"},
+		{"no-counters", "no counters"}, {"loose-counters", "no counters"},
+		{"mute", "did not answer"},     {"no-account", "no account"},
+	};
+
+	(void)state;
+	connect_device();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct vg_control msg;
+
+		setenv("VGPU_FAKE", cases[i].mode, 1);
+		open_session(1);
+		daemon_dies();
+		daemon_starts();
+		frontend_reconnects();
+		request(VG_CTL_RESUME, 1, 1, NULL);
+		request(VG_CTL_RESUME, 2, 0, NULL);
+		msg = response();
+		assert_int_equal(msg.tag, 1);
+		assert_true(msg.status < 0);
+		assert_answer(2, 0);
+		assert_int_equal(daemon_.executor_count, 0);
+		assert_non_null(strstr(last_record()->reason, cases[i].says));
+	}
+}
+
+/* The account is the one that the executors had; what one held that died in between is given back. */
+static void test_account_resumed(void **state)
+{
+	unsigned int slot;
+	pid_t dead;
+
+	(void)state;
+	connect_device();
+	open_session(1);
+	open_session(2);
+	dead = session_of(1)->pid;
+	slot = session_of(2)->account_slot;
+	daemon_dies();
+	kill(dead, SIGKILL);
+	waitpid(dead, NULL, 0);
+	daemon_starts();
+	frontend_reconnects();
+	request(VG_CTL_RESUME, 1, 1, NULL);
+	assert_answer(1, -ENOENT);
+	request(VG_CTL_RESUME, 2, 2, NULL);
+	assert_answer(2, 0);
+	request(VG_CTL_RESUME, 3, 0, NULL);
+	assert_answer(3, 0);
+	assert_int_equal(session_of(2)->account_slot, slot);
+	assert_int_equal(be_account_used(daemon_.devices), 1 << 20);
+	open_session(3);
+	assert_int_not_equal(session_of(3)->account_slot, slot);
+	assert_int_equal(be_account_used(daemon_.devices), 2 << 20);
+}
+
+/* What may lie in the folder: sockets of the dead, and what nobody of ours has put there. */
+static void test_strange_files(void **state)
+{
+	static const char *const names[] = {"3-0-9-0123456789abcdef",
+					    "3-0-9",
+					    "x",
+					    "3-0-0-0123456789abcdef",
+					    "99999-0-1-0123456789abcdef",
+					    "03-0-1-0123456789abcdef"};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char path[BE_SESSION_PATH_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+		snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s",
+			 daemon_.config.session_dir, names[i]);
+		assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+		close(fd);
+	}
+	daemon_starts();
+	assert_int_equal(daemon_.executor_count, 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", daemon_.config.session_dir, names[i]);
+		/* Only a name of ours is cleared away. */
+		assert_int_equal(unlink(path), i == 0 ? -1 : 0);
+	}
+}
+
+static void test_folder_of_others(void **state)
+{
+	char why[BE_CONFIG_WHY];
+
+	(void)state;
+	chmod(daemon_.config.session_dir, 0777);
+	assert_int_equal(be_adopt_open(&daemon_, why), -EPERM);
+	assert_non_null(strstr(why, "mode 0700"));
+	chmod(daemon_.config.session_dir, 0700);
+	assert_int_equal(be_adopt_open(&daemon_, why), 0);
+}
+
+/* adopt-timeout = 0: as before, they end with their daemon. */
+static void test_without_adoption(void **state)
+{
+	pid_t executor;
+
+	(void)state;
+	daemon_.config.adopt_timeout = 0;
+	connect_device();
+	open_session(1);
+	executor = session_of(1)->pid;
+	daemon_dies();
+	assert_int_equal(waitpid(executor, NULL, 0), executor);
+	daemon_starts();
+	assert_int_equal(daemon_.executor_count, 0);
+}
+
 /* --- hostile guests -------------------------------------------------------------------------- */
 
 static void test_absurd_index(void **state)
@@ -720,7 +1244,7 @@ static void test_random_page(void **state)
 		if (state_is("6")) {
 			fake_xs_set(FE "/state", "1");
 			turn_until(state_is("2"));
-			frontend_write("2");
+			frontend_write(PROTOCOL);
 			turn_until(state_is("4"));
 			fake_xs_set(FE "/state", "4");
 		}
@@ -751,7 +1275,7 @@ static void test_random_page(void **state)
 	turn_until(state_is("6"));
 	fake_xs_set(FE "/state", "1");
 	turn_until(state_is("2"));
-	frontend_write("2");
+	frontend_write(PROTOCOL);
 	turn_until(state_is("4"));
 	open_session(1);
 }
@@ -821,8 +1345,26 @@ int main(int argc, char **argv)
 		T(test_executor_says_why),
 		T(test_executor_is_stubborn),
 		T(test_account),
+		T(test_account_resumed),
 		T(test_executor_scribbles),
 		T(test_no_executor),
+		T(test_killed_and_resumed),
+		T(test_stopped_and_resumed),
+		T(test_killed_in_each_state),
+		T(test_killed_while_resuming),
+		T(test_not_resumed),
+		T(test_hostile_resume),
+		T(test_resume_never_comes),
+		T(test_domain_died_meanwhile),
+		T(test_detached_meanwhile),
+		T(test_settings_changed_meanwhile),
+		T(test_executor_died_meanwhile),
+		T(test_adopted_executor_dies),
+		T(test_killed_while_opening),
+		T(test_hostile_executors),
+		T(test_strange_files),
+		T(test_folder_of_others),
+		T(test_without_adoption),
 		T(test_absurd_index),
 		T(test_answers_not_taken),
 		T(test_random_page),

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "protocol/account.h"
@@ -20,7 +21,12 @@
 
 #define CONTROL_FD 3
 #define STATS_FD   4
+#define LISTEN_FD  5
 #define ACCOUNT_FD 6
+
+static int control = CONTROL_FD;
+static bool listens, opened;
+static unsigned int identity[4]; /* domid, devid, session, account's slot */
 
 static int send_message(struct vg_control *msg)
 {
@@ -28,7 +34,7 @@ static int send_message(struct vg_control *msg)
 
 	vg_packet_init(&packet, msg->type, msg->tag);
 	packet.msg = *msg;
-	return vg_packet_send(CONTROL_FD, &packet);
+	return vg_packet_send(control, &packet);
 }
 
 static void answer(const struct vg_control *request, int status, const char *text)
@@ -48,7 +54,7 @@ static int stray_fds(void)
 {
 	int count = 0;
 
-	for (int fd = STATS_FD + 1; fd < 256; fd++)
+	for (int fd = STATS_FD + 1 + listens; fd < 256; fd++)
 		count += fd != ACCOUNT_FD && fcntl(fd, F_GETFD) >= 0;
 	return count;
 }
@@ -64,12 +70,72 @@ static void serve_share(const struct vg_packet *packet)
 	answer(&packet->msg, good ? 0 : -EBADF, text);
 }
 
+static void adopt(const char *mode, const struct vg_control *request)
+{
+	struct vg_packet reply;
+	int loose = -1;
+
+	if (!strcmp(mode, "mute"))
+		return;
+	vg_packet_init(&reply, VG_CTL_ANSWER, request->tag);
+	reply.msg.session = identity[2] + !strcmp(mode, "liar");
+	reply.msg.u.adopt = (struct vg_control_adopt){.protocol = VG_PROTOCOL_VERSION,
+						      .domid = identity[0],
+						      .devid = identity[1],
+						      .opened = opened,
+						      .account_slot = (uint16_t)identity[3],
+						      .pid = 78,
+						      .uid = 6,
+						      .started = 1000};
+	snprintf(reply.msg.u.adopt.comm, VG_COMM_MAX, "adopted\n");
+	reply.fds[0] = STATS_FD;
+	reply.fds[1] = strcmp(mode, "no-account") ? ACCOUNT_FD : -1;
+	if (!strcmp(mode, "old")) {
+		reply.msg.status = -EPROTO;
+		snprintf(reply.msg.text, sizeof(reply.msg.text), "of an earlier release");
+	} else if (!strcmp(mode, "no-counters")) {
+		reply.fds[0] = -1;
+	} else if (!strcmp(mode, "loose-counters")) { /* could be cut off under their reader */
+		loose = memfd_create("loose", MFD_ALLOW_SEALING);
+		if (ftruncate(loose, sizeof(struct vg_stats)))
+			_exit(7);
+		reply.fds[0] = loose;
+	}
+	vg_packet_send(control, &reply);
+	if (loose >= 0)
+		close(loose);
+}
+
+/* The next message, from whichever daemon there is. False: the end. */
+static bool message_next(struct vg_packet *packet)
+{
+	for (;;) {
+		int rc = vg_packet_recv(control, packet, -1);
+
+		if (rc == -EPIPE)
+			rc = vg_packet_recv(control, packet, -1);
+		if (!rc)
+			return true;
+		if (!listens || !opened)
+			return false;
+		close(control);
+		/* It is not blocking; a test's daemon is back in no time. */
+		while ((control = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC)) < 0)
+			usleep(1000);
+	}
+}
+
 static int serve(const char *mode, struct vg_stats *stats)
 {
 	struct vg_packet packet;
 
-	while (!vg_packet_recv(CONTROL_FD, &packet, -1)) {
+	while (message_next(&packet)) {
+		if (packet.msg.type == VG_CTL_ADOPT) {
+			adopt(mode, &packet.msg);
+			continue;
+		}
 		stats->commands++;
+		opened |= packet.msg.type == VG_CTL_OPEN && strcmp(mode, "refuse");
 		if (!strcmp(mode, "deaf"))
 			continue;
 		if (!strcmp(mode, "refuse"))
@@ -121,6 +187,16 @@ int fake_executor_main(int argc, char **argv)
 		mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE, MAP_SHARED, STATS_FD, 0);
 	int status;
 
+	for (int i = 1; i < argc; i++) {
+		static const char *const names[] = {
+			"--domid=", "--devid=", "--session=", "--account-slot="};
+
+		listens |= !strncmp(argv[i], "--listen-fd=", 12);
+		for (int n = 0; n < 4; n++)
+			if (!strncmp(argv[i], names[n], strlen(names[n])))
+				identity[n] =
+					(unsigned int)strtoul(argv[i] + strlen(names[n]), NULL, 10);
+	}
 	if (stats == MAP_FAILED || stats->magic != VG_STATS_MAGIC || stray_fds() || argc < 14)
 		return 9;
 	/* The counters' file cannot be cut off under the daemon's feet. */

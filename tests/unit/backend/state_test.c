@@ -12,7 +12,7 @@
 
 #include "xen-backend/state.h"
 
-#define FLAGS 128u
+#define FLAGS 256u
 
 static struct be_view view_make(int backend, int frontend, unsigned int flags)
 {
@@ -26,6 +26,7 @@ static struct be_view view_make(int backend, int frontend, unsigned int flags)
 		.settled = (flags & 16) && (flags & 8),
 		.broken = (flags & 32) && (flags & 8),
 		.usable = flags & 64,
+		.published = flags & 128,
 	};
 }
 
@@ -59,6 +60,7 @@ static void check_rules(const struct be_view *v, enum be_action action)
 		assert_false(v->connected);
 		assert_int_equal(v->frontend, BE_XS_INITIALISED);
 		assert_int_equal(v->backend, BE_XS_INIT_WAIT);
+		assert_true(v->published);
 	}
 	if (action == BE_PUBLISH)
 		assert_false(v->connected);
@@ -86,7 +88,10 @@ static void test_rules(void **state)
 static void apply(struct be_view *v, enum be_action action)
 {
 	switch (action) {
-	case BE_PUBLISH: v->backend = BE_XS_INIT_WAIT; break;
+	case BE_PUBLISH:
+		v->backend = BE_XS_INIT_WAIT;
+		v->published = true;
+		break;
 	case BE_CONNECT:
 		v->backend = BE_XS_CONNECTED;
 		v->connected = true;

@@ -311,15 +311,38 @@ static void test_settings(void **state)
 	assert_int_equal(be_config_set(&config, "log-level", "loud", why), -EINVAL);
 }
 
+/* What a reload changes, what it leaves to a restart, and what `vgpu log` has set meanwhile. */
+static void test_reload(void **state)
+{
+	struct be_config fresh = daemon_.config;
+	char restart[BE_CONFIG_WHY], why[BE_CONFIG_WHY];
+
+	(void)state;
+	be_turn(&daemon_);
+	assert_non_null(daemon_.devices);
+	assert_int_equal(be_config_set(&fresh, "exit-timeout", "9", why), 0);
+	be_log_level_set(&daemon_, -1, VG_LOG_DATA);
+	be_reload(&daemon_, &fresh);
+	assert_int_equal(daemon_.config.exit_timeout, 9);
+	assert_int_equal(daemon_.devices->who.level, VG_LOG_DATA);
+	assert_int_equal(be_config_set(&fresh, "log-level", "error", why), 0);
+	assert_int_equal(be_config_set(&fresh, "socket", "/tmp/other.sock", why), 0);
+	be_reload(&daemon_, &fresh);
+	assert_int_equal(daemon_.devices->who.level, VG_LOG_ERROR);
+	assert_int_equal(daemon_.who.level, VG_LOG_ERROR);
+	assert_string_not_equal(daemon_.config.socket, "/tmp/other.sock");
+	assert_false(be_config_adopt(&daemon_.config, &fresh, restart));
+	assert_string_equal(restart, "socket");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_ping_and_list), T(test_log_levels),
-		T(test_bad_requests),  T(test_lines),
-		T(test_endless_line),  T(test_silent_clients),
-		T(test_second_daemon), cmocka_unit_test(test_settings),
+		T(test_ping_and_list), T(test_log_levels),   T(test_bad_requests),
+		T(test_lines),         T(test_endless_line), T(test_silent_clients),
+		T(test_second_daemon), T(test_reload),       cmocka_unit_test(test_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

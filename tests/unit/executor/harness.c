@@ -70,6 +70,7 @@ void harness_open_with(struct harness *h, const struct ex_settings *settings)
 		.account_fd = settings->account_fd,
 		.account_slot = settings->account_slot,
 		.driver = settings->driver,
+		.listen_fd = -1,
 		.domid = VG_LOG_NOBODY,
 		.devid = VG_LOG_NOBODY,
 		.memory = settings->memory,

@@ -15,6 +15,8 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -53,6 +55,8 @@ static void *serve(void *arg)
 	return NULL;
 }
 
+static int listen_fd = -1, stats_fd = -1;
+
 static int start(struct guest *g, const char *driver_error)
 {
 	int socks[2];
@@ -66,8 +70,13 @@ static int start(struct guest *g, const char *driver_error)
 	g->settings = (struct ex_settings){
 		.channel = VG_CHANNEL_LOCAL,
 		.control_fd = socks[1],
-		.stats_fd = -1,
+		.stats_fd = stats_fd,
 		.account_fd = -1,
+		.listen_fd = listen_fd,
+		.adopt_timeout = 1,
+		.domid = 3,
+		.devid = 1,
+		.session = 17,
 		.limits = {.lanes = 2,
 			   .lane_pages = 64,
 			   .region_pages = 16,
@@ -420,8 +429,265 @@ static void test_close(void **state)
 	expect_end(g);
 }
 
+/* --- adoption ----------------------------------------------------------------------------------- */
+
+static struct sockaddr_un address;
+static socklen_t address_size;
+
+/* An executor that xen-vgpud has started: with counters of its and a socket to listen on. */
+static int setup_adoptable(void **state)
+{
+	int rc;
+
+	address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	/* A name in the abstract namespace, by the kernel's choice. */
+	address_size = sizeof(sa_family_t);
+	listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (bind(listen_fd, (struct sockaddr *)&address, address_size) || listen(listen_fd, 4))
+		return -1;
+	address_size = sizeof(address);
+	if (getsockname(listen_fd, (struct sockaddr *)&address, &address_size))
+		return -1;
+	stats_fd = memfd_create("stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (ftruncate(stats_fd, sizeof(struct vg_stats)))
+		return -1;
+	rc = setup(state);
+	stats_fd = -1;
+	return rc;
+}
+
+static int teardown_adoptable(void **state)
+{
+	int rc = teardown(state);
+
+	close(listen_fd);
+	listen_fd = -1;
+	return rc;
+}
+
+static void peer_leaves(struct guest *g)
+{
+	close(g->sock);
+	g->sock = -1;
+}
+
+/* The next xen-vgpud. */
+static int peer_comes(struct guest *g, uint32_t protocol, struct vg_packet *answer)
+{
+	g->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(g->sock, (struct sockaddr *)&address, address_size), 0);
+	vg_packet_init(answer, VG_CTL_ADOPT, 0);
+	answer->msg.u.adopt.protocol = protocol;
+	return ask(g, answer);
+}
+
+static void adopt_well(struct guest *g)
+{
+	struct vg_packet packet;
+
+	assert_int_equal(peer_comes(g, VG_PROTOCOL_VERSION, &packet), 0);
+	vg_packet_close_fds(&packet);
+}
+
+/* A command is carried out. */
+static void lane_runs(void *map)
+{
+	struct vg_cmd cmd = {.op = VG_OP_cuMemAlloc_v2,
+			     .args_size = sizeof(struct vg_args_cuMemAlloc_v2)};
+	struct vg_args_cuMemAlloc_v2 args = {.bytesize = 4096};
+	struct vg_lane_shared *shared = map;
+
+	put_command(map, &cmd, &args, sizeof(args));
+	for (int i = 0; i < 3000 && !__atomic_load_n(&shared->reply_prod, __ATOMIC_ACQUIRE); i++)
+		usleep(1000);
+	assert_true(__atomic_load_n(&shared->reply_prod, __ATOMIC_ACQUIRE) > 0);
+}
+
+static void test_adopted(void **state)
+{
+	struct guest *g = *state;
+	struct vg_packet packet;
+	struct vg_stats *stats;
+	void *map;
+
+	assert_int_equal(open_well(g), 0);
+	assert_int_equal(share(g, &good_lane, &map), 0);
+	g->settings.adopt_timeout = 3; /* the lane looks once a second */
+	peer_leaves(g);
+	lane_runs(map); /* with nobody there */
+	assert_int_equal(peer_comes(g, VG_PROTOCOL_VERSION, &packet), 0);
+	assert_int_equal(packet.msg.session, 17);
+	assert_int_equal(packet.msg.u.adopt.protocol, VG_PROTOCOL_VERSION);
+	assert_int_equal(packet.msg.u.adopt.domid, 3);
+	assert_int_equal(packet.msg.u.adopt.devid, 1);
+	assert_int_equal(packet.msg.u.adopt.opened, 1);
+	assert_true(packet.msg.u.adopt.started > 0);
+	assert_string_equal(packet.msg.u.adopt.comm, "test");
+	stats = mmap(NULL, sizeof(*stats), PROT_READ, MAP_SHARED, packet.fds[0], 0);
+	assert_ptr_not_equal(stats, MAP_FAILED);
+	assert_int_equal(stats->commands, 1);
+	assert_int_equal(packet.fds[1], -1);
+	vg_packet_close_fds(&packet);
+	/* What it has is still there, and goes on beyond the time limit. */
+	assert_int_equal(share_only(g, &good_lane), -EBUSY);
+	usleep(3500000);
+	assert_int_equal(share_drop(g, VG_SHARE_LANE, 1), 0);
+	munmap(stats, sizeof(*stats));
+	munmap(map, 64ul * VG_PAGE_SIZE);
+}
+
+static void test_adopted_again_and_again(void **state)
+{
+	struct guest *g = *state;
+	struct vg_packet packet;
+	int early;
+	void *map;
+
+	assert_int_equal(open_well(g), 0);
+	assert_int_equal(share(g, &good_lane, &map), 0);
+	for (int i = 0; i < 5; i++) {
+		/* One that came and was killed before it was heard; one of another release. */
+		early = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(early, (struct sockaddr *)&address, address_size), 0);
+		close(early);
+		peer_leaves(g);
+		assert_int_equal(peer_comes(g, VG_PROTOCOL_VERSION + 1, &packet), -EPROTO);
+		assert_non_null(strstr(packet.msg.text, "earlier release"));
+		vg_packet_close_fds(&packet);
+		peer_leaves(g);
+		adopt_well(g);
+	}
+	assert_int_equal(share_drop(g, VG_SHARE_LANE, 1), 0);
+	munmap(map, 64ul * VG_PAGE_SIZE);
+}
+
+/* Told to end, with an answer of its own unread: that looks like the peer's death at first. */
+static void test_close_with_unread_answer(void **state)
+{
+	struct guest *g = *state;
+	struct vg_packet packet;
+
+	assert_int_equal(open_well(g), 0);
+	vg_packet_init(&packet, VG_CTL_UNSHARE, 5);
+	assert_int_equal(vg_packet_send(g->sock, &packet), 0);
+	usleep(100000);
+	vg_packet_init(&packet, VG_CTL_CLOSE, 0);
+	assert_int_equal(vg_packet_send(g->sock, &packet), 0);
+	peer_leaves(g);
+	pthread_join(g->thread, NULL);
+	assert_int_equal(g->status, 0); /* it was not the time limit */
+	assert_int_equal(pthread_create(&g->thread, NULL, serve, g), 0); /* for teardown */
+}
+
+static void test_nobody_comes(void **state)
+{
+	struct guest *g = *state;
+	struct vg_lane_shared *shared;
+	void *map;
+
+	assert_int_equal(open_well(g), 0);
+	assert_int_equal(share(g, &good_lane, &map), 0);
+	shared = map;
+	peer_leaves(g);
+	usleep(500000);
+	assert_int_equal(__atomic_load_n(&shared->exec_alive, __ATOMIC_ACQUIRE), 1);
+	pthread_join(g->thread, NULL);
+	assert_int_equal(g->status, 1);
+	assert_int_equal(shared->exec_alive, 0);
+	assert_non_null(strstr(g->session.breach_text, "came back"));
+	munmap(map, 64ul * VG_PAGE_SIZE);
+	g->session.breach_status = 0;
+	assert_int_equal(pthread_create(&g->thread, NULL, serve, g), 0); /* for teardown */
+}
+
+/* It connects, but does not say that it adopts: the time limit stands. */
+static void test_silent_peer(void **state)
+{
+	struct guest *g = *state;
+
+	assert_int_equal(open_well(g), 0);
+	peer_leaves(g);
+	g->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(g->sock, (struct sockaddr *)&address, address_size), 0);
+	pthread_join(g->thread, NULL);
+	assert_int_equal(g->status, 1);
+	g->session.breach_status = 0;
+	g->session.closing = true;
+	assert_int_equal(pthread_create(&g->thread, NULL, serve, g), 0); /* for teardown */
+}
+
+/* Not opened yet: there is nothing to keep. And with the guest's process gone: nobody to keep it for. */
+static void test_ends_at_once(void **state)
+{
+	struct guest *g = *state;
+	struct vg_lane_shared *shared;
+	struct timespec begin, end;
+	void *map;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	peer_leaves(g);
+	pthread_join(g->thread, NULL);
+	assert_int_equal(g->status, 0);
+	g->session.closing = false;
+	close(g->session.control_fd);
+	ex_session_dispose(&g->session);
+	ex_host_funcs_dispose(&g->session.host_funcs);
+	assert_int_equal(start(g, NULL), 0);
+	g->settings.adopt_timeout = 100;
+	assert_int_equal(open_well(g), 0);
+	assert_int_equal(share(g, &good_lane, &map), 0);
+	shared = map;
+	peer_leaves(g);
+	__atomic_store_n(&shared->guest_alive, 0, __ATOMIC_RELEASE);
+	pthread_join(g->thread, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_int_equal(g->status, 0);
+	assert_true(end.tv_sec - begin.tv_sec < 20);
+	munmap(map, 64ul * VG_PAGE_SIZE);
+	assert_int_equal(pthread_create(&g->thread, NULL, serve, g), 0); /* for teardown */
+}
+
+/* A lane that drains while the one who asked for its end goes: the next one asks again. */
+static void test_unshare_asked_twice(void **state)
+{
+	struct guest *g = *state;
+	struct vg_packet packet;
+	struct vg_lane_shared *shared;
+	void *map;
+
+	assert_int_equal(open_well(g), 0);
+	assert_int_equal(share(g, &good_lane, &map), 0);
+	shared = map;
+	vg_packet_init(&packet, VG_CTL_UNSHARE, 400);
+	packet.msg.u.unshare = (struct vg_control_unshare){.id = 1, .kind = VG_SHARE_LANE};
+	assert_int_equal(vg_packet_send(g->sock, &packet), 0);
+	peer_leaves(g);
+	adopt_well(g);
+	/* Done meanwhile, or still under way: never an answer to what the new one did not ask. */
+	packet.msg.status = share_drop(g, VG_SHARE_LANE, 1);
+	assert_true(packet.msg.status == 0 || packet.msg.status == -ENOENT);
+	assert_int_equal(shared->exec_alive, 0);
+	assert_int_equal(share_only(g, &good_lane), 0);
+	munmap(map, 64ul * VG_PAGE_SIZE);
+}
+
+/* On the local channel, where the guest itself is at the socket, there is no such thing. */
+static void test_not_adoptable(void **state)
+{
+	struct guest *g = *state;
+	struct vg_packet packet;
+
+	assert_int_equal(open_well(g), 0);
+	vg_packet_init(&packet, VG_CTL_ADOPT, 0);
+	packet.msg.u.adopt.protocol = VG_PROTOCOL_VERSION;
+	assert_int_equal(ask(g, &packet), -EPROTO);
+	assert_int_equal(packet.fds[0], -1);
+	expect_end(g);
+}
+
 int main(void)
 {
+#define ADOPTABLE(test)    cmocka_unit_test_setup_teardown(test, setup_adoptable, teardown_adoptable)
 #define WITH_SESSION(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		WITH_SESSION(test_versions),
@@ -435,6 +701,14 @@ int main(void)
 		WITH_SESSION(test_bad_index),
 		WITH_SESSION(test_short_message),
 		WITH_SESSION(test_close),
+		ADOPTABLE(test_adopted),
+		ADOPTABLE(test_adopted_again_and_again),
+		ADOPTABLE(test_close_with_unread_answer),
+		ADOPTABLE(test_nobody_comes),
+		ADOPTABLE(test_silent_peer),
+		ADOPTABLE(test_ends_at_once),
+		ADOPTABLE(test_unshare_asked_twice),
+		WITH_SESSION(test_not_adoptable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,9 +26,11 @@
 #include "xen-frontend/frontd/client.h"
 #include "xen-frontend/frontd/clock.h"
 #include "xen-frontend/frontd/device.h"
+#include "xen-frontend/frontd/options.h"
 
-#define FE "/local/domain/3/device/vgpu/0"
-#define BE "/local/domain/0/backend/vgpu/3/0"
+#define FE       "/local/domain/3/device/vgpu/0"
+#define BE       "/local/domain/0/backend/vgpu/3/0"
+#define PROTOCOL "3" /* VG_PROTOCOL_VERSION as xenstore has it */
 
 static uint64_t clock_ms = 1000;
 
@@ -58,10 +60,9 @@ static void turn(void)
 			ssize_t n = c->sock < 0 ? -1
 						: recv(c->sock, &peek, sizeof(peek),
 						       MSG_PEEK | MSG_DONTWAIT);
-			bool quiet = c->ring_tag || c->state == FE_CLIENT_WAITING;
 
 			/* As poll() would: while quiet only the end wakes. */
-			if (n == 0 || (n > 0 && !quiet))
+			if (n == 0 || (n > 0 && !fe_client_quiet(c)))
 				fe_client_readable(c);
 		}
 		fe_clients_step(&broker);
@@ -83,7 +84,7 @@ static void device_attach(const char *fe_state, const char *be_state)
 	fake_xs_set(BE "/frontend-id", "3");
 	fake_xs_set(BE "/online", "1");
 	fake_xs_set(BE "/max-sessions", "3");
-	fake_xs_set(BE "/protocol-versions", "2");
+	fake_xs_set(BE "/protocol-versions", PROTOCOL);
 	fake_xs_set(BE "/state", be_state);
 	fake_xs_set(FE "/backend-id", "0");
 	fake_xs_set(FE "/backend", BE);
@@ -131,21 +132,6 @@ static struct {
 	uint64_t req_cons, rsp_prod;
 } backend;
 
-static void backend_connect(void)
-{
-	turn();
-	assert_string_equal(fake_xs_get(FE "/state"), "3");
-	backend.ring = broker.devices->page_base;
-	backend.req_cons = backend.rsp_prod = 0;
-	assert_int_equal(backend.ring->magic, VG_CTLRING_MAGIC);
-	assert_int_equal(backend.ring->version, VG_PROTOCOL_VERSION);
-	assert_int_equal(backend.ring->frontend_alive, 1);
-	backend.ring->backend_alive = 1;
-	fake_xs_set(BE "/state", "4");
-	turn();
-	assert_string_equal(fake_xs_get(FE "/state"), "4");
-}
-
 static int requests(void)
 {
 	turn();
@@ -164,6 +150,38 @@ static void response_put(const struct vg_control *msg)
 	backend.ring->rsp[backend.rsp_prod % VG_CTLRING_SLOTS] = *msg;
 	backend.ring->rsp_prod = ++backend.rsp_prod;
 	turn();
+}
+
+static void request_answer(const struct vg_control *request, int status, const char *text);
+
+/* Up to the point where the frontend says which sessions it has. */
+static void backend_reconnect(void)
+{
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "3");
+	backend.ring = broker.devices->page_base;
+	backend.req_cons = backend.rsp_prod = 0;
+	assert_int_equal(backend.ring->magic, VG_CTLRING_MAGIC);
+	assert_int_equal(backend.ring->version, VG_PROTOCOL_VERSION);
+	assert_int_equal(backend.ring->frontend_alive, 1);
+	backend.ring->backend_alive = 1;
+	fake_xs_set(BE "/state", "4");
+	turn();
+	assert_string_equal(fake_xs_get(FE "/state"), "4");
+}
+
+/* A frontend without sessions. */
+static void backend_connect(void)
+{
+	struct vg_control request;
+
+	backend_reconnect();
+	request = request_get();
+	assert_int_equal(request.type, VG_CTL_RESUME);
+	assert_int_equal(request.session, 0);
+	assert_false(fe_device_usable(broker.devices));
+	request_answer(&request, 0, "");
+	assert_true(fe_device_usable(broker.devices));
 }
 
 static void request_answer(const struct vg_control *request, int status, const char *text)
@@ -302,13 +320,12 @@ static void test_connect(void **state)
 	assert_string_equal(fake_xs_get(FE "/state"), "3");
 	assert_int_equal(strtoul(fake_xs_get(FE "/ring-ref"), NULL, 10), device->page.refs[0]);
 	assert_int_equal(strtoul(fake_xs_get(FE "/event-channel"), NULL, 10), device->port);
-	assert_string_equal(fake_xs_get(FE "/protocol"), "2");
+	assert_string_equal(fake_xs_get(FE "/protocol"), PROTOCOL);
 	/* The page tells of our death. */
 	assert_int_equal(fake_grants_notify_offset(),
 			 offsetof(struct vg_control_ring, frontend_alive));
 	assert_false(fe_device_usable(device));
-	fake_xs_set(BE "/state", "4");
-	turn();
+	backend_connect();
 	assert_string_equal(fake_xs_get(FE "/state"), "4");
 	assert_true(fe_device_usable(device));
 }
@@ -346,41 +363,379 @@ static void test_stale_state_no_backend(void **state)
 	assert_string_equal(fake_xs_get(FE "/state"), "1");
 }
 
-static void test_backend_restart(void **state)
-{
-	int sock;
+/* --- the host's service goes and comes back --- */
 
-	(void)state;
-	connected();
-	sock = program_open(NULL);
-	fake_xs_set(BE "/state", "6");
-	expect_gone(sock, "closed the device");
-	/* Closed and online: at once anew, with a new ring. */
-	assert_string_equal(fake_xs_get(FE "/state"), "1");
-	fake_xs_set(BE "/state", "2");
-	backend_connect();
-	close(program_open(NULL));
+static void no_word(int sock)
+{
+	char byte;
+
+	turn();
+	assert_int_equal(recv(sock, &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1);
 }
 
-static void test_backend_death(void **state)
+static void backend_dies(void)
 {
-	int sock;
-
-	(void)state;
-	connected();
-	sock = program_open(NULL);
 	backend.ring->backend_alive = 0; /* what its kernel does */
-	expect_gone(sock, "has ended");
-	assert_string_equal(fake_xs_get(FE "/state"), "6");
-	/* The page stays until somebody says that it is unmapped. */
-	assert_int_equal(fake_grants_pages(), 1);
-	fake_xs_set(BE "/state", "6");
 	turn();
-	assert_int_equal(fake_grants_pages(), 0);
+	assert_string_equal(fake_xs_get(FE "/state"), "6");
+}
+
+/* Its successor: stale 4, 6, and as at first. */
+static void backend_returns(void)
+{
+	fake_xs_set(BE "/state", "6");
 	wait_ms(1500);
 	assert_string_equal(fake_xs_get(FE "/state"), "1");
 	fake_xs_set(BE "/state", "2");
-	backend_connect();
+	backend_reconnect();
+}
+
+static void expect_resume(uint32_t session, int status, const char *text)
+{
+	struct vg_control request = request_get();
+
+	assert_int_equal(request.type, VG_CTL_RESUME);
+	assert_int_equal(request.session, session);
+	request_answer(&request, status, text);
+}
+
+static void expect_request(uint32_t type, uint32_t session, int status)
+{
+	struct vg_control request = request_get();
+
+	assert_int_equal(request.type, type);
+	assert_int_equal(request.session, session);
+	request_answer(&request, status, "");
+}
+
+static void works(int sock, uint32_t session)
+{
+	program_send_share(sock, VG_SHARE_REGION, 9, 3);
+	expect_request(VG_CTL_SHARE, session, 0);
+	expect_answer(sock, 209, 0, "");
+}
+
+/* Stopped in order: 6. */
+static void test_backend_restart(void **state)
+{
+	uint32_t session;
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(&session);
+	fake_xs_set(BE "/state", "6");
+	no_word(sock);
+	/* Closed and online: at once anew, with a new ring. */
+	assert_string_equal(fake_xs_get(FE "/state"), "1");
+	fake_xs_set(BE "/state", "2");
+	backend_reconnect();
+	expect_resume(session, 0, "");
+	expect_resume(0, 0, "");
+	works(sock, session);
+	close(sock);
+	expect_request(VG_CTL_CLOSE, session, 0);
+	close(program_open(NULL));
+}
+
+/* Killed. */
+static void test_backend_death(void **state)
+{
+	uint32_t one, two;
+	int first, second;
+
+	(void)state;
+	connected();
+	first = program_open(&one);
+	second = program_open(&two);
+	backend_dies();
+	/* The page stays until somebody says that it is unmapped. */
+	assert_int_equal(fake_grants_pages(), 1);
+	wait_ms(60000);
+	no_word(first);
+	fake_xs_set(BE "/state", "6");
+	turn();
+	assert_int_equal(fake_grants_pages(), 0);
+	backend_returns();
+	expect_resume(two, 0, "");
+	expect_resume(one, -ENOENT, "has ended meanwhile");
+	expect_gone(first, "has ended meanwhile");
+	expect_resume(0, 0, "");
+	works(second, two);
+	assert_int_equal(broker.devices->sessions, 1);
+	close(second);
+}
+
+/* Again and again, at each point of the resumption. */
+static void test_backend_death_while_resuming(void **state)
+{
+	uint32_t session;
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(&session);
+	for (int step = 0; step < 4; step++) {
+		backend_dies();
+		wait_ms(30000); /* the more often it fails, the longer we wait */
+		backend_returns();
+		if (step == 0)
+			continue;
+		assert_int_equal(requests(), 2);
+		if (step == 1) {
+			request_get();
+			continue;
+		}
+		expect_resume(session, 0, "");
+		if (step == 2)
+			continue;
+		expect_resume(0, 0, "");
+	}
+	works(sock, session);
+	no_word(sock);
+	close(sock);
+}
+
+/* The last word counts: what it has not confirmed by then is over. */
+static void test_resume_unanswered(void **state)
+{
+	struct vg_control request;
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	backend_dies();
+	backend_returns();
+	request_get();
+	request = request_get();
+	request_answer(&request, 0, "");
+	expect_gone(sock, "does not know the session");
+	close(program_open(NULL));
+}
+
+static void test_resume_never_answered(void **state)
+{
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(NULL);
+	backend_dies();
+	backend_returns();
+	wait_ms(44000);
+	no_word(sock);
+	wait_ms(2000);
+	expect_gone(sock, "does not answer");
+	assert_string_equal(fake_xs_get(FE "/state"), "6");
+	backend_returns();
+	expect_resume(0, 0, "");
+	close(program_open(NULL));
+}
+
+static void test_death_with_open(void **state)
+{
+	struct vg_control request;
+	uint32_t session;
+	int sock = program_connect();
+
+	(void)state;
+	connected();
+	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	request = request_get();
+	session = request.session;
+	backend_dies();
+	no_word(sock);
+	backend_returns();
+	expect_resume(0, 0, "");
+	/* Anew, under another number: the first may be half there. */
+	request = request_get();
+	assert_int_equal(request.type, VG_CTL_OPEN);
+	assert_int_not_equal(request.session, session);
+	assert_int_equal(request.u.open.spec_hash, 99);
+	session = request.session;
+	request_answer(&request, 0, "");
+	expect_answer(sock, 100, 0, "");
+	assert_int_equal(broker.devices->sessions, 1);
+	works(sock, session);
+	close(sock);
+	/* And not for ever. */
+	sock = program_connect();
+	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	backend_dies();
+	wait_ms(14000);
+	no_word(sock);
+	wait_ms(2000);
+	expect_answer(sock, 100, -ENODEV, "is xen-vgpud running?");
+	expect_end(sock);
+}
+
+/* Nobody knows whether it had been done: undone first, then with new pages. */
+static void test_death_with_share(void **state)
+{
+	struct vg_control first, request;
+	uint32_t session;
+	int sock;
+
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		connected();
+		sock = program_open(&session);
+		program_send_share(sock, VG_SHARE_LANE, 1, 9);
+		first = request_get();
+		backend_dies();
+		assert_int_equal(fake_grants_pages(), 1); /* nothing waits for the answer */
+		backend_returns();
+		expect_resume(session, 0, "");
+		expect_resume(0, 0, "");
+		request = request_get();
+		assert_int_equal(request.type, VG_CTL_UNSHARE);
+		assert_int_equal(request.u.unshare.id, 1);
+		assert_int_equal(request.u.unshare.kind, VG_SHARE_LANE);
+		request_answer(&request, known ? 0 : -ENOENT, "");
+		request = request_get();
+		assert_int_equal(request.type, VG_CTL_SHARE);
+		assert_int_not_equal(request.u.share.port, first.u.share.port);
+		request_answer(&request, 0, "");
+		expect_answer(sock, 201, 0, "");
+		works(sock, session);
+		close(sock);
+		expect_request(VG_CTL_CLOSE, session, 0);
+		fake_xs_remove(FE);
+		turn();
+	}
+}
+
+static void unshare_send(int sock, uint32_t id)
+{
+	struct vg_packet packet;
+
+	vg_packet_init(&packet, 0, 300);
+	packet.msg.u.unshare.id = id;
+	packet.msg.u.unshare.kind = VG_SHARE_REGION;
+	program_send(sock, VG_CTL_UNSHARE, &packet);
+}
+
+static void test_death_with_unshare(void **state)
+{
+	uint32_t session;
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(&session);
+	for (int known = 0; known < 2; known++) {
+		works(sock, session); /* shares number 9 */
+		unshare_send(sock, 9);
+		request_get();
+		backend_dies();
+		backend_returns();
+		expect_resume(session, 0, "");
+		expect_resume(0, 0, "");
+		expect_request(VG_CTL_UNSHARE, session, known ? 0 : -ENOENT);
+		expect_answer(sock, 300, 0, "");
+	}
+	/* But what the program makes up is still refused. */
+	unshare_send(sock, 5);
+	expect_answer(sock, 300, -ENOENT, "");
+	close(sock);
+}
+
+/* Asked while it is away. */
+static void test_request_while_away(void **state)
+{
+	uint32_t session;
+	int sock;
+
+	(void)state;
+	connected();
+	sock = program_open(&session);
+	backend_dies();
+	program_send_share(sock, VG_SHARE_REGION, 1, 5);
+	wait_ms(10000);
+	no_word(sock);
+	backend_returns();
+	expect_resume(session, 0, "");
+	expect_resume(0, 0, "");
+	expect_request(VG_CTL_SHARE, session, 0);
+	expect_answer(sock, 201, 0, "");
+	backend_dies();
+	program_send_share(sock, VG_SHARE_REGION, 2, 5);
+	wait_ms(26000);
+	expect_answer(sock, 202, -ETIMEDOUT, "is away");
+	/* Nothing was lost by that. */
+	backend_returns();
+	expect_resume(session, 0, "");
+	expect_resume(0, 0, "");
+	works(sock, session);
+	close(sock);
+}
+
+/* Programs end while it is away, and while it is asked about them. */
+static void test_end_while_away(void **state)
+{
+	struct vg_control request;
+	uint32_t one, two;
+	int first, second, third;
+
+	(void)state;
+	connected();
+	first = program_open(&one);
+	second = program_open(&two);
+	third = program_open(NULL);
+	program_send_share(third, VG_SHARE_REGION, 1, 5);
+	request_get();
+	backend_dies();
+	close(first);
+	close(third);
+	turn();
+	assert_int_equal(broker.client_count, 1);
+	backend_returns();
+	request = request_get();
+	assert_int_equal(request.type, VG_CTL_RESUME);
+	assert_int_equal(request.session, two);
+	close(second);
+	turn();
+	request_answer(&request, 0, "");
+	expect_resume(0, 0, "");
+	/* It has been resumed over there, so it is told. */
+	expect_request(VG_CTL_CLOSE, two, 0);
+	assert_int_equal(broker.client_count, 0);
+	assert_int_equal(broker.devices->sessions, 0);
+	(void)one;
+}
+
+/* Taken away for good meanwhile; another device under its number; another release. */
+static void test_away_for_good(void **state)
+{
+	int sock;
+
+	(void)state;
+	for (int how = 0; how < 4; how++) {
+		connected();
+		sock = program_open(NULL);
+		backend_dies();
+		if (how == 0) {
+			fake_xs_set(BE "/online", "0");
+			expect_gone(sock, "detached");
+		} else if (how == 1) {
+			fake_xs_remove(FE);
+			expect_gone(sock, "detached");
+		} else if (how == 2) {
+			fake_xs_set(FE "/state", "1");
+			expect_gone(sock, "replaced");
+		} else {
+			fake_xs_set(BE "/protocol-versions", "99");
+			fake_xs_set(BE "/state", "6");
+			wait_ms(1500);
+			fake_xs_set(BE "/state", "2");
+			expect_gone(sock, "same release");
+		}
+		fake_xs_remove(FE);
+		fake_xs_remove(BE);
+		turn();
+		assert_null(broker.devices);
+	}
 }
 
 static void test_detach(void **state)
@@ -437,7 +792,7 @@ static void test_recreated(void **state)
 
 static void test_versions(void **state)
 {
-	static const char *const bad[] = {"1", "", "22", "1,3", "x", "0x2", "12,20"};
+	static const char *const bad[] = {"1", "", "33", "1,2", "x", "0x3", "13,30"};
 	int sock;
 
 	(void)state;
@@ -457,7 +812,7 @@ static void test_versions(void **state)
 	}
 	/* Ours among several; the complaint goes. */
 	device_attach("1", "2");
-	fake_xs_set(BE "/protocol-versions", "7,1,2");
+	fake_xs_set(BE "/protocol-versions", "7,1,3");
 	backend_connect();
 	assert_null(fake_xs_get("/local/domain/3/error/device/vgpu/0/error"));
 }
@@ -1211,6 +1566,46 @@ static void test_random(void **state)
 	assert_true(opened > 1000); /* it did get somewhere */
 }
 
+/* --- settings --- */
+
+static int options_from(struct fe_options *options, const char *text, char *why)
+{
+	char path[] = "/tmp/frontd-conf-XXXXXX";
+	char name[] = "vgpu-frontd", config[] = "--config", level[] = "--log-level=call";
+	char *argv[] = {name, config, path, level, NULL};
+	int fd = mkstemp(path), rc;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	rc = fe_options_parse(options, 4, argv, why);
+	unlink(path);
+	return rc;
+}
+
+static void test_options(void **state)
+{
+	char why[VG_CONF_WHY], restart[VG_CONF_WHY];
+	struct fe_options options, fresh;
+
+	(void)state;
+	assert_int_equal(options_from(&options, "max-pages = 100\nlog-level = error\n", why), 0);
+	assert_int_equal(options.pages_max, 100);
+	assert_int_equal(options.pages_max_user, 100);
+	assert_int_equal(options.level, VG_LOG_CALL); /* the command line has the last word */
+	assert_string_equal(options.group, "vgpu");
+	assert_int_equal(options_from(&fresh, "\nmax-pages = 3\n", why), -EINVAL);
+	assert_non_null(strstr(why, ":2: max-pages 3: must be a number from 16 to"));
+	assert_int_equal(options_from(&fresh, "colour = red\n", why), -EINVAL);
+	assert_non_null(strstr(why, "unknown setting `colour`"));
+	assert_int_equal(options_from(&fresh, "max-pages=99\ngroup=video\nsocket-mode=0600\n", why),
+			 0);
+	fe_options_adopt(&options, &fresh, restart);
+	assert_int_equal(options.pages_max, 99);
+	assert_string_equal(options.group, "vgpu");
+	assert_string_equal(restart, "group, socket-mode");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -1220,6 +1615,15 @@ int main(void)
 		T(test_stale_state_no_backend),
 		T(test_backend_restart),
 		T(test_backend_death),
+		T(test_backend_death_while_resuming),
+		T(test_resume_unanswered),
+		T(test_resume_never_answered),
+		T(test_death_with_open),
+		T(test_death_with_share),
+		T(test_death_with_unshare),
+		T(test_request_while_away),
+		T(test_end_while_away),
+		T(test_away_for_good),
 		T(test_detach),
 		T(test_directory_vanishes),
 		T(test_recreated),
@@ -1250,6 +1654,7 @@ int main(void)
 		T(test_hostile_client),
 		T(test_dead_on_arrival),
 		T(test_random),
+		cmocka_unit_test(test_options),
 	};
 
 	alarm(120);

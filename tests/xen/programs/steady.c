@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program to be disturbed: copies to the device, from page-locked and from ordinary memory, and back
- * again, and says so once a round: for ever, or ROUNDS times if that is its argument. It ends before
- * only by a signal or by an error of the driver, which it prints: "ended: CALL: NAME". An ordinary CUDA
- * program; one thread.
+ * again, and says so once a round: for ever, or ROUNDS times if that is its argument. SIGTERM ends it in
+ * order after a round, with PASS; otherwise it ends before only by an error of the driver, which it
+ * prints: "ended: CALL: NAME". An ordinary CUDA program; one thread.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/programs/check.h"
+
+static volatile sig_atomic_t stop;
+
+static void on_term(int number)
+{
+	(void)number;
+	stop = 1;
+}
 
 #define SIZE ((size_t)512 << 10)
 
@@ -40,20 +49,21 @@ int main(int argc, char **argv)
 	void *locked = NULL;
 	CUdeviceptr buffer;
 
+	signal(SIGTERM, on_term);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	device_open();
 	if (!ordinary)
 		return 1;
 	must(cuMemAlloc(&buffer, 2 * SIZE), "cuMemAlloc");
 	must(cuMemAllocHost(&locked, SIZE), "cuMemAllocHost");
-	for (uint64_t i = 1; i <= rounds; i++) {
+	for (uint64_t i = 1; i <= rounds && !stop; i++) {
 		round_trip(buffer, locked, i);
 		round_trip(buffer, ordinary, ~i);
 		printf("round %llu\n", (unsigned long long)i);
 	}
 	must(cuMemFreeHost(locked), "cuMemFreeHost");
 	must(cuMemFree(buffer), "cuMemFree");
-	printf("PASS steady %llu rounds\n", (unsigned long long)rounds);
+	printf("PASS steady\n");
 	free(ordinary);
 	return 0;
 }
