@@ -150,7 +150,7 @@ struct be_device {
 	struct be_session *sessions;
 	unsigned int session_count;
 
-	struct vg_account *account; /* owned mapping, written by executors; NULL: not made yet */
+	struct vg_account *account; /* owned mapping, written by executors; NULL: could not be made yet */
 	int account_fd;             /* owned with it */
 };
 
