@@ -196,7 +196,7 @@ struct be_device {
 	struct be_session *sessions;
 	unsigned int session_count;
 
-	struct vg_account *account; /* owned mapping, written by executors; NULL: not made yet */
+	struct vg_account *account; /* owned mapping, written by executors; NULL: could not be made yet */
 	int account_fd;             /* owned with it */
 	/* The frontend has said which sessions it still has; answered when the others have ended. */
 	bool resume_asked, resumed;

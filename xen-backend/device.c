@@ -467,12 +467,16 @@ struct be_device *be_device_new(struct be_daemon *daemon, uint32_t domid, uint32
 	device->who = daemon->who;
 	device->who.dom = domid;
 	device->who.dev = devid;
+	device->account_fd = -1;
+	if (be_account_open(device))
+		vg_warn(&device->who, "event=no-account reason=\"out of descriptors or memory\"");
 	device->limit = (struct vg_log_limit){.burst = 20, .window_ms = 5000};
 	snprintf(device->dir, sizeof(device->dir), VG_PATH_BACKEND, domid, devid);
 	snprintf(device->fe_dir, sizeof(device->fe_dir), VG_PATH_FRONTEND, domid, devid);
 	snprintf(watch, sizeof(watch), "%s/" VG_KEY_STATE, device->fe_dir);
 	snprintf(token, sizeof(token), "frontend/%u/%u", domid, devid);
 	if (!xs_watch(daemon->xs, watch, token)) {
+		be_account_close(device);
 		free(device);
 		return NULL;
 	}

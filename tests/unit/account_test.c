@@ -117,13 +117,14 @@ static void test_killed_processes(void **state)
 {
 	const struct timespec pause = {.tv_nsec = 2000000};
 	pid_t pids[PROCESSES];
+	unsigned int seed = 1;
 	uint64_t most = 0;
 
 	(void)state;
 	for (unsigned int i = 0; i < PROCESSES; i++)
 		pids[i] = start(i);
 	for (unsigned int k = 0; k < KILLS; k++) {
-		unsigned int victim = (unsigned int)rand() % PROCESSES;
+		unsigned int victim = (unsigned int)rand_r(&seed) % PROCESSES;
 		uint64_t total = total_now();
 
 		assert_in_range(total, 0, LIMIT);

@@ -169,7 +169,8 @@ static int account_use(const char *mode, int argc, char **argv)
 	unsigned int slot = VG_ACCOUNT_SLOTS;
 
 	for (int i = 1; i < argc; i++)
-		sscanf(argv[i], "--account-slot=%u", &slot);
+		if (!strncmp(argv[i], "--account-slot=", 15))
+			slot = (unsigned int)strtoul(argv[i] + 15, NULL, 10);
 	if (vg_account_map(ACCOUNT_FD, &account) || account->magic != VG_ACCOUNT_MAGIC)
 		return -1;
 	if (!strcmp(mode, "scribble"))
