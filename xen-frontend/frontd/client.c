@@ -10,12 +10,6 @@
  *
  * Trusts clients in nothing: pid and uid come from the kernel, sizes are bounded here even though the
  * executor bounds them too, since the pages are this guest's. One thread.
- *
- * While the host's service is away (killed, restarted) open sessions go on: lanes need neither it nor us.
- * What a client asks meanwhile is parked. Once the service is back it confirms each session (RESUME) or
- * the session ends; then what was parked is asked, what was on its way again, a SHARE after an
- * UNSHARE of the same share, since nobody knows whether it had been done. What was being opened is opened
- * anew, under another number.
  */
 #include "xen-frontend/frontd/client.h"
 
@@ -29,11 +23,10 @@
 
 #include "xen-frontend/frontd/account.h"
 #include "xen-frontend/frontd/clock.h"
+#include "xen-frontend/frontd/request.h"
 
-#define HELLO_TIMEOUT_MS   10000 /* connected, but no OPEN */
-#define DEVICE_TIMEOUT_MS  15000 /* OPEN, but the device is still on its way */
-#define OPEN_TIMEOUT_MS    55000 /* shorter than libcuda's own, so that it hears the reason */
-#define REQUEST_TIMEOUT_MS 25000
+#define HELLO_TIMEOUT_MS   10000  /* connected, but no OPEN */
+#define OPEN_TIMEOUT_MS    55000  /* shorter than libcuda's own, so that it hears the reason */
 #define UNSHARE_TIMEOUT_MS 600000 /* the lane is drained first, and may wait for the device */
 
 /* The largest that wire.h allows: a page and two rings. */
@@ -89,7 +82,7 @@ static void client_close(struct fe_client *client)
 		client->deadline = 0;
 }
 
-static void request_done(struct fe_client *client)
+void fe_request_done(struct fe_client *client)
 {
 	client->ring_tag = 0;
 	client->deadline = 0;
@@ -97,16 +90,16 @@ static void request_done(struct fe_client *client)
 	fe_offer_free(&client->offer);
 }
 
-static void session_forget(struct fe_client *client)
+void fe_session_forget(struct fe_client *client)
 {
 	if (client->device)
 		client->device->sessions--;
 	client->device = NULL;
-	request_done(client);
+	fe_request_done(client);
 }
 
 /* The client ends the session, or we do: the backend is told. */
-static void session_close(struct fe_client *client, const char *why)
+void fe_session_close(struct fe_client *client, const char *why)
 {
 	struct vg_control msg = {.type = VG_CTL_CLOSE, .session = client->session};
 
@@ -127,13 +120,13 @@ void fe_client_end(struct fe_client *client, int status, const char *why)
 	snprintf(packet.msg.text, sizeof(packet.msg.text), "%s", why);
 	client_send(client, &packet);
 	client_close(client);
-	session_forget(client);
+	fe_session_forget(client);
 }
 
 /* --- requests --- */
 
 /* Sends `msg` for the client's request, which the answer will find by its tag. */
-static int request_forward(struct fe_client *client, struct vg_control *msg, uint64_t timeout)
+int fe_request_forward(struct fe_client *client, struct vg_control *msg, uint64_t timeout)
 {
 	int rc;
 
@@ -185,7 +178,7 @@ static struct fe_device *device_choose(struct fe_client *client, int *rc, char *
 	return NULL;
 }
 
-static void open_try(struct fe_client *client)
+void fe_open_try(struct fe_client *client)
 {
 	struct vg_control msg = client->request;
 	char why[VG_TEXT_MAX];
@@ -209,12 +202,12 @@ static void open_try(struct fe_client *client)
 	msg.u.open.pid = (uint32_t)client->pid;
 	msg.u.open.uid = (uint32_t)client->uid;
 	msg.u.open.devid = device->devid;
-	rc = request_forward(client, &msg, OPEN_TIMEOUT_MS);
+	rc = fe_request_forward(client, &msg, OPEN_TIMEOUT_MS);
 	if (rc) {
 		client_answer(client, client->request.tag, rc, "vGPU %u: %s", device->devid,
 			      strerror(-rc));
 		client_close(client);
-		session_forget(client);
+		fe_session_forget(client);
 	}
 }
 
@@ -237,7 +230,7 @@ static void open_request(struct fe_client *client)
 	} else {
 		vg_log_clean(client->request.u.open.comm);
 		client->deadline = fe_clock_ms() + DEVICE_TIMEOUT_MS;
-		open_try(client);
+		fe_open_try(client);
 	}
 }
 
@@ -289,7 +282,7 @@ static void share_request(struct fe_client *client)
 	rc = fe_offer_make(&client->offer, want, client->device->backend_domid,
 			   client->device->limit_max);
 	if (rc == 0)
-		rc = request_forward(client, &msg, REQUEST_TIMEOUT_MS);
+		rc = fe_request_forward(client, &msg, REQUEST_TIMEOUT_MS);
 	if (rc) {
 		fe_offer_free(&client->offer);
 		client_answer(client, msg.tag, rc, "cannot grant %u pages: %s", want->pages,
@@ -306,7 +299,7 @@ static void unshare_request(struct fe_client *client)
 	int rc = -ENOENT;
 
 	if (fe_account_holds(client, msg.u.unshare.kind, msg.u.unshare.id))
-		rc = request_forward(client, &msg, UNSHARE_TIMEOUT_MS);
+		rc = fe_request_forward(client, &msg, UNSHARE_TIMEOUT_MS);
 	if (rc)
 		client_answer(client, msg.tag, rc, "share %u: %s", msg.u.unshare.id, strerror(-rc));
 }
@@ -331,7 +324,7 @@ static void request_start(struct fe_client *client)
 }
 
 /* It was parked: the time that it has taken so far counts. */
-static void request_restart(struct fe_client *client, uint64_t deadline)
+void fe_request_restart(struct fe_client *client, uint64_t deadline)
 {
 	client->deadline = 0;
 	request_start(client);
@@ -349,7 +342,7 @@ static void request_take(struct fe_client *client)
 	else if ((type == VG_CTL_SHARE || type == VG_CTL_UNSHARE) && open)
 		request_start(client);
 	else if (type == VG_CTL_CLOSE)
-		session_close(client, "the program has closed it");
+		fe_session_close(client, "the program has closed it");
 	else
 		client_answer(client, client->request.tag, -EPROTO,
 			      "request %u makes no sense here", type);
@@ -364,14 +357,14 @@ void fe_client_readable(struct fe_client *client)
 		return;
 	/* Before its answer only the end can be of interest: poll says so by POLLHUP. */
 	if (fe_client_quiet(client)) {
-		session_close(client, "the program has ended");
+		fe_session_close(client, "the program has ended");
 		return;
 	}
 	rc = vg_packet_recv(client->sock, &packet, 0);
 	if (rc == -ETIMEDOUT || rc == -EAGAIN)
 		return;
 	if (rc) {
-		session_close(client, rc == -EPIPE ? "the program has ended" : strerror(-rc));
+		fe_session_close(client, rc == -EPIPE ? "the program has ended" : strerror(-rc));
 		return;
 	}
 	vg_packet_close_fds(&packet);
@@ -433,8 +426,8 @@ static void undone(struct fe_client *client)
 {
 	uint64_t deadline = client->deadline;
 
-	request_done(client);
-	request_restart(client, deadline);
+	fe_request_done(client);
+	fe_request_restart(client, deadline);
 }
 
 void fe_client_answered(struct fe_client *client, const struct vg_control *answer)
@@ -443,7 +436,7 @@ void fe_client_answered(struct fe_client *client, const struct vg_control *answe
 	int rc = 0;
 
 	if (client->state == FE_CLIENT_GONE) {
-		request_done(client);
+		fe_request_done(client);
 		return;
 	}
 	if (client->device->resuming) {
@@ -473,13 +466,13 @@ void fe_client_answered(struct fe_client *client, const struct vg_control *answe
 	if (rc == 0)
 		client_send(client, &reply);
 	/* The client has its own descriptors now; ours would keep the pages alive beyond its death. */
-	request_done(client);
+	fe_request_done(client);
 	if (rc) {
-		session_close(client, strerror(-rc));
+		fe_session_close(client, strerror(-rc));
 	} else if (client->state == FE_CLIENT_OPENING) {
 		refusal_log(client, reply.msg.status, reply.msg.text);
 		client_close(client);
-		session_forget(client);
+		fe_session_forget(client);
 	}
 }
 
@@ -506,108 +499,6 @@ static void on_message(struct fe_device *device, const struct vg_control *msg)
 	/* An answer to CLOSE, or one that came after its time limit. */
 }
 
-/* The one that was opening asks anew when there is a device; the end of the first is the host's. */
-static void open_again(struct fe_client *client)
-{
-	uint64_t until = fe_clock_ms() + DEVICE_TIMEOUT_MS;
-	uint64_t deadline = client->deadline;
-
-	session_forget(client);
-	client->deadline = deadline && deadline < until ? deadline : until;
-	client->state = FE_CLIENT_WAITING;
-}
-
-static void client_away(struct fe_client *client)
-{
-	uint64_t deadline = client->deadline;
-	bool asked = client->ring_tag && !client->device->resuming;
-
-	client->resumed = false;
-	if (client->state == FE_CLIENT_GONE) {
-		session_forget(client);
-	} else if (client->state == FE_CLIENT_OPENING) {
-		open_again(client);
-	} else if (asked || client->parked) {
-		bool repeated = asked || client->repeated;
-
-		request_done(client);
-		client->parked = true;
-		client->repeated = repeated;
-		client->deadline = deadline;
-	} else {
-		client->ring_tag = 0; /* of a RESUME */
-	}
-}
-
-static void on_away(struct fe_device *device, const char *why)
-{
-	struct fe_broker *broker = device->owner;
-
-	for (struct fe_client *c = broker->clients; c; c = c->next) {
-		if (c->device != device)
-			continue;
-		vg_info(&c->log, "op=away session=%u why=\"%s\"", c->session, why);
-		client_away(c);
-	}
-}
-
-static void on_back(struct fe_device *device)
-{
-	struct fe_broker *broker = device->owner;
-
-	for (struct fe_client *c = broker->clients; c; c = c->next) {
-		struct vg_control msg = {.type = VG_CTL_RESUME, .session = c->session};
-
-		if (c->device != device || c->state != FE_CLIENT_OPEN)
-			continue;
-		/* If there is no memory for it, the session ends when the others are confirmed. */
-		if (fe_device_send_early(device, &msg) == 0)
-			c->ring_tag = msg.tag;
-	}
-}
-
-/* Asks what was parked, after what may have been done of it has been taken back. */
-static void request_resume(struct fe_client *client)
-{
-	struct vg_control undo = {.type = VG_CTL_UNSHARE};
-	uint64_t deadline = client->deadline;
-
-	client->parked = false;
-	if (!client->repeated || client->request.type != VG_CTL_SHARE) {
-		request_restart(client, deadline);
-		return;
-	}
-	undo.u.unshare.id = client->request.u.share.id;
-	undo.u.unshare.kind = client->request.u.share.kind;
-	if (request_forward(client, &undo, REQUEST_TIMEOUT_MS)) {
-		session_close(client, "no memory");
-		return;
-	}
-	client->undoing = true;
-	client->deadline = deadline;
-}
-
-static void client_ready(struct fe_client *client, const struct fe_device *device)
-{
-	if (client->state == FE_CLIENT_WAITING) {
-		open_try(client);
-	} else if (client->device == device && client->state == FE_CLIENT_OPEN) {
-		if (!client->resumed)
-			fe_client_end(client, -ENODEV,
-				      "the host does not know the session any more");
-		else if (client->parked)
-			request_resume(client);
-	}
-}
-
-static void on_ready(struct fe_device *device)
-{
-	struct fe_broker *broker = device->owner;
-
-	for (struct fe_client *c = broker->clients; c; c = c->next)
-		client_ready(c, device);
-}
-
 static void on_lost(struct fe_device *device, const char *why)
 {
 	struct fe_broker *broker = device->owner;
@@ -619,9 +510,9 @@ static void on_lost(struct fe_device *device, const char *why)
 
 const struct fe_device_events fe_client_events = {
 	.message = on_message,
-	.away = on_away,
-	.back = on_back,
-	.ready = on_ready,
+	.away = fe_resume_away,
+	.back = fe_resume_back,
+	.ready = fe_resume_ready,
 	.lost = on_lost,
 };
 
@@ -676,11 +567,11 @@ static void client_timeout(struct fe_client *client)
 		}
 		client_answer(client, client->request.tag, -ETIMEDOUT,
 			      "the host does not answer: see xen-vgpud's log");
-		session_close(client, "the host does not answer");
+		fe_session_close(client, "the host does not answer");
 		break;
 	case FE_CLIENT_GONE: break;
 	}
-	request_done(client);
+	fe_request_done(client);
 }
 
 void fe_clients_step(struct fe_broker *broker)
@@ -692,11 +583,11 @@ void fe_clients_step(struct fe_broker *broker)
 		struct fe_client *client = *at;
 
 		if (client->state == FE_CLIENT_WAITING)
-			open_try(client);
+			fe_open_try(client);
 		if (client->deadline && now >= client->deadline)
 			client_timeout(client);
 		if (client->state == FE_CLIENT_GONE && !client->ring_tag) {
-			session_forget(client);
+			fe_session_forget(client);
 			*at = client->next;
 			broker->client_count--;
 			free(client);
@@ -718,7 +609,7 @@ void fe_clients_free(struct fe_broker *broker)
 {
 	for (struct fe_client *c = broker->clients; c; c = c->next) {
 		client_close(c);
-		request_done(c);
+		fe_request_done(c);
 	}
 	fe_clients_step(broker);
 }
