@@ -55,6 +55,14 @@ int be_account_slot(const struct be_device *device)
 	return -EBUSY;
 }
 
+static bool in_use(const struct be_device *device)
+{
+	for (const struct be_session *s = device->sessions; s; s = s->next)
+		if (s->state != BE_SESSION_DEAD && s->account_slot < VG_ACCOUNT_SLOTS)
+			return true;
+	return false;
+}
+
 static bool same_file(int a, int b)
 {
 	struct stat one, other;
@@ -63,12 +71,14 @@ static bool same_file(int a, int b)
 	       one.st_ino == other.st_ino;
 }
 
+/* In place of the one that was made with the device, in which nobody has a slot. */
 static int account_take_over(struct be_device *device, int fd)
 {
 	int ours;
 
 	if (!be_adopt_sealed(fd, sizeof(struct vg_account)))
 		return -EINVAL;
+	be_account_close(device);
 	ours = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (ours < 0)
 		return -errno;
@@ -86,8 +96,8 @@ const char *be_account_adopt(struct be_session *session, int fd, unsigned int sl
 
 	if (fd < 0 || slot >= VG_ACCOUNT_SLOTS)
 		return "the executor handed over no account";
-	if (device->account ? !same_file(device->account_fd, fd)
-			    : account_take_over(device, fd) != 0)
+	if (in_use(device) ? !same_file(device->account_fd, fd)
+			   : account_take_over(device, fd) != 0)
 		return "the executor handed over another account than the vGPU's";
 	if (slot_used(device, slot))
 		return "the executor has another's place in the vGPU's account";
