@@ -58,8 +58,9 @@ def gives_way_to_alternatives():
     real = f'{SYSTEM}/nvidia/current/libcuda.so.1'
     place_driver(real)
     machine.path('/usr/lib/nvidia/current').mkdir(parents=True)
-    machine.run('update-alternatives', '--install', '/usr/lib/nvidia/nvidia', 'nvidia', '/usr/lib/nvidia/current', '535',
-                '--slave', f'{SYSTEM}/libcuda.so.1', 'nvidia--libcuda.so.1-x86_64-linux-gnu', real)
+    machine.run('update-alternatives', '--install', '/usr/lib/nvidia/nvidia', 'nvidia',
+                '/usr/lib/nvidia/current', '535', '--slave', f'{SYSTEM}/libcuda.so.1',
+                'nvidia--libcuda.so.1-x86_64-linux-gnu', real)
     machine.run('ldconfig')
     check_equal('with a driver', found(), f'{SYSTEM}/libcuda.so.1')
     machine.run('update-alternatives', '--remove', 'nvidia', '/usr/lib/nvidia/current')

@@ -116,8 +116,10 @@ class Machine:
 
     def pack(self, target):
         """The machine as an initramfs, without what a boot does not need."""
-        script = r'find . \( -path "./proc/*" -o -path ./debs -o -path "./usr/share/*" -o -path "./var/cache/*" \) ' \
-                 r'-prune -o -print | cpio -o -H newc --quiet >"$1"'
+        left_out = ('proc/*', 'debs', 'usr/share/*', 'var/cache/*', 'usr/lib/python3*', 'usr/lib/*/perl*',
+                    'usr/lib/*/gconv')
+        tests = ' -o '.join(f"-path './{pattern}'" for pattern in left_out)
+        script = f'find . \\( {tests} \\) -prune -o -print | cpio -o -H newc --quiet >"$1"'
         subprocess.run(['sh', '-c', script, 'pack', str(target)], cwd=self.root, check=True)
         return target
 

@@ -60,7 +60,8 @@ def files(tree):
 
 
 def place(source, target):
-    """Copies a file unless it is there already; by renaming, since dom0 may have it in use."""
+    """Copies a file, or a link as such, unless it is there already; by renaming, since dom0 may have it in
+    use."""
     if os.path.lexists(target) and source.is_symlink() == target.is_symlink():
         if source.is_symlink() and source.readlink() == target.readlink():
             return
@@ -83,7 +84,7 @@ def sync():
     if os.environ.get('XENHOST_STAGE') != 'keep' or not TREE.exists():
         install()
     for name, file in elf.closure(programs(), (BUILD / 'lib',), ('libcuda.so.1',)).items():
-        place(Path(file), LIBS / name)
+        place(Path(file).resolve(), LIBS / name)
     if client.running():
         client.check('dom0', ['stage-link'])
 
