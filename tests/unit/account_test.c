@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -77,6 +78,7 @@ static void hammer(unsigned int slot)
 	unsigned int seed = slot + 1;
 	uint64_t held = 0;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test must not leave it behind */
 	for (;;) {
 		uint64_t want = held + 1 + (uint64_t)(rand_r(&seed) % (LIMIT / 4));
 		int rc = vg_account_raise(account, fd, slot, want, LIMIT);
@@ -181,6 +183,7 @@ static void test_lock_holders(void **state)
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		lock_page(F_WRLCK);
 		if (write(ready[1], "r", 1) != 1)
 			_exit(1);
