@@ -150,8 +150,9 @@ struct be_device {
 	struct be_session *sessions;
 	unsigned int session_count;
 
-	struct vg_account *account; /* owned mapping, written by executors; NULL: could not be made yet */
-	int account_fd;             /* owned with it */
+	struct vg_account
+		*account; /* owned mapping, written by executors; NULL: could not be made yet */
+	int account_fd;   /* owned with it */
 };
 
 /* A line that the guest can provoke as often as it likes. */
