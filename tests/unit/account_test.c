@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #define LIMIT     1000u
 #define PROCESSES 12u
 #define KILLS     300u
+#define RACES     2000u
 
 static struct vg_account *account;
 static int fd;
@@ -77,6 +79,7 @@ static void hammer(unsigned int slot)
 	unsigned int seed = slot + 1;
 	uint64_t held = 0;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test must not leave it behind */
 	for (;;) {
 		uint64_t want = held + 1 + (uint64_t)(rand_r(&seed) % (LIMIT / 4));
 		int rc = vg_account_raise(account, fd, slot, want, LIMIT);
@@ -169,6 +172,40 @@ static void test_exact(void **state)
 	assert_int_equal(given, LIMIT);
 }
 
+/* Two that want the last byte at the same moment, again and again: one of them has it. */
+static void test_race(void **state)
+{
+	unsigned int *shared =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned int *arrived = &shared[0], *won = &shared[1], *done = &shared[2];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_ptr_not_equal(shared, MAP_FAILED);
+	pid = fork();
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (unsigned int round = 1; round <= RACES; round++) {
+		unsigned int slot = pid ? 0 : 1;
+
+		__atomic_add_fetch(arrived, 1, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(arrived, __ATOMIC_SEQ_CST) < 2 * round)
+			;
+		if (!vg_account_raise(account, fd, slot, LIMIT, LIMIT))
+			__atomic_add_fetch(won, 1, __ATOMIC_SEQ_CST);
+		__atomic_add_fetch(done, 1, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(done, __ATOMIC_SEQ_CST) < 2 * round)
+			;
+		vg_account_set(account, slot, 0);
+	}
+	if (!pid)
+		_exit(0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(*won, RACES);
+	munmap(shared, 4096);
+}
+
 /* An executor that dies with the lock, and one that keeps it. */
 static void test_lock_holders(void **state)
 {
@@ -181,6 +218,7 @@ static void test_lock_holders(void **state)
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		lock_page(F_WRLCK);
 		if (write(ready[1], "r", 1) != 1)
 			_exit(1);
@@ -250,9 +288,13 @@ static void test_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_ACCOUNT(test_exact),        WITH_ACCOUNT(test_killed_processes),
-		WITH_ACCOUNT(test_lock_holders), WITH_ACCOUNT(test_hostile_page),
-		WITH_ACCOUNT(test_no_limit),     WITH_ACCOUNT(test_file),
+		WITH_ACCOUNT(test_race),
+		WITH_ACCOUNT(test_exact),
+		WITH_ACCOUNT(test_killed_processes),
+		WITH_ACCOUNT(test_lock_holders),
+		WITH_ACCOUNT(test_hostile_page),
+		WITH_ACCOUNT(test_no_limit),
+		WITH_ACCOUNT(test_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
