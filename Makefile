@@ -17,6 +17,7 @@
 #       names the configurations it can run in, e.g. `release asan`.
 #   $(eval $(call xen_test,SCRIPT,PREREQS))      run by check-xen, release only
 #   $(eval $(call xen_long_test,SCRIPT,PREREQS)) run by check-xen-long, which `make check` leaves out
+#   $(eval $(call soak_test,SCRIPT,PREREQS))  run by `make soak`, release only
 #   $(eval $(call bench,SCRIPT,PREREQS))         run by `make bench`, release only
 #   $(eval $(call generated,FILES,PREREQS,COMMAND))  files under $(GEN), made by one COMMAND; all of
 #       them stand before the first object is compiled.
@@ -143,6 +144,7 @@ UNIT_PREREQS :=
 LOCAL_TESTS :=
 XEN_TESTS :=
 XEN_LONG_TESTS :=
+SOAK_TESTS :=
 BENCHES :=
 TEST_PREREQS :=
 BENCH_PREREQS :=
@@ -228,6 +230,11 @@ XEN_LONG_TESTS += $(1)
 TEST_PREREQS += $(2)
 endef
 
+define soak_test
+SOAK_TESTS += $(1)
+TEST_PREREQS += $(2)
+endef
+
 define bench
 BENCHES += $(1)
 BENCH_PREREQS += $(2)
@@ -289,7 +296,7 @@ RUN := VGPU_BUILD=$(abspath $(B)) VGPU_CONFIG=$(CONFIG) CC='$(CC)' PYTHON='$(PYT
 CHECK_PARTS ?= lint unit local asan tsan xen
 SUBMAKE = $(MAKE) --no-print-directory
 
-.PHONY: check check-xen-long check-lint check-unit check-local check-asan check-tsan check-xen demo bench lint
+.PHONY: check soak check-xen-long check-lint check-unit check-local check-asan check-tsan check-xen demo bench lint
 check: deps nvcc
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
@@ -309,6 +316,10 @@ check-xen: build-all $(TEST_PREREQS)
 # What takes too long in software emulation for every run.
 check-xen-long: build-all $(TEST_PREREQS)
 	@$(RUN) --suite xen-long --timeout 5400 $(XEN_LONG_TESTS)
+
+# Hours: many lives of devices and programs.
+soak: build-all $(TEST_PREREQS)
+	@$(RUN) --suite soak --timeout 21600 $(SOAK_TESTS)
 
 check-lint lint: generated
 	@$(RUN) --suite lint --timeout 900 $(sort $(wildcard tests/lint/check-*))
@@ -344,6 +355,7 @@ help:
 	@echo 'make demo       on any Debian 12: Xen in QEMU, a guest, a vGPU, CUDA programs in the guest'
 	@echo 'make check      the tests, but for check-xen-long; its parts: $(addprefix check-,$(CHECK_PARTS))'
 	@echo 'make check-xen-long  more on real Xen: all programs in PV and PVH, hotplug, bad input'
+	@echo 'make soak       hours: 200 attaches and detaches, 2000 program starts on real Xen'
 	@echo 'make bench      round trips and copies against libxenvchan and memcpy'
 	@echo 'make fuzz       FUZZ_SECONDS=60: what a hostile guest can put into a lane, with libFuzzer'
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, layers, warnings'

@@ -28,11 +28,12 @@ struct piece {
 	uint64_t width, height, depth;
 };
 
-/* One end, ready for the driver. */
+/* One end in the driver's terms, at the box's corner or, moved, at a piece's. */
 struct end {
-	uint32_t memory; /* enum vg_box_memory */
-	int kind;        /* enum ex_range_kind of an address */
-	CUdeviceptr address;
+	CUmemorytype type;
+	bool staged; /* the host's end: pieces lie packed in the stage */
+	void *host;
+	CUdeviceptr device;
 	CUarray array;
 	uint64_t x, y, z, lod, pitch, height;
 };
@@ -52,6 +53,25 @@ static uint64_t end_extent(const struct end *end, const struct vg_copy_box *box)
 	return vg_sat_add(vg_sat_add(slices, rows), vg_sat_add(end->x, box->width));
 }
 
+/* An end that is an address of the session's: on the device, or in the guest's memory. */
+static CUresult end_address(struct ex_call *call, uint64_t address, const struct vg_copy_box *box,
+			    struct end *end)
+{
+	int kind; /* enum ex_range_kind */
+
+	if (end->pitch < vg_sat_add(end->x, box->width) ||
+	    !ex_ranges_cover(&call->session->ranges, address, end_extent(end, box), &kind))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (kind == EX_RANGE_REGION) {
+		end->type = CU_MEMORYTYPE_HOST;
+		end->host = (void *)(uintptr_t)address;
+	} else {
+		end->type = CU_MEMORYTYPE_DEVICE;
+		end->device = address;
+	}
+	return CUDA_SUCCESS;
+}
+
 static CUresult end_read(struct ex_call *call, const struct vg_box_end *wire,
 			 const struct vg_copy_box *box, struct end *end)
 {
@@ -59,96 +79,84 @@ static CUresult end_read(struct ex_call *call, const struct vg_box_end *wire,
 	CUresult result;
 
 	*end = (struct end){
-		.memory = wire->memory,
 		.x = wire->x,
 		.y = wire->y,
 		.z = wire->z,
 		.lod = wire->lod,
-		.address = wire->address,
 		.pitch = wire->pitch ? wire->pitch : box->width,
 		.height = wire->height ? wire->height : box->height,
 	};
 	switch (wire->memory) {
-	case VG_BOX_HOST: return CUDA_SUCCESS;
+	case VG_BOX_HOST:
+		end->type = CU_MEMORYTYPE_HOST;
+		end->staged = true;
+		return CUDA_SUCCESS;
 	case VG_BOX_ARRAY:
 		result = ex_handle_get(call, VG_HANDLE_CUarray, wire->array, 0, &real);
+		end->type = CU_MEMORYTYPE_ARRAY;
 		end->array = real;
 		return result;
-	case VG_BOX_DEVICE:
-		if (end->pitch < vg_sat_add(end->x, box->width) ||
-		    !ex_ranges_cover(&call->session->ranges, end->address, end_extent(end, box),
-				     &end->kind))
-			return CUDA_ERROR_INVALID_VALUE;
-		return CUDA_SUCCESS;
+	case VG_BOX_DEVICE: return end_address(call, wire->address, box, end);
 	default: return CUDA_ERROR_INVALID_VALUE;
 	}
 }
 
 /* --- one piece ---------------------------------------------------------------------------------- */
 
-static void set_source(CUDA_MEMCPY3D *copy, const struct end *end, const struct piece *piece,
-		       const void *stage)
+static struct end end_moved(const struct end *end, const struct piece *piece, void *stage)
 {
-	copy->srcXInBytes = end->x + piece->x;
-	copy->srcY = end->y + piece->y;
-	copy->srcZ = end->z + piece->z;
-	copy->srcLOD = end->lod;
-	copy->srcPitch = end->pitch;
-	copy->srcHeight = end->height;
-	if (end->memory == VG_BOX_ARRAY) {
-		copy->srcMemoryType = CU_MEMORYTYPE_ARRAY;
-		copy->srcArray = end->array;
-	} else if (end->memory == VG_BOX_HOST) {
-		copy->srcMemoryType = CU_MEMORYTYPE_HOST;
-		copy->srcHost = stage;
-		copy->srcXInBytes = copy->srcY = copy->srcZ = 0;
-		copy->srcPitch = piece->width;
-		copy->srcHeight = piece->height;
-	} else if (end->kind == EX_RANGE_REGION) {
-		copy->srcMemoryType = CU_MEMORYTYPE_HOST;
-		copy->srcHost = (const void *)(uintptr_t)end->address;
+	struct end moved = *end;
+
+	if (end->staged) {
+		moved.host = stage;
+		moved.x = moved.y = moved.z = 0;
+		moved.pitch = piece->width;
+		moved.height = piece->height;
 	} else {
-		copy->srcMemoryType = CU_MEMORYTYPE_DEVICE;
-		copy->srcDevice = end->address;
+		moved.x += piece->x;
+		moved.y += piece->y;
+		moved.z += piece->z;
 	}
+	return moved;
 }
 
-static void set_destination(CUDA_MEMCPY3D *copy, const struct end *end, const struct piece *piece,
-			    void *stage)
+static CUDA_MEMCPY3D copy_of(const struct end *src, const struct end *dst,
+			     const struct piece *piece)
 {
-	copy->dstXInBytes = end->x + piece->x;
-	copy->dstY = end->y + piece->y;
-	copy->dstZ = end->z + piece->z;
-	copy->dstLOD = end->lod;
-	copy->dstPitch = end->pitch;
-	copy->dstHeight = end->height;
-	if (end->memory == VG_BOX_ARRAY) {
-		copy->dstMemoryType = CU_MEMORYTYPE_ARRAY;
-		copy->dstArray = end->array;
-	} else if (end->memory == VG_BOX_HOST) {
-		copy->dstMemoryType = CU_MEMORYTYPE_HOST;
-		copy->dstHost = stage;
-		copy->dstXInBytes = copy->dstY = copy->dstZ = 0;
-		copy->dstPitch = piece->width;
-		copy->dstHeight = piece->height;
-	} else if (end->kind == EX_RANGE_REGION) {
-		copy->dstMemoryType = CU_MEMORYTYPE_HOST;
-		copy->dstHost = (void *)(uintptr_t)end->address;
-	} else {
-		copy->dstMemoryType = CU_MEMORYTYPE_DEVICE;
-		copy->dstDevice = end->address;
-	}
+	return (CUDA_MEMCPY3D){
+		.srcXInBytes = src->x,
+		.srcY = src->y,
+		.srcZ = src->z,
+		.srcLOD = src->lod,
+		.srcPitch = src->pitch,
+		.srcHeight = src->height,
+		.srcMemoryType = src->type,
+		.srcHost = src->host,
+		.srcDevice = src->device,
+		.srcArray = src->array,
+		.dstXInBytes = dst->x,
+		.dstY = dst->y,
+		.dstZ = dst->z,
+		.dstLOD = dst->lod,
+		.dstPitch = dst->pitch,
+		.dstHeight = dst->height,
+		.dstMemoryType = dst->type,
+		.dstHost = dst->host,
+		.dstDevice = dst->device,
+		.dstArray = dst->array,
+		.WidthInBytes = piece->width,
+		.Height = piece->height,
+		.Depth = piece->depth,
+	};
 }
 
 static CUresult piece_copy(struct ex_call *call, const struct end *src, const struct end *dst,
 			   const struct piece *piece, void *stage, unsigned int mode,
 			   CUstream stream)
 {
-	CUDA_MEMCPY3D copy = {
-		.WidthInBytes = piece->width, .Height = piece->height, .Depth = piece->depth};
+	const struct end from = end_moved(src, piece, stage), to = end_moved(dst, piece, stage);
+	CUDA_MEMCPY3D copy = copy_of(&from, &to, piece);
 
-	set_source(&copy, src, piece, stage);
-	set_destination(&copy, dst, piece, stage);
 	if (mode == VG_COPY_ASYNC)
 		return ex_driver.cuMemcpy3DAsync_v2 ? ex_driver.cuMemcpy3DAsync_v2(&copy, stream)
 						    : CUDA_ERROR_NOT_SUPPORTED;

@@ -195,8 +195,10 @@ static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
 	bool adapts = lane->spin_ns && !lane->spin_fixed;
 	uint64_t begin = adapts ? now_ns() : 0;
-	int mask;
+	int mask = vg_bell_take(&lane->share.bell);
 
+	if (mask < 0)
+		goto broken;
 	vg_sleep_begin(&lane->shared->exec_sleeps, what);
 	if (lane_ready(lane, what, want)) {
 		vg_sleep_end(&lane->shared->exec_sleeps);
@@ -204,15 +206,16 @@ static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 	}
 	mask = vg_bell_wait(&lane->share.bell, lane->stop_fd, SLEEP_MS);
 	vg_sleep_end(&lane->shared->exec_sleeps);
-	if (mask < 0) {
-		ex_session_breach(lane->session, mask, "a lane's bell is broken");
-		return false;
-	}
+	if (mask < 0)
+		goto broken;
 	if (mask & VG_BELL_RUNG)
 		ex_stats_add(&lane->session->stats.page->wakes, 1);
 	if (adapts)
 		spin_adapt(lane, now_ns() - begin);
 	return true;
+broken:
+	ex_session_breach(lane->session, mask, "a lane's bell is broken");
+	return false;
 }
 
 static bool lane_wait(struct ex_lane *lane, enum vg_sleep what, uint64_t want)

@@ -35,25 +35,25 @@ int vg_bell_ring(const struct vg_bell *bell)
 	return 0;
 }
 
-static int bell_take(const struct vg_bell *bell)
+int vg_bell_take(struct vg_bell *bell)
 {
 	uint64_t count;
 	uint32_t port;
+	bool xen = bell->port >= 0;
 
-	if (bell->port < 0) {
-		if (read(bell->wait_fd, &count, sizeof(count)) < 0)
-			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-		return VG_BELL_RUNG;
-	}
-	if (read(bell->wait_fd, &port, sizeof(port)) < 0)
+	if (!bell->rung)
+		return 0;
+	bell->rung = false;
+	if (read(bell->wait_fd, xen ? (void *)&port : &count, xen ? sizeof(port) : sizeof(count)) <
+	    0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	/* Writing the port back unmasks it. */
-	if (write(bell->wait_fd, &port, sizeof(port)) < 0)
+	if (xen && write(bell->wait_fd, &port, sizeof(port)) < 0)
 		return -errno;
-	return VG_BELL_RUNG;
+	return 0;
 }
 
-int vg_bell_wait(const struct vg_bell *bell, int life_fd, int timeout_ms)
+int vg_bell_wait(struct vg_bell *bell, int life_fd, int timeout_ms)
 {
 	struct pollfd pfd[2] = {
 		{.fd = bell->wait_fd, .events = POLLIN},
@@ -66,12 +66,11 @@ int vg_bell_wait(const struct vg_bell *bell, int life_fd, int timeout_ms)
 		return errno == EINTR ? 0 : -errno;
 	if (pfd[1].revents)
 		mask |= VG_BELL_LIFE;
+	if (pfd[0].revents & ~POLLIN)
+		return -EIO;
 	if (pfd[0].revents) {
-		int rc = bell_take(bell);
-
-		if (rc < 0)
-			return rc;
-		mask |= rc;
+		bell->rung = true;
+		mask |= VG_BELL_RUNG;
 	}
 	return mask;
 }

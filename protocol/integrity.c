@@ -5,7 +5,9 @@
  */
 #include "protocol/integrity.h"
 
+#include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "protocol/md2.h"
 
@@ -52,4 +54,22 @@ void vg_integrity_sum(const struct vg_integrity *facts, const struct vg_integrit
 		sum_device(&hmac, &devices[i]);
 	vg_hmac_md2_end(&hmac, digest);
 	memcpy(out, digest, sizeof(digest));
+}
+
+void vg_integrity_answer(const struct vg_integrity_tables *tables, int driver_version,
+			 const struct vg_integrity_device *devices, size_t count, uint32_t version,
+			 uint64_t seconds, uint64_t out[2])
+{
+	const struct vg_integrity facts = {
+		.driver_version = (uint32_t)driver_version,
+		.version = version,
+		.pid = (uint32_t)getpid(),
+		.thread = (uint32_t)(uintptr_t)pthread_self(),
+		.cudart_table = tables->cudart,
+		.integrity_table = tables->integrity,
+		.function = tables->integrity[1],
+		.seconds = seconds,
+	};
+
+	vg_integrity_sum(&facts, devices, count, out);
 }

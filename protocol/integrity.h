@@ -33,4 +33,14 @@ struct vg_integrity_device {
 void vg_integrity_sum(const struct vg_integrity *facts, const struct vg_integrity_device *devices,
 		      size_t count, uint64_t out[2]);
 
+/* The tables whose addresses count; the check itself is the second one's first function. */
+struct vg_integrity_tables {
+	const void *const *cudart, *const *integrity;
+};
+
+/* The same in the calling thread, for a driver of this version. */
+void vg_integrity_answer(const struct vg_integrity_tables *tables, int driver_version,
+			 const struct vg_integrity_device *devices, size_t count, uint32_t version,
+			 uint64_t seconds, uint64_t out[2]);
+
 #endif

@@ -147,18 +147,15 @@ CUresult cuArray3DGetDescriptor_v2(CUDA_ARRAY3D_DESCRIPTOR *pArrayDescriptor, CU
 
 CUresult cuArrayGetDescriptor_v2(CUDA_ARRAY_DESCRIPTOR *pArrayDescriptor, CUarray hArray)
 {
-	struct soft_array *array auto_put = object_get(SOFT_ARRAY, hArray);
+	CUDA_ARRAY3D_DESCRIPTOR whole;
+	CUresult result = cuArray3DGetDescriptor_v2(pArrayDescriptor ? &whole : NULL, hArray);
 
-	ENTER_CONTEXT(ctx);
-	if (!pArrayDescriptor)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!array)
-		return CUDA_ERROR_INVALID_HANDLE;
-	*pArrayDescriptor = (CUDA_ARRAY_DESCRIPTOR){
-		.Width = array->descriptor.Width,
-		.Height = array->descriptor.Height,
-		.Format = array->descriptor.Format,
-		.NumChannels = array->descriptor.NumChannels,
-	};
-	return CUDA_SUCCESS;
+	if (result == CUDA_SUCCESS)
+		*pArrayDescriptor = (CUDA_ARRAY_DESCRIPTOR){
+			.Width = whole.Width,
+			.Height = whole.Height,
+			.Format = whole.Format,
+			.NumChannels = whole.NumChannels,
+		};
+	return result;
 }

@@ -446,23 +446,6 @@ CUresult cuStreamEndCapture(CUstream hStream, CUgraph *phGraph)
 	return result;
 }
 
-CUresult cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus *captureStatus)
-{
-	struct soft_capture *capture;
-	CUresult result = CUDA_SUCCESS;
-
-	ENTER_STREAM(ctx, stream, hStream);
-	if (!captureStatus)
-		return CUDA_ERROR_INVALID_VALUE;
-	pthread_mutex_lock(&graph_lock);
-	capture = capture_of(stream);
-	*captureStatus = capture ? capture->status : CU_STREAM_CAPTURE_STATUS_NONE;
-	if (stream->legacy && legacy_would_wait(stream))
-		result = CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
-	pthread_mutex_unlock(&graph_lock);
-	return result;
-}
-
 /* Handles of what the next node depends on, kept until the next such question. */
 static CUresult tell_nodes(struct soft_stream *stream, const CUgraphNode **nodes,
 			   const CUgraphEdgeData **data)
@@ -533,6 +516,11 @@ CUresult cuStreamGetCaptureInfo(CUstream hStream, CUstreamCaptureStatus *capture
 {
 	return cuStreamGetCaptureInfo_v3(hStream, captureStatus_out, id_out, NULL, NULL, NULL,
 					 NULL);
+}
+
+CUresult cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus *captureStatus)
+{
+	return cuStreamGetCaptureInfo_v3(hStream, captureStatus, NULL, NULL, NULL, NULL, NULL);
 }
 
 CUresult cuStreamUpdateCaptureDependencies_v2(CUstream hStream, CUgraphNode *dependencies,

@@ -6,7 +6,7 @@
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/capture.h"
 #include "dom0-executor/soft/memory.h"
-#include "dom0-executor/soft/storage.h"
+#include "protocol/context_storage.h"
 
 #include <stdlib.h>
 
@@ -99,7 +99,7 @@ static void context_end(struct soft_context *ctx)
 {
 	struct soft_stream *legacy = ctx->legacy;
 
-	storage_drop(object_handle(ctx));
+	vg_storage_drop(object_handle(ctx));
 	atomic_store(&ctx->alive, false);
 	context_clear(ctx);
 	if (ctx->primary || !object_retire(ctx))

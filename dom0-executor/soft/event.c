@@ -219,6 +219,18 @@ static CUresult event_point(struct soft_event *event, struct soft_point *point)
 	return result;
 }
 
+/* The point that a program asks about, which a capture may forbid; event may be NULL. */
+static CUresult event_ask(struct soft_context *ctx, struct soft_event *event,
+			  struct soft_point *point)
+{
+	CUresult result;
+
+	if (!event)
+		return CUDA_ERROR_INVALID_HANDLE;
+	result = capture_forbids(ctx, NULL);
+	return result ? result : event_point(event, point);
+}
+
 CUresult cuEventQuery(CUevent hEvent)
 {
 	struct soft_event *event auto_put = object_get(SOFT_EVENT, hEvent);
@@ -227,11 +239,7 @@ CUresult cuEventQuery(CUevent hEvent)
 	bool passed;
 
 	ENTER_CONTEXT(ctx);
-	if (!event)
-		return CUDA_ERROR_INVALID_HANDLE;
-	result = capture_forbids(ctx, NULL);
-	if (result == CUDA_SUCCESS)
-		result = event_point(event, &point);
+	result = event_ask(ctx, event, &point);
 	if (result != CUDA_SUCCESS)
 		return result;
 	pthread_mutex_lock(&sched_lock);
@@ -250,11 +258,7 @@ CUresult cuEventSynchronize(CUevent hEvent)
 	CUresult result;
 
 	ENTER_CONTEXT(ctx);
-	if (!event)
-		return CUDA_ERROR_INVALID_HANDLE;
-	result = capture_forbids(ctx, NULL);
-	if (result == CUDA_SUCCESS)
-		result = event_point(event, &point);
+	result = event_ask(ctx, event, &point);
 	if (result != CUDA_SUCCESS)
 		return result;
 	point_wait(&point);

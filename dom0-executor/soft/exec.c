@@ -183,18 +183,20 @@ static struct soft_item *item_of(struct soft_exec *exec, CUgraphNode handle)
 
 /* Replace the work of a node in the executable graph; takes it over. */
 static CUresult set_work(CUgraphExec hGraphExec, CUgraphNode hNode, CUgraphNodeType type,
-			 struct soft_work *work)
+			 struct node_made made)
 {
 	struct soft_exec *exec auto_put = object_get(SOFT_EXEC, hGraphExec);
-	struct soft_work *before = work;
+	struct soft_work *before = made.work;
 	CUresult result = CUDA_ERROR_INVALID_VALUE;
 	struct soft_item *item;
 
+	if (made.result != CUDA_SUCCESS)
+		return made.result;
 	pthread_mutex_lock(&graph_lock);
 	item = exec ? item_of(exec, hNode) : NULL;
 	if (item && item->type == type) {
 		before = item->work;
-		item->work = work;
+		item->work = made.work;
 		result = CUDA_SUCCESS;
 	}
 	pthread_mutex_unlock(&graph_lock);
@@ -205,14 +207,9 @@ static CUresult set_work(CUgraphExec hGraphExec, CUgraphNode hNode, CUgraphNodeT
 CUresult cuGraphExecKernelNodeSetParams_v2(CUgraphExec hGraphExec, CUgraphNode hNode,
 					   const CUDA_KERNEL_NODE_PARAMS *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_CONTEXT(ctx);
-	if (!nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = node_kernel_work(ctx, nodeParams, &work);
-	return result ? result : set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_KERNEL, work);
+	return set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_KERNEL,
+			node_kernel_work(ctx, nodeParams));
 }
 
 CUresult cuGraphExecKernelNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
@@ -222,72 +219,39 @@ CUresult cuGraphExecKernelNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNod
 
 	if (!nodeParams)
 		return CUDA_ERROR_INVALID_VALUE;
-	params = (CUDA_KERNEL_NODE_PARAMS){
-		.func = nodeParams->func,
-		.gridDimX = nodeParams->gridDimX,
-		.gridDimY = nodeParams->gridDimY,
-		.gridDimZ = nodeParams->gridDimZ,
-		.blockDimX = nodeParams->blockDimX,
-		.blockDimY = nodeParams->blockDimY,
-		.blockDimZ = nodeParams->blockDimZ,
-		.sharedMemBytes = nodeParams->sharedMemBytes,
-		.kernelParams = nodeParams->kernelParams,
-		.extra = nodeParams->extra,
-	};
+	params = node_kernel_from_v1(nodeParams);
 	return cuGraphExecKernelNodeSetParams_v2(hGraphExec, hNode, &params);
 }
 
 CUresult cuGraphExecMemcpyNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
 					const CUDA_MEMCPY3D *copyParams, CUcontext handle)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_DRIVER();
 	(void)handle;
-	if (!copyParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = node_copy_work(copyParams, &work);
-	return result ? result : set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMCPY, work);
+	return set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMCPY, node_copy_work(copyParams));
 }
 
 CUresult cuGraphExecMemsetNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
 					const CUDA_MEMSET_NODE_PARAMS *memsetParams,
 					CUcontext handle)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_DRIVER();
 	(void)handle;
-	if (!memsetParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = node_fill_work(memsetParams, &work);
-	return result ? result : set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMSET, work);
+	return set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMSET, node_fill_work(memsetParams));
 }
 
 CUresult cuGraphExecHostNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
 				      const CUDA_HOST_NODE_PARAMS *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_DRIVER();
-	if (!nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = node_host_work(nodeParams, &work);
-	return result ? result : set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_HOST, work);
+	return set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_HOST, node_host_work(nodeParams));
 }
 
 static CUresult set_event(CUgraphExec hGraphExec, CUgraphNode hNode, CUgraphNodeType type,
 			  CUevent event)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_DRIVER();
-	result = node_event_work(type, event, &work);
-	return result ? result : set_work(hGraphExec, hNode, type, work);
+	return set_work(hGraphExec, hNode, type, node_event_work(type, event));
 }
 
 CUresult cuGraphExecEventRecordNodeSetEvent(CUgraphExec hGraphExec, CUgraphNode hNode,
@@ -304,14 +268,10 @@ CUresult cuGraphExecEventWaitNodeSetEvent(CUgraphExec hGraphExec, CUgraphNode hN
 CUresult cuGraphExecNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
 				  CUgraphNodeParams *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_CONTEXT(ctx);
 	if (!nodeParams)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = node_any_work(ctx, nodeParams, &work);
-	return result ? result : set_work(hGraphExec, hNode, nodeParams->type, work);
+	return set_work(hGraphExec, hNode, nodeParams->type, node_any_work(ctx, nodeParams));
 }
 
 CUresult cuGraphNodeSetEnabled(CUgraphExec hGraphExec, CUgraphNode hNode, unsigned int isEnabled)

@@ -28,28 +28,25 @@ struct word_op {
 	unsigned int flags;
 };
 
+/* waitValue and writeValue lie alike: only waitValue is named here. */
+_Static_assert(sizeof(struct CUstreamMemOpWaitValueParams_st) ==
+		       sizeof(struct CUstreamMemOpWriteValueParams_st),
+	       "operations on words");
+
 /* False: it is none of the operations on a word. */
 static bool word_op_of(const CUstreamBatchMemOpParams *params, struct word_op *op)
 {
 	switch ((int)params->operation) {
-	case CU_STREAM_MEM_OP_WAIT_VALUE_32:
-		*op = (struct word_op){true, 4, params->waitValue.address, params->waitValue.value,
-				       params->waitValue.flags};
-		return true;
-	case CU_STREAM_MEM_OP_WAIT_VALUE_64:
-		*op = (struct word_op){true, 8, params->waitValue.address,
-				       params->waitValue.value64, params->waitValue.flags};
-		return true;
-	case CU_STREAM_MEM_OP_WRITE_VALUE_32:
-		*op = (struct word_op){false, 4, params->writeValue.address,
-				       params->writeValue.value, params->writeValue.flags};
-		return true;
-	case CU_STREAM_MEM_OP_WRITE_VALUE_64:
-		*op = (struct word_op){false, 8, params->writeValue.address,
-				       params->writeValue.value64, params->writeValue.flags};
-		return true;
+	case CU_STREAM_MEM_OP_WAIT_VALUE_32: *op = (struct word_op){.wait = true, .size = 4}; break;
+	case CU_STREAM_MEM_OP_WAIT_VALUE_64: *op = (struct word_op){.wait = true, .size = 8}; break;
+	case CU_STREAM_MEM_OP_WRITE_VALUE_32: *op = (struct word_op){.size = 4}; break;
+	case CU_STREAM_MEM_OP_WRITE_VALUE_64: *op = (struct word_op){.size = 8}; break;
 	default: return false;
 	}
+	op->address = params->waitValue.address;
+	op->value = op->size == 8 ? params->waitValue.value64 : params->waitValue.value;
+	op->flags = params->waitValue.flags;
+	return true;
 }
 
 /* The memory is pinned. */
@@ -178,46 +175,38 @@ CUresult cuStreamBatchMemOp_v2(CUstream hStream, unsigned int count,
 	return result ? result : stream_submit(stream, work, SOFT_QUEUE);
 }
 
+/* `value` of an operation on 32 bits is the low half of value64. */
+static CUresult stream_op(CUstream stream, CUstreamBatchMemOpType operation, CUdeviceptr address,
+			  uint64_t value, unsigned int flags)
+{
+	CUstreamBatchMemOpParams op = {.waitValue = {.operation = operation,
+						     .address = address,
+						     .value64 = value,
+						     .flags = flags}};
+
+	return cuStreamBatchMemOp_v2(stream, 1, &op, 0);
+}
+
 CUresult cuStreamWaitValue32_v2(CUstream hStream, CUdeviceptr addr, cuuint32_t value,
 				unsigned int flags)
 {
-	CUstreamBatchMemOpParams op = {.waitValue = {.operation = CU_STREAM_MEM_OP_WAIT_VALUE_32,
-						     .address = addr,
-						     .value = value,
-						     .flags = flags}};
-
-	return cuStreamBatchMemOp_v2(hStream, 1, &op, 0);
+	return stream_op(hStream, CU_STREAM_MEM_OP_WAIT_VALUE_32, addr, value, flags);
 }
 
 CUresult cuStreamWaitValue64_v2(CUstream hStream, CUdeviceptr addr, cuuint64_t value,
 				unsigned int flags)
 {
-	CUstreamBatchMemOpParams op = {.waitValue = {.operation = CU_STREAM_MEM_OP_WAIT_VALUE_64,
-						     .address = addr,
-						     .value64 = value,
-						     .flags = flags}};
-
-	return cuStreamBatchMemOp_v2(hStream, 1, &op, 0);
+	return stream_op(hStream, CU_STREAM_MEM_OP_WAIT_VALUE_64, addr, value, flags);
 }
 
 CUresult cuStreamWriteValue32_v2(CUstream hStream, CUdeviceptr addr, cuuint32_t value,
 				 unsigned int flags)
 {
-	CUstreamBatchMemOpParams op = {.writeValue = {.operation = CU_STREAM_MEM_OP_WRITE_VALUE_32,
-						      .address = addr,
-						      .value = value,
-						      .flags = flags}};
-
-	return cuStreamBatchMemOp_v2(hStream, 1, &op, 0);
+	return stream_op(hStream, CU_STREAM_MEM_OP_WRITE_VALUE_32, addr, value, flags);
 }
 
 CUresult cuStreamWriteValue64_v2(CUstream hStream, CUdeviceptr addr, cuuint64_t value,
 				 unsigned int flags)
 {
-	CUstreamBatchMemOpParams op = {.writeValue = {.operation = CU_STREAM_MEM_OP_WRITE_VALUE_64,
-						      .address = addr,
-						      .value64 = value,
-						      .flags = flags}};
-
-	return cuStreamBatchMemOp_v2(hStream, 1, &op, 0);
+	return stream_op(hStream, CU_STREAM_MEM_OP_WRITE_VALUE_64, addr, value, flags);
 }

@@ -11,51 +11,73 @@
 
 /* --- parameters to work ---------------------------------------------------------------------- */
 
-CUresult node_kernel_work(struct soft_context *ctx, const CUDA_KERNEL_NODE_PARAMS *params,
-			  struct soft_work **work)
+static struct node_made made_with(CUresult result, struct soft_work *work)
 {
-	const struct launch_shape shape = {
-		.grid = {params->gridDimX, params->gridDimY, params->gridDimZ},
-		.block = {params->blockDimX, params->blockDimY, params->blockDimZ},
-		.dynamic_shared = params->sharedMemBytes,
-	};
-	CUfunction function = params->func ? params->func : (CUfunction)params->kern;
-
-	return launch_work_new(ctx, function, &shape, params->kernelParams, params->extra, work);
+	return (struct node_made){result, result == CUDA_SUCCESS ? work : NULL};
 }
 
-CUresult node_copy_work(const CUDA_MEMCPY3D *params, struct soft_work **work)
+/* Of what makes work without an error of its own. */
+static struct node_made made_of(struct soft_work *work)
 {
-	return copy_work_of(params, work);
+	return made_with(work ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY, work);
 }
 
-CUresult node_fill_work(const CUDA_MEMSET_NODE_PARAMS *params, struct soft_work **work)
+struct node_made node_kernel_work(struct soft_context *ctx, const CUDA_KERNEL_NODE_PARAMS *params)
 {
-	CUresult result = fill_check(params);
+	struct soft_work *work = NULL;
+	CUresult result;
 
-	if (result != CUDA_SUCCESS)
-		return result;
-	*work = fill_work(params);
-	return *work ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+	if (!params)
+		return made_with(CUDA_ERROR_INVALID_VALUE, NULL);
+	result = launch_work_new(
+		ctx, params->func ? params->func : (CUfunction)params->kern,
+		&(struct launch_shape){
+			.grid = {params->gridDimX, params->gridDimY, params->gridDimZ},
+			.block = {params->blockDimX, params->blockDimY, params->blockDimZ},
+			.dynamic_shared = params->sharedMemBytes,
+		},
+		params->kernelParams, params->extra, &work);
+	return made_with(result, work);
 }
 
-CUresult node_host_work(const CUDA_HOST_NODE_PARAMS *params, struct soft_work **work)
+struct node_made node_copy_work(const CUDA_MEMCPY3D *params)
 {
-	if (!params->fn)
-		return CUDA_ERROR_INVALID_VALUE;
-	*work = host_work(params);
-	return *work ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+	struct soft_work *work = NULL;
+	CUresult result = params ? copy_work_of(params, &work) : CUDA_ERROR_INVALID_VALUE;
+
+	return made_with(result, work);
 }
 
-CUresult node_event_work(CUgraphNodeType type, CUevent handle, struct soft_work **work)
+struct node_made node_fill_work(const CUDA_MEMSET_NODE_PARAMS *params)
+{
+	CUresult result = params ? fill_check(params) : CUDA_ERROR_INVALID_VALUE;
+
+	return result ? made_with(result, NULL) : made_of(fill_work(params));
+}
+
+struct node_made node_host_work(const CUDA_HOST_NODE_PARAMS *params)
+{
+	if (!params || !params->fn)
+		return made_with(CUDA_ERROR_INVALID_VALUE, NULL);
+	return made_of(host_work(params));
+}
+
+struct node_made node_event_work(CUgraphNodeType type, CUevent handle)
 {
 	struct soft_event *event auto_put = object_get(SOFT_EVENT, handle);
 
 	if (!event)
-		return CUDA_ERROR_INVALID_HANDLE;
-	*work = type == CU_GRAPH_NODE_TYPE_EVENT_RECORD ? event_record_work(event)
-							: event_wait_work(event);
-	return *work ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+		return made_with(CUDA_ERROR_INVALID_HANDLE, NULL);
+	return made_of(type == CU_GRAPH_NODE_TYPE_EVENT_RECORD ? event_record_work(event)
+							       : event_wait_work(event));
+}
+
+static struct node_made memop_work(const CUstreamBatchMemOpParams *ops, unsigned int count)
+{
+	struct soft_work *work = NULL;
+	CUresult result = memop_work_new(ops, count, &work);
+
+	return made_with(result, work);
 }
 
 static CUDA_KERNEL_NODE_PARAMS kernel_from_v3(const CUDA_KERNEL_NODE_PARAMS_v3 *v3)
@@ -75,7 +97,7 @@ static CUDA_KERNEL_NODE_PARAMS kernel_from_v3(const CUDA_KERNEL_NODE_PARAMS_v3 *
 	};
 }
 
-static CUDA_KERNEL_NODE_PARAMS kernel_from_v1(const CUDA_KERNEL_NODE_PARAMS_v1 *v1)
+CUDA_KERNEL_NODE_PARAMS node_kernel_from_v1(const CUDA_KERNEL_NODE_PARAMS_v1 *v1)
 {
 	return (CUDA_KERNEL_NODE_PARAMS){
 		.func = v1->func,
@@ -91,65 +113,63 @@ static CUDA_KERNEL_NODE_PARAMS kernel_from_v1(const CUDA_KERNEL_NODE_PARAMS_v1 *
 	};
 }
 
-static CUresult any_fill(const CUDA_MEMSET_NODE_PARAMS_v2 *v2, struct soft_work **work)
+static struct node_made any_fill(const CUDA_MEMSET_NODE_PARAMS_v2 *v2)
 {
-	const CUDA_MEMSET_NODE_PARAMS params = {
+	return node_fill_work(&(CUDA_MEMSET_NODE_PARAMS){
 		.dst = v2->dst,
 		.pitch = v2->pitch,
 		.value = v2->value,
 		.elementSize = v2->elementSize,
 		.width = v2->width,
 		.height = v2->height,
-	};
-
-	return node_fill_work(&params, work);
+	});
 }
 
-CUresult node_any_work(struct soft_context *ctx, const CUgraphNodeParams *params,
-		       struct soft_work **work)
+struct node_made node_any_work(struct soft_context *ctx, const CUgraphNodeParams *params)
 {
 	CUDA_KERNEL_NODE_PARAMS kernel;
 	CUDA_HOST_NODE_PARAMS host;
 
-	*work = NULL;
 	switch ((int)params->type) {
 	case CU_GRAPH_NODE_TYPE_KERNEL:
 		kernel = kernel_from_v3(&params->kernel);
-		return node_kernel_work(ctx, &kernel, work);
-	case CU_GRAPH_NODE_TYPE_MEMCPY: return node_copy_work(&params->memcpy.copyParams, work);
-	case CU_GRAPH_NODE_TYPE_MEMSET: return any_fill(&params->memset, work);
+		return node_kernel_work(ctx, &kernel);
+	case CU_GRAPH_NODE_TYPE_MEMCPY: return node_copy_work(&params->memcpy.copyParams);
+	case CU_GRAPH_NODE_TYPE_MEMSET: return any_fill(&params->memset);
 	case CU_GRAPH_NODE_TYPE_HOST:
 		host = (CUDA_HOST_NODE_PARAMS){params->host.fn, params->host.userData};
-		return node_host_work(&host, work);
+		return node_host_work(&host);
 	case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
-		return node_event_work(params->type, params->eventWait.event, work);
+		return node_event_work(params->type, params->eventWait.event);
 	case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
-		return node_event_work(params->type, params->eventRecord.event, work);
+		return node_event_work(params->type, params->eventRecord.event);
 	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
-		return memop_work_new(params->memOp.paramArray, params->memOp.count, work);
-	case CU_GRAPH_NODE_TYPE_EMPTY: return CUDA_SUCCESS;
-	default: return CUDA_ERROR_NOT_SUPPORTED;
+		return memop_work(params->memOp.paramArray, params->memOp.count);
+	case CU_GRAPH_NODE_TYPE_EMPTY: return made_with(CUDA_SUCCESS, NULL);
+	default: return made_with(CUDA_ERROR_NOT_SUPPORTED, NULL);
 	}
 }
 
 /* --- adding ---------------------------------------------------------------------------------- */
 
-/* Add a node of handles; takes over `work`, and a reference of `child`. */
+/* Add a node of handles; takes over its work, and a reference of `child`. */
 static CUresult add(CUgraphNode *out, CUgraph hGraph, const CUgraphNode *dependencies, size_t count,
-		    CUgraphNodeType type, struct soft_work *work, struct soft_graph *child)
+		    CUgraphNodeType type, struct node_made made, struct soft_graph *child)
 {
 	struct soft_graph *graph auto_put = object_get(SOFT_GRAPH, hGraph);
 	struct soft_node **before = NULL, *node = NULL;
-	CUresult result;
+	CUresult result = made.result;
 
-	result = graph && out ? nodes_get(dependencies, count, &before) : CUDA_ERROR_INVALID_VALUE;
+	if (result == CUDA_SUCCESS)
+		result = graph && out ? nodes_get(dependencies, count, &before)
+				      : CUDA_ERROR_INVALID_VALUE;
 	if (result != CUDA_SUCCESS) {
-		work_put(work);
+		work_put(made.work);
 		object_put(child);
 		return result;
 	}
 	pthread_mutex_lock(&graph_lock);
-	result = graph_add(graph, type, work, before, count, &node);
+	result = graph_add(graph, type, made.work, before, count, &node);
 	if (result == CUDA_SUCCESS) {
 		node->child = child;
 		*out = object_handle(node);
@@ -165,16 +185,9 @@ CUresult cuGraphAddKernelNode_v2(CUgraphNode *phGraphNode, CUgraph hGraph,
 				 const CUgraphNode *dependencies, size_t numDependencies,
 				 const CUDA_KERNEL_NODE_PARAMS *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_CONTEXT(ctx);
-	if (!nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = node_kernel_work(ctx, nodeParams, &work);
-	return result ? result
-		      : add(phGraphNode, hGraph, dependencies, numDependencies,
-			    CU_GRAPH_NODE_TYPE_KERNEL, work, NULL);
+	return add(phGraphNode, hGraph, dependencies, numDependencies, CU_GRAPH_NODE_TYPE_KERNEL,
+		   node_kernel_work(ctx, nodeParams), NULL);
 }
 
 CUresult cuGraphAddKernelNode(CUgraphNode *phGraphNode, CUgraph hGraph,
@@ -185,7 +198,7 @@ CUresult cuGraphAddKernelNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 
 	if (!nodeParams)
 		return CUDA_ERROR_INVALID_VALUE;
-	params = kernel_from_v1(nodeParams);
+	params = node_kernel_from_v1(nodeParams);
 	return cuGraphAddKernelNode_v2(phGraphNode, hGraph, dependencies, numDependencies, &params);
 }
 
@@ -194,18 +207,12 @@ CUresult cuGraphAddMemcpyNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 			      const CUDA_MEMCPY3D *copyParams, CUcontext handle)
 {
 	struct soft_context *ctx auto_put = object_get(SOFT_CONTEXT, handle);
-	struct soft_work *work;
-	CUresult result;
 
 	ENTER_DRIVER();
-	if (!copyParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!ctx)
+	if (copyParams && !ctx)
 		return CUDA_ERROR_INVALID_CONTEXT;
-	result = node_copy_work(copyParams, &work);
-	return result ? result
-		      : add(phGraphNode, hGraph, dependencies, numDependencies,
-			    CU_GRAPH_NODE_TYPE_MEMCPY, work, NULL);
+	return add(phGraphNode, hGraph, dependencies, numDependencies, CU_GRAPH_NODE_TYPE_MEMCPY,
+		   node_copy_work(copyParams), NULL);
 }
 
 CUresult cuGraphAddMemsetNode(CUgraphNode *phGraphNode, CUgraph hGraph,
@@ -213,34 +220,21 @@ CUresult cuGraphAddMemsetNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 			      const CUDA_MEMSET_NODE_PARAMS *memsetParams, CUcontext handle)
 {
 	struct soft_context *ctx auto_put = object_get(SOFT_CONTEXT, handle);
-	struct soft_work *work;
-	CUresult result;
 
 	ENTER_DRIVER();
-	if (!memsetParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!ctx)
+	if (memsetParams && !ctx)
 		return CUDA_ERROR_INVALID_CONTEXT;
-	result = node_fill_work(memsetParams, &work);
-	return result ? result
-		      : add(phGraphNode, hGraph, dependencies, numDependencies,
-			    CU_GRAPH_NODE_TYPE_MEMSET, work, NULL);
+	return add(phGraphNode, hGraph, dependencies, numDependencies, CU_GRAPH_NODE_TYPE_MEMSET,
+		   node_fill_work(memsetParams), NULL);
 }
 
 CUresult cuGraphAddHostNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 			    const CUgraphNode *dependencies, size_t numDependencies,
 			    const CUDA_HOST_NODE_PARAMS *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_DRIVER();
-	if (!nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = node_host_work(nodeParams, &work);
-	return result ? result
-		      : add(phGraphNode, hGraph, dependencies, numDependencies,
-			    CU_GRAPH_NODE_TYPE_HOST, work, NULL);
+	return add(phGraphNode, hGraph, dependencies, numDependencies, CU_GRAPH_NODE_TYPE_HOST,
+		   node_host_work(nodeParams), NULL);
 }
 
 CUresult cuGraphAddEmptyNode(CUgraphNode *phGraphNode, CUgraph hGraph,
@@ -248,18 +242,15 @@ CUresult cuGraphAddEmptyNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 {
 	ENTER_DRIVER();
 	return add(phGraphNode, hGraph, dependencies, numDependencies, CU_GRAPH_NODE_TYPE_EMPTY,
-		   NULL, NULL);
+		   made_with(CUDA_SUCCESS, NULL), NULL);
 }
 
 static CUresult add_event(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies,
 			  size_t count, CUgraphNodeType type, CUevent event)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_DRIVER();
-	result = node_event_work(type, event, &work);
-	return result ? result : add(phGraphNode, hGraph, dependencies, count, type, work, NULL);
+	return add(phGraphNode, hGraph, dependencies, count, type, node_event_work(type, event),
+		   NULL);
 }
 
 CUresult cuGraphAddEventRecordNode(CUgraphNode *phGraphNode, CUgraph hGraph,
@@ -282,16 +273,12 @@ CUresult cuGraphAddBatchMemOpNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 				  const CUgraphNode *dependencies, size_t numDependencies,
 				  const CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_CONTEXT(ctx);
 	if (!nodeParams || nodeParams->flags)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = memop_work_new(nodeParams->paramArray, nodeParams->count, &work);
-	return result ? result
-		      : add(phGraphNode, hGraph, dependencies, numDependencies,
-			    CU_GRAPH_NODE_TYPE_BATCH_MEM_OP, work, NULL);
+	return add(phGraphNode, hGraph, dependencies, numDependencies,
+		   CU_GRAPH_NODE_TYPE_BATCH_MEM_OP,
+		   memop_work(nodeParams->paramArray, nodeParams->count), NULL);
 }
 
 CUresult cuGraphAddChildGraphNode(CUgraphNode *phGraphNode, CUgraph hGraph,
@@ -309,7 +296,7 @@ CUresult cuGraphAddChildGraphNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 	if (result != CUDA_SUCCESS)
 		return result;
 	result = add(phGraphNode, hGraph, dependencies, numDependencies, CU_GRAPH_NODE_TYPE_GRAPH,
-		     NULL, object_ref(clone));
+		     made_with(CUDA_SUCCESS, NULL), object_ref(clone));
 	if (result != CUDA_SUCCESS)
 		graph_retire(clone);
 	return result;
@@ -319,9 +306,6 @@ CUresult cuGraphAddNode_v2(CUgraphNode *phGraphNode, CUgraph hGraph,
 			   const CUgraphNode *dependencies, const CUgraphEdgeData *dependencyData,
 			   size_t numDependencies, CUgraphNodeParams *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_CONTEXT(ctx);
 	if (!nodeParams)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -331,10 +315,8 @@ CUresult cuGraphAddNode_v2(CUgraphNode *phGraphNode, CUgraph hGraph,
 	if (nodeParams->type == CU_GRAPH_NODE_TYPE_GRAPH)
 		return cuGraphAddChildGraphNode(phGraphNode, hGraph, dependencies, numDependencies,
 						nodeParams->graph.graph);
-	result = node_any_work(ctx, nodeParams, &work);
-	return result ? result
-		      : add(phGraphNode, hGraph, dependencies, numDependencies, nodeParams->type,
-			    work, NULL);
+	return add(phGraphNode, hGraph, dependencies, numDependencies, nodeParams->type,
+		   node_any_work(ctx, nodeParams), NULL);
 }
 
 CUresult cuGraphAddNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies,
@@ -372,14 +354,12 @@ CUresult cuGraphNodeGetType(CUgraphNode hNode, CUgraphNodeType *type)
 /* What pointers in the answer refer to lives as long as the node holds this work. */
 CUresult cuGraphKernelNodeGetParams_v2(CUgraphNode hNode, CUDA_KERNEL_NODE_PARAMS *nodeParams)
 {
-	struct soft_work *work = node_work(hNode, CU_GRAPH_NODE_TYPE_KERNEL);
+	struct soft_work *work auto_work_put = node_work(hNode, CU_GRAPH_NODE_TYPE_KERNEL);
 	const struct launch_work *launch = launch_of_work(work);
 	bool is_kernel;
 
-	if (!work || !nodeParams) {
-		work_put(work);
+	if (!work || !nodeParams)
 		return CUDA_ERROR_INVALID_VALUE;
-	}
 	is_kernel = object_kind_of(launch->handle) == SOFT_KERNEL;
 	*nodeParams = (CUDA_KERNEL_NODE_PARAMS){
 		.func = is_kernel ? NULL : launch->handle,
@@ -394,7 +374,6 @@ CUresult cuGraphKernelNodeGetParams_v2(CUgraphNode hNode, CUDA_KERNEL_NODE_PARAM
 		.sharedMemBytes = launch->shape.dynamic_shared,
 		.kernelParams = launch->pointers,
 	};
-	work_put(work);
 	return CUDA_SUCCESS;
 }
 
@@ -423,42 +402,42 @@ CUresult cuGraphKernelNodeGetParams(CUgraphNode hNode, CUDA_KERNEL_NODE_PARAMS_v
 
 CUresult cuGraphMemcpyNodeGetParams(CUgraphNode hNode, CUDA_MEMCPY3D *nodeParams)
 {
-	struct soft_work *work = node_work(hNode, CU_GRAPH_NODE_TYPE_MEMCPY);
+	struct soft_work *work auto_work_put = node_work(hNode, CU_GRAPH_NODE_TYPE_MEMCPY);
 
-	if (work && nodeParams)
-		*nodeParams = *copy_of_work(work);
-	work_put(work);
-	return work && nodeParams ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	if (!work || !nodeParams)
+		return CUDA_ERROR_INVALID_VALUE;
+	*nodeParams = *copy_of_work(work);
+	return CUDA_SUCCESS;
 }
 
 CUresult cuGraphMemsetNodeGetParams(CUgraphNode hNode, CUDA_MEMSET_NODE_PARAMS *nodeParams)
 {
-	struct soft_work *work = node_work(hNode, CU_GRAPH_NODE_TYPE_MEMSET);
+	struct soft_work *work auto_work_put = node_work(hNode, CU_GRAPH_NODE_TYPE_MEMSET);
 
-	if (work && nodeParams)
-		*nodeParams = *fill_of_work(work);
-	work_put(work);
-	return work && nodeParams ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	if (!work || !nodeParams)
+		return CUDA_ERROR_INVALID_VALUE;
+	*nodeParams = *fill_of_work(work);
+	return CUDA_SUCCESS;
 }
 
 CUresult cuGraphHostNodeGetParams(CUgraphNode hNode, CUDA_HOST_NODE_PARAMS *nodeParams)
 {
-	struct soft_work *work = node_work(hNode, CU_GRAPH_NODE_TYPE_HOST);
+	struct soft_work *work auto_work_put = node_work(hNode, CU_GRAPH_NODE_TYPE_HOST);
 
-	if (work && nodeParams)
-		*nodeParams = *host_of_work(work);
-	work_put(work);
-	return work && nodeParams ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	if (!work || !nodeParams)
+		return CUDA_ERROR_INVALID_VALUE;
+	*nodeParams = *host_of_work(work);
+	return CUDA_SUCCESS;
 }
 
 static CUresult get_event(CUgraphNode hNode, CUgraphNodeType type, CUevent *event)
 {
-	struct soft_work *work = node_work(hNode, type);
+	struct soft_work *work auto_work_put = node_work(hNode, type);
 
-	if (work && event)
-		*event = object_handle(event_of_work(work));
-	work_put(work);
-	return work && event ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	if (!work || !event)
+		return CUDA_ERROR_INVALID_VALUE;
+	*event = object_handle(event_of_work(work));
+	return CUDA_SUCCESS;
 }
 
 CUresult cuGraphEventRecordNodeGetEvent(CUgraphNode hNode, CUevent *event_out)
@@ -485,16 +464,18 @@ CUresult cuGraphChildGraphNodeGetGraph(CUgraphNode hNode, CUgraph *phGraph)
 /* --- changing -------------------------------------------------------------------------------- */
 
 /* Replace a node's work; takes the new one over. */
-static CUresult set_work(CUgraphNode handle, CUgraphNodeType type, struct soft_work *work)
+static CUresult set_work(CUgraphNode handle, CUgraphNodeType type, struct node_made made)
 {
 	struct soft_node *node auto_put = object_get(SOFT_NODE, handle);
-	struct soft_work *before = work;
+	struct soft_work *before = made.work;
 	CUresult result = CUDA_ERROR_INVALID_VALUE;
 
+	if (made.result != CUDA_SUCCESS)
+		return made.result;
 	pthread_mutex_lock(&graph_lock);
 	if (node && node->type == type) {
 		before = node->work;
-		node->work = work;
+		node->work = made.work;
 		result = CUDA_SUCCESS;
 	}
 	pthread_mutex_unlock(&graph_lock);
@@ -504,14 +485,8 @@ static CUresult set_work(CUgraphNode handle, CUgraphNodeType type, struct soft_w
 
 CUresult cuGraphKernelNodeSetParams_v2(CUgraphNode hNode, const CUDA_KERNEL_NODE_PARAMS *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_CONTEXT(ctx);
-	if (!nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = node_kernel_work(ctx, nodeParams, &work);
-	return result ? result : set_work(hNode, CU_GRAPH_NODE_TYPE_KERNEL, work);
+	return set_work(hNode, CU_GRAPH_NODE_TYPE_KERNEL, node_kernel_work(ctx, nodeParams));
 }
 
 CUresult cuGraphKernelNodeSetParams(CUgraphNode hNode, const CUDA_KERNEL_NODE_PARAMS_v1 *nodeParams)
@@ -520,54 +495,32 @@ CUresult cuGraphKernelNodeSetParams(CUgraphNode hNode, const CUDA_KERNEL_NODE_PA
 
 	if (!nodeParams)
 		return CUDA_ERROR_INVALID_VALUE;
-	params = kernel_from_v1(nodeParams);
+	params = node_kernel_from_v1(nodeParams);
 	return cuGraphKernelNodeSetParams_v2(hNode, &params);
 }
 
 CUresult cuGraphMemcpyNodeSetParams(CUgraphNode hNode, const CUDA_MEMCPY3D *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_DRIVER();
-	if (!nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = node_copy_work(nodeParams, &work);
-	return result ? result : set_work(hNode, CU_GRAPH_NODE_TYPE_MEMCPY, work);
+	return set_work(hNode, CU_GRAPH_NODE_TYPE_MEMCPY, node_copy_work(nodeParams));
 }
 
 CUresult cuGraphMemsetNodeSetParams(CUgraphNode hNode, const CUDA_MEMSET_NODE_PARAMS *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_DRIVER();
-	if (!nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = node_fill_work(nodeParams, &work);
-	return result ? result : set_work(hNode, CU_GRAPH_NODE_TYPE_MEMSET, work);
+	return set_work(hNode, CU_GRAPH_NODE_TYPE_MEMSET, node_fill_work(nodeParams));
 }
 
 CUresult cuGraphHostNodeSetParams(CUgraphNode hNode, const CUDA_HOST_NODE_PARAMS *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_DRIVER();
-	if (!nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = node_host_work(nodeParams, &work);
-	return result ? result : set_work(hNode, CU_GRAPH_NODE_TYPE_HOST, work);
+	return set_work(hNode, CU_GRAPH_NODE_TYPE_HOST, node_host_work(nodeParams));
 }
 
 static CUresult set_event(CUgraphNode hNode, CUgraphNodeType type, CUevent event)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_DRIVER();
-	result = node_event_work(type, event, &work);
-	return result ? result : set_work(hNode, type, work);
+	return set_work(hNode, type, node_event_work(type, event));
 }
 
 CUresult cuGraphEventRecordNodeSetEvent(CUgraphNode hNode, CUevent event)
@@ -582,12 +535,8 @@ CUresult cuGraphEventWaitNodeSetEvent(CUgraphNode hNode, CUevent event)
 
 CUresult cuGraphNodeSetParams(CUgraphNode hNode, CUgraphNodeParams *nodeParams)
 {
-	struct soft_work *work;
-	CUresult result;
-
 	ENTER_CONTEXT(ctx);
 	if (!nodeParams)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = node_any_work(ctx, nodeParams, &work);
-	return result ? result : set_work(hNode, nodeParams->type, work);
+	return set_work(hNode, nodeParams->type, node_any_work(ctx, nodeParams));
 }

@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* From CUDA's parameters of nodes to work. Each checks, and needs the thread's context. */
+/*
+ * From CUDA's parameters of nodes to work. Each checks (NULL is CUDA_ERROR_INVALID_VALUE), and needs
+ * the thread's context.
+ */
 #ifndef SOFT_NODE_H
 #define SOFT_NODE_H
 
 #include "dom0-executor/soft/graph.h"
 
-CUresult node_kernel_work(struct soft_context *ctx, const CUDA_KERNEL_NODE_PARAMS *params,
-			  struct soft_work **work);
-CUresult node_copy_work(const CUDA_MEMCPY3D *params, struct soft_work **work);
-CUresult node_fill_work(const CUDA_MEMSET_NODE_PARAMS *params, struct soft_work **work);
-CUresult node_host_work(const CUDA_HOST_NODE_PARAMS *params, struct soft_work **work);
-CUresult node_event_work(CUgraphNodeType type, CUevent handle, struct soft_work **work);
+/* With an error there is no work. Whom it is given to takes the reference over. */
+struct node_made {
+	CUresult result;
+	struct soft_work *work;
+};
+
+struct node_made node_kernel_work(struct soft_context *ctx, const CUDA_KERNEL_NODE_PARAMS *params);
+struct node_made node_copy_work(const CUDA_MEMCPY3D *params);
+struct node_made node_fill_work(const CUDA_MEMSET_NODE_PARAMS *params);
+struct node_made node_host_work(const CUDA_HOST_NODE_PARAMS *params);
+struct node_made node_event_work(CUgraphNodeType type, CUevent handle);
+CUDA_KERNEL_NODE_PARAMS node_kernel_from_v1(const CUDA_KERNEL_NODE_PARAMS_v1 *v1);
 
 /* The same from the parameters that serve every type. A child graph has no work. */
-CUresult node_any_work(struct soft_context *ctx, const CUgraphNodeParams *params,
-		       struct soft_work **work);
+struct node_made node_any_work(struct soft_context *ctx, const CUgraphNodeParams *params);
 
 /* The work of a node of this type, with a reference; NULL: it is none. */
 struct soft_work *node_work(CUgraphNode handle, CUgraphNodeType type);

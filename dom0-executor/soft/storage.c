@@ -1,20 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See storage.h. Any thread; one lock guards the list, destructors run without it. */
+/* See storage.h. Any thread. */
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/storage.h"
-
-#include <pthread.h>
-#include <stdlib.h>
-
-struct slot {
-	struct slot *next;
-	CUcontext ctx;
-	void *key, *value;
-	storage_dtor dtor;
-};
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct slot *slots;
 
 static CUcontext context_meant(CUcontext ctx)
 {
@@ -25,90 +12,22 @@ static CUcontext context_meant(CUcontext ctx)
 	return ctx;
 }
 
-/* The link to a slot; to NULL where there is none. The lock is held. */
-static struct slot **slot_find(CUcontext ctx, const void *key)
+CUresult storage_put(CUcontext ctx, void *key, void *value, vg_storage_dtor dtor)
 {
-	struct slot **at = &slots;
-
-	while (*at && ((*at)->ctx != ctx || (*at)->key != key))
-		at = &(*at)->next;
-	return at;
-}
-
-CUresult storage_put(CUcontext ctx, void *key, void *value, storage_dtor dtor)
-{
-	CUcontext meant = context_meant(ctx);
-	struct slot **at, *made = NULL;
-
-	if (!meant)
-		return CUDA_ERROR_INVALID_CONTEXT;
-	pthread_mutex_lock(&lock);
-	at = slot_find(meant, key);
-	if (!*at)
-		made = *at = calloc(1, sizeof(**at));
-	if (*at) {
-		(*at)->ctx = meant;
-		(*at)->key = key;
-		(*at)->value = value;
-		(*at)->dtor = dtor;
-		made = *at;
-	}
-	pthread_mutex_unlock(&lock);
-	return made ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
-}
-
-static struct slot *slot_unlink(struct slot **at)
-{
-	struct slot *slot = *at;
-
-	if (slot)
-		*at = slot->next;
-	return slot;
+	ctx = context_meant(ctx);
+	return ctx ? vg_storage_put(ctx, key, value, dtor) : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 CUresult storage_delete(CUcontext ctx, void *key)
 {
-	CUcontext meant = context_meant(ctx);
-	struct slot *slot;
-
-	pthread_mutex_lock(&lock);
-	slot = slot_unlink(slot_find(meant, key));
-	pthread_mutex_unlock(&lock);
-	free(slot);
-	return slot ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+	ctx = context_meant(ctx);
+	return ctx ? vg_storage_delete(ctx, key) : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult storage_get(void **value, CUcontext ctx, void *key)
 {
-	CUcontext meant = context_meant(ctx);
-	struct slot *slot;
-
+	ctx = context_meant(ctx);
 	if (!value)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!meant)
-		return CUDA_ERROR_INVALID_CONTEXT;
-	pthread_mutex_lock(&lock);
-	slot = *slot_find(meant, key);
-	*value = slot ? slot->value : NULL;
-	pthread_mutex_unlock(&lock);
-	return slot ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
-}
-
-void storage_drop(CUcontext ctx)
-{
-	struct slot *slot, **at;
-
-	/* A destructor may put something again: so many times, and no more. */
-	for (int left = 1024; left; left--) {
-		pthread_mutex_lock(&lock);
-		for (at = &slots; *at && (*at)->ctx != ctx;)
-			at = &(*at)->next;
-		slot = slot_unlink(at);
-		pthread_mutex_unlock(&lock);
-		if (!slot)
-			return;
-		if (slot->dtor)
-			slot->dtor(slot->ctx, slot->key, slot->value);
-		free(slot);
-	}
+	return ctx ? vg_storage_get(value, ctx, key) : CUDA_ERROR_INVALID_CONTEXT;
 }

@@ -63,6 +63,11 @@ void work_put(struct soft_work *work)
 	free(work);
 }
 
+void work_put_variable(struct soft_work **work)
+{
+	work_put(*work);
+}
+
 /* --- making and ending ----------------------------------------------------------------------- */
 
 static void stream_destroy(struct soft_object *object)

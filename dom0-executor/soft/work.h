@@ -31,4 +31,8 @@ void *work_new(const struct soft_work_type *type, size_t size);
 struct soft_work *work_ref(struct soft_work *work);
 void work_put(struct soft_work *work); /* NULL is fine */
 
+/* For __attribute__((cleanup)): drops the reference in a variable. */
+void work_put_variable(struct soft_work **work);
+#define auto_work_put __attribute__((cleanup(work_put_variable)))
+
 #endif

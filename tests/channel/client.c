@@ -93,6 +93,14 @@ static uint64_t reply_get(struct lane *lane)
 	return word;
 }
 
+static int bell_wait(struct vg_bell *bell, int life_fd, int timeout_ms)
+{
+	int wake = vg_bell_wait(bell, life_fd, timeout_ms);
+	int rc = wake < 0 ? wake : vg_bell_take(bell);
+
+	return rc < 0 ? rc : wake;
+}
+
 /* 0, -EPIPE when the session has ended, -ETIMEDOUT after 20 s. */
 static int reply_wait(struct lane *lane, int spin)
 {
@@ -110,7 +118,7 @@ static int reply_wait(struct lane *lane, int spin)
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		if (reply_there(lane))
 			return 0;
-		rc = vg_bell_wait(&lane->share.bell, channel.sock, 1000);
+		rc = bell_wait(&lane->share.bell, channel.sock, 1000);
 		if (rc < 0)
 			return rc;
 		if ((rc & VG_BELL_LIFE) && fe_channel_check(&channel, text))
@@ -272,7 +280,7 @@ static int mode_hold(void)
 	puts("holding");
 	fflush(stdout);
 	for (;;) {
-		rc = vg_bell_wait(&lane.share.bell, channel.sock, 60000);
+		rc = bell_wait(&lane.share.bell, channel.sock, 60000);
 		if (rc >= 0 && (rc & VG_BELL_LIFE) && fe_channel_check(&channel, text)) {
 			printf("lost: %s\n", text);
 			return 4;
@@ -304,12 +312,12 @@ static int mode_crash(void)
 	while (channel.limits.channel == VG_CHANNEL_XEN && exec_alive(&lane)) {
 		if (now_us() - start > 10e6)
 			die("exec_alive stands", -ETIMEDOUT);
-		vg_bell_wait(&lane.share.bell, -1, 100);
+		bell_wait(&lane.share.bell, -1, 100);
 	}
 	if (channel.limits.channel == VG_CHANNEL_XEN)
 		printf("exec_alive fell after %.1f ms\n", (now_us() - start) / 1e3);
 	do
-		rc = vg_bell_wait(&lane.share.bell, channel.sock, 10000);
+		rc = bell_wait(&lane.share.bell, channel.sock, 10000);
 	while (rc > 0 && !(rc & VG_BELL_LIFE));
 	if (rc <= 0 || fe_channel_check(&channel, text) != -EPIPE)
 		die("no news of the executor's death", rc);

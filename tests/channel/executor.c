@@ -183,6 +183,12 @@ static bool lanes_idle(void)
 	return !any;
 }
 
+static void bell_take(struct vg_bell *bell)
+{
+	vg_bell_wait(bell, -1, 0);
+	vg_bell_take(bell);
+}
+
 static void serve(void)
 {
 	struct pollfd fds[LANES + 1];
@@ -204,7 +210,7 @@ static void serve(void)
 		poll(fds, LANES + 1, spinning ? 0 : 1000);
 		for (int i = 0; i < LANES; i++)
 			if (fds[i + 1].revents)
-				vg_bell_wait(&lanes[i].share.bell, -1, 0);
+				bell_take(&lanes[i].share.bell);
 		if (fds[0].revents)
 			control_serve();
 	}

@@ -216,6 +216,11 @@ static void test_session(void **state)
 	assert_int_equal(vg_bell_wait(&lane.bell, channel.sock, 1000), VG_BELL_RUNG);
 	assert_int_equal(vg_bell_ring(&lane.bell), 0);
 	assert_int_equal(vg_bell_wait(&service.shares[0].bell, -1, 1000), VG_BELL_RUNG);
+	/* It stays until it is taken; what comes before that is taken with it. */
+	assert_int_equal(vg_bell_wait(&service.shares[0].bell, -1, 0), VG_BELL_RUNG);
+	assert_int_equal(vg_bell_ring(&lane.bell), 0);
+	assert_int_equal(vg_bell_take(&service.shares[0].bell), 0);
+	assert_int_equal(vg_bell_take(&service.shares[0].bell), 0);
 	assert_int_equal(vg_bell_wait(&service.shares[0].bell, -1, 0), 0);
 
 	assert_int_equal(fe_channel_check(&channel, text), 0);

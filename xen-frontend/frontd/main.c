@@ -163,6 +163,16 @@ static void watches_take(struct fe_broker *broker)
 	}
 }
 
+static void bell_take(struct fe_device *device)
+{
+	int rc = vg_bell_wait(&device->bell, -1, 0);
+
+	if (rc >= 0)
+		rc = vg_bell_take(&device->bell);
+	if (rc < 0)
+		vg_warn(&device->log, "op=bell error=\"%s\"", strerror(-rc));
+}
+
 /* In the order of loop_collect(); nothing is added or removed on the way. */
 static void loop_dispatch(struct loop *loop)
 {
@@ -176,7 +186,7 @@ static void loop_dispatch(struct loop *loop)
 	at++; /* the listener comes last: it adds clients */
 	for (struct fe_device *d = broker->devices; d; d = d->next)
 		if (at++->revents)
-			vg_bell_wait(&d->bell, -1, 0);
+			bell_take(d);
 	for (struct fe_client *c = broker->clients; c; c = c->next)
 		if (at++->revents)
 			fe_client_readable(c);

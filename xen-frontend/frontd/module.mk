@@ -35,6 +35,7 @@ $(eval $(call unit_test,channel_xen_test,tests/unit/channel_xen_test.c \
 	-Wl$(comma)--wrap=open -Wl$(comma)--wrap=ioctl))
 
 ifneq ($(HAVE_XENSTORE),)
-$(eval $(call unit_test,frontd_test,$(wildcard tests/unit/frontd/*.c) $(FRONTD_SRCS),\
+$(eval $(call unit_test,frontd_test,$(wildcard tests/unit/frontd/*.c) \
+	tests/unit/backend/fake_xs.c $(FRONTD_SRCS),\
 	$(XENSTORE_CFLAGS),$(B)/lib/libvgproto.a))
 endif

@@ -231,44 +231,41 @@ CUresult fe_cuMemAddressFree(CUdeviceptr ptr, size_t size)
 	return result;
 }
 
-/* A variable's address stays what it is while its module lives, so asking twice finds it known. */
-static void global_remember(CUdeviceptr dptr, size_t bytes)
+/*
+ * What the driver said of a variable, for the program's two places. The address stays what it is
+ * while the variable's module lives, so asking twice finds it known.
+ */
+static CUresult global_tell(CUresult result, CUdeviceptr address, size_t size, CUdeviceptr *dptr,
+			    size_t *bytes)
 {
 	struct fe_range range;
 
-	if (!fe_range_find(dptr, &range) || range.base != dptr || range.size != bytes)
-		range_remember(dptr, bytes, FE_RANGE_GLOBAL);
-}
-
-CUresult fe_cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hmod, const char *name)
-{
-	CUdeviceptr address;
-	size_t size;
-	CUresult result = rpc_cuModuleGetGlobal_v2(&address, &size, hmod, name);
-
 	if (result)
 		return result;
-	global_remember(address, size);
+	if (!fe_range_find(address, &range) || range.base != address || range.size != size)
+		range_remember(address, size, FE_RANGE_GLOBAL);
 	if (dptr)
 		*dptr = address;
 	if (bytes)
 		*bytes = size;
 	return CUDA_SUCCESS;
+}
+
+CUresult fe_cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hmod, const char *name)
+{
+	CUdeviceptr address = 0;
+	size_t size = 0;
+	CUresult result = rpc_cuModuleGetGlobal_v2(&address, &size, hmod, name);
+
+	return global_tell(result, address, size, dptr, bytes);
 }
 
 CUresult fe_cuLibraryGetGlobal(CUdeviceptr *dptr, size_t *bytes, CUlibrary library,
 			       const char *name)
 {
-	CUdeviceptr address;
-	size_t size;
+	CUdeviceptr address = 0;
+	size_t size = 0;
 	CUresult result = rpc_cuLibraryGetGlobal(&address, &size, library, name);
 
-	if (result)
-		return result;
-	global_remember(address, size);
-	if (dptr)
-		*dptr = address;
-	if (bytes)
-		*bytes = size;
-	return CUDA_SUCCESS;
+	return global_tell(result, address, size, dptr, bytes);
 }

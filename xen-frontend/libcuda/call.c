@@ -162,6 +162,7 @@ static bool call_receive(struct fe_lane *lane, struct fe_call *call, CUresult *r
 	if (reply.bulk_size && !receive_bytes(lane, call->bulk_out.data, reply.bulk_size))
 		return false;
 	vg_consumer_release(&lane->replies);
+	lane->answered = lane->number;
 	/* Acquire: pairs with order_take. What a callback has written is seen by whoever has waited
 	 * for its stream, though the news came by way of another process. */
 	(void)atomic_load_explicit(&callbacks_done, memory_order_acquire);

@@ -11,7 +11,7 @@
 #include "xen-frontend/libcuda/calls.h"
 
 #include "xen-frontend/libcuda/call.h"
-#include "xen-frontend/libcuda/context_storage.h"
+#include "protocol/context_storage.h"
 #include "xen-frontend/libcuda/device.h"
 #include "xen-frontend/libcuda/session.h"
 
@@ -241,7 +241,7 @@ void fe_context_reset(void)
 		primaries[i].flags = 0;
 	}
 	fe_primary_reset();
-	fe_storage_reset();
+	vg_storage_reset();
 }
 
 /* Ownership of what the executor has made passes to a new object on the stack, or back. */
@@ -298,7 +298,7 @@ CUresult fe_cuCtxDestroy_v2(CUcontext ctx)
 	context = fe_context_find(ctx);
 	if (!context || context->primary)
 		return CUDA_ERROR_INVALID_CONTEXT;
-	fe_storage_drop(ctx);
+	vg_storage_drop(ctx);
 	result = rpc_cuCtxDestroy_v2(ctx);
 	if (!result) {
 		fe_context_remove(context);

@@ -10,7 +10,7 @@
 #include "xen-frontend/libcuda/calls.h"
 
 #include "xen-frontend/libcuda/context.h"
-#include "xen-frontend/libcuda/context_storage.h"
+#include "protocol/context_storage.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -82,7 +82,7 @@ CUresult fe_cuDevicePrimaryCtxRelease_v2(CUdevice dev)
 	if (!last)
 		return result;
 	/* The owners of what is stored with the context may still call into it. */
-	fe_storage_drop((CUcontext)atomic_load(&context->handle));
+	vg_storage_drop((CUcontext)atomic_load(&context->handle));
 	pthread_mutex_lock(&lock);
 	if (!context->retains)
 		result = primary_deactivate(context, 0);
@@ -97,7 +97,7 @@ CUresult fe_cuDevicePrimaryCtxReset_v2(CUdevice dev)
 
 	if (!context)
 		return result;
-	fe_storage_drop((CUcontext)atomic_load(&context->handle));
+	vg_storage_drop((CUcontext)atomic_load(&context->handle));
 	pthread_mutex_lock(&lock);
 	result = primary_deactivate(context, 1);
 	pthread_mutex_unlock(&lock);

@@ -36,7 +36,7 @@ static CUresult copy_in(CUdeviceptr dst, const void *src, size_t size, struct fe
 {
 	if (!fe_range_known(dst, size))
 		return CUDA_ERROR_INVALID_VALUE;
-	return rpc_vgCopyIn(dst, size, src, how.mode, how.stream, how.mode == VG_COPY_ASYNC);
+	return rpc_vgCopyIn(dst, size, src, how.mode, how.stream, fe_copy_returns(how, size));
 }
 
 static CUresult copy_out(void *dst, CUdeviceptr src, size_t size, struct fe_copy_how how)

@@ -4,6 +4,7 @@
 #define FE_COPY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "protocol/cuda_types.h"
@@ -17,6 +18,18 @@ struct fe_copy_how {
 
 #define FE_COPY_SYNC        ((struct fe_copy_how){VG_COPY_SYNC, NULL})
 #define FE_COPY_ON(hStream) ((struct fe_copy_how){VG_COPY_ASYNC, (hStream)})
+
+/*
+ * Does a copy of `size` bytes from pageable memory return before it is carried out? Up to here the driver
+ * takes the bytes aside (CUDA's documentation, "API synchronization behavior"); for more it waits for
+ * the stream, and so must the caller: the commands of other threads that come after one that has
+ * returned would wait for it.
+ */
+#define FE_COPY_STAGED_MAX 65536u
+static inline bool fe_copy_returns(struct fe_copy_how how, size_t size)
+{
+	return how.mode == VG_COPY_ASYNC && size <= FE_COPY_STAGED_MAX;
+}
 
 enum fe_memory {
 	FE_MEMORY_PAGEABLE, /* bytes must come along */

@@ -76,7 +76,7 @@ static CUresult piece_copy(const struct vg_copy_box *box, uint64_t z, uint64_t y
 	if (box->src.memory == VG_BOX_HOST) {
 		rows_pack(box, z, y, rows, buffer);
 		return rpc_vgCopyBoxIn(&piece, size, buffer, how.mode, how.stream,
-				       how.mode == VG_COPY_ASYNC);
+				       fe_copy_returns(how, size));
 	}
 	result = rpc_vgCopyBoxOut(&piece, size, how.mode, how.stream, buffer);
 	if (!result)

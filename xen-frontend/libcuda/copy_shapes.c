@@ -61,31 +61,6 @@ static CUresult box_copy(struct vg_copy_box *box, struct fe_copy_how how)
 	return result ? result : fe_copy_box(box, how);
 }
 
-static CUresult copy_2d(const CUDA_MEMCPY2D *copy, struct fe_copy_how how)
-{
-	struct vg_copy_box box = {.depth = 1};
-	CUresult result;
-
-	if (!copy)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!fe_context_current())
-		return CUDA_ERROR_INVALID_CONTEXT;
-	if (!copy->WidthInBytes || !copy->Height)
-		return CUDA_SUCCESS;
-	box.width = copy->WidthInBytes;
-	box.height = copy->Height;
-	box.src = (struct vg_box_end){
-		.x = copy->srcXInBytes, .y = copy->srcY, .pitch = copy->srcPitch};
-	box.dst = (struct vg_box_end){
-		.x = copy->dstXInBytes, .y = copy->dstY, .pitch = copy->dstPitch};
-	result = end_memory(&box.src, copy->srcMemoryType, copy->srcHost, copy->srcDevice,
-			    copy->srcArray);
-	if (!result)
-		result = end_memory(&box.dst, copy->dstMemoryType, copy->dstHost, copy->dstDevice,
-				    copy->dstArray);
-	return result ? result : box_copy(&box, how);
-}
-
 static CUresult copy_3d(const CUDA_MEMCPY3D *copy, struct fe_copy_how how)
 {
 	struct vg_copy_box box;
@@ -117,6 +92,33 @@ static CUresult copy_3d(const CUDA_MEMCPY3D *copy, struct fe_copy_how how)
 		result = end_memory(&box.dst, copy->dstMemoryType, copy->dstHost, copy->dstDevice,
 				    copy->dstArray);
 	return result ? result : box_copy(&box, how);
+}
+
+static CUresult copy_2d(const CUDA_MEMCPY2D *copy, struct fe_copy_how how)
+{
+	if (!copy)
+		return CUDA_ERROR_INVALID_VALUE;
+	return copy_3d(
+		&(CUDA_MEMCPY3D){
+			.srcXInBytes = copy->srcXInBytes,
+			.srcY = copy->srcY,
+			.srcMemoryType = copy->srcMemoryType,
+			.srcHost = copy->srcHost,
+			.srcDevice = copy->srcDevice,
+			.srcArray = copy->srcArray,
+			.srcPitch = copy->srcPitch,
+			.dstXInBytes = copy->dstXInBytes,
+			.dstY = copy->dstY,
+			.dstMemoryType = copy->dstMemoryType,
+			.dstHost = copy->dstHost,
+			.dstDevice = copy->dstDevice,
+			.dstArray = copy->dstArray,
+			.dstPitch = copy->dstPitch,
+			.WidthInBytes = copy->WidthInBytes,
+			.Height = copy->Height,
+			.Depth = 1,
+		},
+		how);
 }
 
 CUresult fe_cuMemcpy2D_v2(const CUDA_MEMCPY2D *pCopy)

@@ -2,15 +2,12 @@
 /*
  * cuGetExportTable: tables of functions that the CUDA runtime and CUDA's libraries take from the
  * driver besides its documented functions. What each must do was observed from outside or is
- * published; docs/libcuda.md lists it. Slots that nobody was seen to need answer
- * CUDA_ERROR_NOT_SUPPORTED. Any thread, before cuInit too.
+ * published; docs/libcuda.md lists it. Any thread, before cuInit too.
  */
 #include <stdarg.h>
 #include <stdlib.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "xen-frontend/libcuda/calls.h"
 
@@ -18,17 +15,9 @@
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/context_storage.h"
 #include "xen-frontend/libcuda/device.h"
+#include "protocol/export_table.h"
 #include "protocol/integrity.h"
 #include "xen-frontend/libcuda/session.h"
-
-/* Slot 0 holds the table's size in bytes. */
-#define SIZE_SLOT(table) ((const void *)sizeof(table))
-
-static CUresult slot_refused(void)
-{
-	return CUDA_ERROR_NOT_SUPPORTED;
-}
-#define REFUSED ((const void *)slot_refused)
 
 /* Needs a session, as an exported function does. */
 static CUresult with_session(void)
@@ -72,114 +61,26 @@ static CUresult cudart_load_header(const void *header, CUmodule *module, void *u
 	return cudart_load(module, header);
 }
 
-static CUresult returns_0(void)
-{
-	return CUDA_SUCCESS;
-}
+static const void *const cudart_table[] = VG_EXPORT_CUDART_TABLE(
+	cudart_load, cudart_primary, cudart_load_wrapper, cudart_load_header);
 
-static const void *const cudart_table[13] = {
-	SIZE_SLOT(cudart_table),
-	(const void *)cudart_load,
-	(const void *)cudart_primary,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-	(const void *)cudart_load_wrapper,
-	(const void *)returns_0,
-	(const void *)cudart_load_header,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-	(const void *)returns_0,
-};
-
-/* --- TOOLS_RUNTIME_CALLBACK_HOOKS: arrays in which a profiler would subscribe: none does ------ */
-
-#define HOOKS_MAX 4096
-static uint32_t hooks_api[HOOKS_MAX], hooks_resource[HOOKS_MAX];
-
-static CUresult hooks_of_api(void **flags, size_t *count)
-{
-	*flags = hooks_api;
-	*count = HOOKS_MAX;
-	return CUDA_SUCCESS;
-}
-
-static CUresult hooks_of_resources(void **flags, size_t *count)
-{
-	*flags = hooks_resource;
-	*count = HOOKS_MAX / 2; /* pointers fit as well */
-	return CUDA_SUCCESS;
-}
-
-static const void *const hooks_table[7] = {
-	SIZE_SLOT(hooks_table),
-	REFUSED,
-	(const void *)hooks_of_api,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-	(const void *)hooks_of_resources,
-};
-
-/* --- TOOLS_TLS, CONTEXT_CHECKS --------------------------------------------------------------- */
+/* --- TOOLS_TLS, CONTEXT_LOCAL_STORAGE -------------------------------------------------------- */
 
 static CUresult tls_current(CUcontext *ctx)
 {
 	return fe_cuCtxGetCurrent(ctx);
 }
 
-static const void *const tls_table[3] = {
-	SIZE_SLOT(tls_table),
-	REFUSED,
-	(const void *)tls_current,
-};
-
-static CUresult checks_context(CUcontext ctx, uint32_t *answer, void **unused)
-{
-	(void)ctx;
-	(void)unused;
-	*answer = 0;
-	return CUDA_SUCCESS;
-}
-
-static const void *const checks_table[15] = {
-	SIZE_SLOT(checks_table),
-	REFUSED,
-	(const void *)checks_context,
-	(const void *)returns_0,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-	REFUSED,
-};
-
-/* --- CONTEXT_LOCAL_STORAGE: no size, but a NULL at the end ------------------------------------ */
-
-static const void *const storage_table[4] = {
-	(const void *)fe_storage_put,
-	(const void *)fe_storage_delete,
-	(const void *)fe_storage_get,
-	NULL,
-};
+static const void *const tls_table[] = VG_EXPORT_TLS_TABLE(tls_current);
+static const void *const storage_table[] =
+	VG_EXPORT_STORAGE_TABLE(fe_storage_put, fe_storage_delete, fe_storage_get);
 
 /* --- INTEGRITY_CHECK --------------------------------------------------------------------------- */
 
 #ifndef VG_NO_INTEGRITY
 static CUresult integrity_check(uint32_t version, uint64_t seconds, uint64_t out[2]);
 
-static const void *const integrity_table[3] = {
-	SIZE_SLOT(integrity_table),
-	(const void *)integrity_check,
-	REFUSED,
-};
+static const void *const integrity_table[] = VG_EXPORT_SINGLE_TABLE(integrity_check);
 
 static CUresult integrity_devices(struct vg_integrity_device *devices, int count)
 {
@@ -200,27 +101,17 @@ static CUresult integrity_devices(struct vg_integrity_device *devices, int count
 
 static CUresult integrity_check(uint32_t version, uint64_t seconds, uint64_t out[2])
 {
+	static const struct vg_integrity_tables tables = {cudart_table, integrity_table};
 	struct vg_integrity_device devices[FE_DEVICES_MAX];
 	int driver_version = 0, count = fe_device_count();
 	CUresult result = integrity_devices(devices, count);
 
 	if (!result)
 		result = fe_cuDriverGetVersion(&driver_version);
-	if (result)
-		return result;
-	vg_integrity_sum(
-		&(struct vg_integrity){
-			.driver_version = (uint32_t)driver_version,
-			.version = version,
-			.pid = (uint32_t)getpid(),
-			.thread = (uint32_t)(uintptr_t)pthread_self(),
-			.cudart_table = cudart_table,
-			.integrity_table = integrity_table,
-			.function = (const void *)integrity_check,
-			.seconds = seconds,
-		},
-		devices, (size_t)count, out);
-	return CUDA_SUCCESS;
+	if (!result)
+		vg_integrity_answer(&tables, driver_version, devices, (size_t)count, version,
+				    seconds, out);
+	return result;
 }
 #endif
 
@@ -239,11 +130,7 @@ static CUresult log_error(const char *domain, int severity, const char *format, 
 	return CUDA_SUCCESS;
 }
 
-static const void *const log_table[3] = {
-	SIZE_SLOT(log_table),
-	(const void *)log_error,
-	REFUSED,
-};
+static const void *const log_table[] = VG_EXPORT_SINGLE_TABLE(log_error);
 
 /* --- contexts and modules, as cuBLASLt and cuFFT use them ---------------------------------------- */
 
@@ -257,9 +144,12 @@ static CUresult context_id(CUcontext ctx, uint64_t *id)
 	return result;
 }
 
-#define CONTEXT_SLOTS 93
-#define CONTEXT_ID    4
-static const void *context_table[CONTEXT_SLOTS];
+static const void *const context_table[] = {
+	[0] = VG_EXPORT_SIZE(93),
+	[1 ... 3] = VG_EXPORT_REFUSED,
+	[4] = VG_EXPORT_SLOT(context_id),
+	[5 ... 92] = VG_EXPORT_REFUSED,
+};
 
 typedef void (*function_visitor)(void *user, CUfunction function, void *unused);
 
@@ -283,73 +173,28 @@ static uint64_t module_functions(CUcontext ctx, CUmodule module, function_visito
 	return 1;
 }
 
-#define MODULE_SLOTS     99
-#define MODULE_FUNCTIONS 7
-static const void *module_table[MODULE_SLOTS];
-
-static void tables_fill(void)
-{
-	for (unsigned int i = 1; i < CONTEXT_SLOTS; i++)
-		context_table[i] = REFUSED;
-	for (unsigned int i = 1; i < MODULE_SLOTS; i++)
-		module_table[i] = REFUSED;
-	context_table[0] = SIZE_SLOT(context_table);
-	context_table[CONTEXT_ID] = (const void *)context_id;
-	module_table[0] = SIZE_SLOT(module_table);
-	module_table[MODULE_FUNCTIONS] = (const void *)module_functions;
-}
-
-/* --- the tables by their UUIDs -------------------------------------------------------------------- */
-
-static const struct {
-	uint8_t uuid[16];
-	const void *table;
-} tables[] = {
-	{{0x6b, 0xd5, 0xfb, 0x6c, 0x5b, 0xf4, 0xe7, 0x4a, 0x89, 0x87, 0xd9, 0x39, 0x12, 0xfd, 0x9d,
-	  0xf9},
-	 cudart_table},
-	{{0xa0, 0x94, 0x79, 0x8c, 0x2e, 0x74, 0x2e, 0x74, 0x93, 0xf2, 0x08, 0x00, 0x20, 0x0c, 0x0a,
-	  0x66},
-	 hooks_table},
-	{{0x42, 0xd8, 0x5a, 0x81, 0x23, 0xf6, 0xcb, 0x47, 0x82, 0x98, 0xf6, 0xe7, 0x8a, 0x3a, 0xec,
-	  0xdc},
-	 tls_table},
-	{{0xc6, 0x93, 0x33, 0x6e, 0x11, 0x21, 0xdf, 0x11, 0xa8, 0xc3, 0x68, 0xf3, 0x55, 0xd8, 0x95,
-	  0x93},
-	 storage_table},
-	{{0x26, 0x3e, 0x88, 0x60, 0x7c, 0xd2, 0x61, 0x43, 0x92, 0xf6, 0xbb, 0xd5, 0x00, 0x6d, 0xfa,
-	  0x7e},
-	 checks_table},
-#ifndef VG_NO_INTEGRITY
-	{{0xd4, 0x08, 0x20, 0x55, 0xbd, 0xe6, 0x70, 0x4b, 0x8d, 0x34, 0xba, 0x12, 0x3c, 0x66, 0xe1,
-	  0xf2},
-	 integrity_table},
-#endif
-	{{0xf8, 0xcf, 0xf9, 0x51, 0x21, 0x46, 0x8b, 0x4e, 0xb9, 0xe2, 0xfb, 0x46, 0x9e, 0x7c, 0x0d,
-	  0xd9},
-	 log_table},
-	{{0x21, 0x31, 0x8c, 0x60, 0x97, 0x14, 0x32, 0x48, 0x8c, 0xa6, 0x41, 0xff, 0x73, 0x24, 0xc8,
-	  0xf2},
-	 context_table},
-	{{0x6e, 0x16, 0x3f, 0xbe, 0xb9, 0x58, 0x44, 0x4d, 0x83, 0x5c, 0xe1, 0x82, 0xaf, 0xf1, 0x99,
-	  0x1e},
-	 module_table},
+static const void *const module_table[] = {
+	[0] = VG_EXPORT_SIZE(99),
+	[1 ... 6] = VG_EXPORT_REFUSED,
+	[7] = VG_EXPORT_SLOT(module_functions),
+	[8 ... 98] = VG_EXPORT_REFUSED,
 };
 
 CUresult fe_cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTableId)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static const void *const *const tables[VG_EXPORTS] = {
+		[VG_EXPORT_CUDART] = cudart_table,
+		[VG_EXPORT_HOOKS] = vg_export_hooks,
+		[VG_EXPORT_TLS] = tls_table,
+		[VG_EXPORT_STORAGE] = storage_table,
+		[VG_EXPORT_CHECKS] = vg_export_checks,
+#ifndef VG_NO_INTEGRITY
+		[VG_EXPORT_INTEGRITY] = integrity_table,
+#endif
+		[VG_EXPORT_LOG] = log_table,
+		[VG_EXPORT_CONTEXT] = context_table,
+		[VG_EXPORT_MODULE] = module_table,
+	};
 
-	if (!ppExportTable || !pExportTableId)
-		return CUDA_ERROR_INVALID_VALUE;
-	pthread_once(&once, tables_fill);
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-		if (!memcmp(tables[i].uuid, pExportTableId, sizeof(tables[i].uuid))) {
-			*ppExportTable = tables[i].table;
-			return CUDA_SUCCESS;
-		}
-	}
-	/* Never success without a table: the callers do not look twice. */
-	*ppExportTable = NULL;
-	return CUDA_ERROR_NOT_FOUND;
+	return vg_export_get(tables, ppExportTable, pExportTableId);
 }

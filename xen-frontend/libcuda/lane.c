@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/session.h"
 
 /* Sizes of the rings. Grants are scarce on Xen; memory is not on the local channel. */
@@ -37,11 +38,25 @@ static pthread_once_t lane_once = PTHREAD_ONCE_INIT;
 /* 0: never spin. Set once. */
 static uint32_t spin_most;
 
+/*
+ * Waits until the executor has run what the lane holds, by a command that is answered. UNSHARE waits
+ * for that too, but under the lock that other threads' first calls need.
+ */
+static void lane_drain(struct fe_lane *lane)
+{
+	struct vg_session_info info;
+
+	if (lane->answered != lane->number)
+		(void)rpc_vgSessionInfo(&info, sizeof(info));
+}
+
 /* The executor drains the lane before it answers, so its number stands still after that. */
 static void lane_close(struct fe_lane *lane)
 {
-	uint64_t last = vg_after(lane->id, lane->number);
+	uint64_t last;
 
+	lane_drain(lane);
+	last = vg_after(lane->id, lane->number);
 	pthread_mutex_lock(&fe_session.lock);
 	fe_channel_unshare(&fe_session.channel, &lane->share);
 	atomic_compare_exchange_strong(&fe_session.last_async, &last, 0);
@@ -197,6 +212,13 @@ static bool socket_alive(void)
 	return true;
 }
 
+static bool bell_sound(int rc)
+{
+	if (rc < 0)
+		fe_session_lose(CUDA_ERROR_DEVICE_UNAVAILABLE, strerror(-rc));
+	return rc >= 0;
+}
+
 /* Sleeps once. False: the session is lost. */
 static bool lane_sleep(struct fe_lane *lane, bool *beside)
 {
@@ -204,10 +226,8 @@ static bool lane_sleep(struct fe_lane *lane, bool *beside)
 				*beside ? SLEEP_BESIDE_MS : SLEEP_MS);
 
 	*beside = false;
-	if (wake < 0) {
-		fe_session_lose(CUDA_ERROR_DEVICE_UNAVAILABLE, strerror(-wake));
+	if (!bell_sound(wake))
 		return false;
-	}
 	if (!lane_peer_alive(lane)) {
 		/* The reason may be on its way on the socket. */
 		if (socket_alive())
@@ -250,16 +270,19 @@ static bool lane_spin(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 
 static bool lane_wait(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 {
-	bool beside = false, alive = true;
+	bool beside = false, alive;
 
 	if (lane_spin(lane, what, bytes))
 		return true;
-	while (alive) {
+	do {
+		alive = bell_sound(vg_bell_take(&lane->share.bell));
+		if (!alive)
+			break;
 		vg_sleep_begin(&lane->shared->guest_sleeps, what);
 		if (lane_ready(lane, what, bytes))
 			break;
 		alive = lane_sleep(lane, &beside);
-	}
+	} while (alive);
 	vg_sleep_end(&lane->shared->guest_sleeps);
 	return alive;
 }

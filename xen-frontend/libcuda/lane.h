@@ -20,6 +20,7 @@ struct fe_lane {
 	struct vg_consumer replies;
 	uint32_t id;
 	uint64_t number;       /* of the last command sent */
+	uint64_t answered;     /* of the last command whose answer has come */
 	uint64_t context_sent; /* handle that is current in the executor's thread (context.h) */
 	uint32_t errors_seen;
 	uint32_t output_seen; /* of what kernels print (output.c) */

@@ -22,9 +22,9 @@ struct load {
  * The other option points to tables of the program's functions, which no device of another
  * machine can call.
  */
-static CUresult options_check(const struct load *load)
+static CUresult load_check(const CUlibrary *library, const struct load *load)
 {
-	if (load->count && !load->options)
+	if (!library || (load->count && !load->options))
 		return CUDA_ERROR_INVALID_VALUE;
 	for (unsigned int i = 0; i < load->count; i++) {
 		if (load->options[i] == CU_LIBRARY_HOST_UNIVERSAL_FUNCTION_AND_DATA_TABLE)
@@ -55,6 +55,16 @@ static CUresult library_load(CUlibrary *library, const struct fe_image *image,
 	return result;
 }
 
+/* Loads the image if it was found, and frees it in any case. */
+static CUresult library_load_found(CUlibrary *library, CUresult found, struct fe_image *image,
+				   const struct load *load)
+{
+	CUresult result = found ? found : library_load(library, image, load);
+
+	fe_image_free(image);
+	return result;
+}
+
 /* The driver's prototypes. */
 /* NOLINTBEGIN(readability-non-const-parameter) */
 CUresult fe_cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option *jitOptions,
@@ -65,18 +75,12 @@ CUresult fe_cuLibraryLoadData(CUlibrary *library, const void *code, CUjit_option
 	struct load load = {numJitOptions, jitOptions, jitOptionsValues, numLibraryOptions,
 			    libraryOptions};
 	struct fe_image image = FE_IMAGE_NONE;
-	CUresult result;
+	CUresult result = load_check(library, &load);
 
 	(void)libraryOptionValues;
-	if (!library)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = options_check(&load);
 	if (!result)
 		result = fe_image_find(code, &image);
-	if (!result)
-		result = library_load(library, &image, &load);
-	fe_image_free(&image);
-	return result;
+	return library_load_found(library, result, &image, &load);
 }
 
 CUresult fe_cuLibraryLoadFromFile(CUlibrary *library, const char *fileName,
@@ -87,17 +91,11 @@ CUresult fe_cuLibraryLoadFromFile(CUlibrary *library, const char *fileName,
 	struct load load = {numJitOptions, jitOptions, jitOptionsValues, numLibraryOptions,
 			    libraryOptions};
 	struct fe_image image = FE_IMAGE_NONE;
-	CUresult result;
+	CUresult result = load_check(library, &load);
 
 	(void)libraryOptionValues;
-	if (!library)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = options_check(&load);
 	if (!result)
 		result = fe_image_read_module(fileName, &image);
-	if (!result)
-		result = library_load(library, &image, &load);
-	fe_image_free(&image);
-	return result;
+	return library_load_found(library, result, &image, &load);
 }
 /* NOLINTEND(readability-non-const-parameter) */

@@ -4,6 +4,20 @@
 
 #include <errno.h>
 
+/* An operation that floating types have too; false: the type is another one. */
+static bool floating(struct ptx_gen *g, unsigned int type,
+		     void (*half)(struct ptx_gen *g, unsigned int type),
+		     void (*full)(struct ptx_gen *g, unsigned int type))
+{
+	if (gen_is_half(type))
+		half(g, type);
+	else if (type == PTX_F32 || type == PTX_F64)
+		full(g, type);
+	else
+		return false;
+	return true;
+}
+
 static LLVMValueRef carry_slot(struct ptx_gen *g)
 {
 	if (!g->carry) {
@@ -61,14 +75,8 @@ void gen_op_add(struct ptx_gen *g)
 
 	if (!gen_operands(g, 3, 3))
 		return;
-	if (gen_is_half(type)) {
-		gen_half_arith(g, type);
+	if (floating(g, type, gen_half_arith, gen_float_add))
 		return;
-	}
-	if (type == PTX_F32 || type == PTX_F64) {
-		gen_float_add(g, type);
-		return;
-	}
 	if (type == PTX_U16X2 || type == PTX_S16X2) {
 		add_pairs(g, type, minus);
 		return;
@@ -103,18 +111,6 @@ void gen_op_addc(struct ptx_gen *g)
 			  cc));
 }
 
-static LLVMValueRef multiply_high(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b,
-				  unsigned int type)
-{
-	unsigned int bits = ptx_type_bits(type);
-	bool sign = ptx_type_is_signed(type);
-	LLVMValueRef wide = LLVMBuildMul(g->b, gen_resize(g, a, bits * 2, sign),
-					 gen_resize(g, b, bits * 2, sign), "");
-
-	wide = LLVMBuildLShr(g->b, wide, LLVMConstInt(LLVMTypeOf(wide), bits, 0), "");
-	return gen_resize(g, wide, bits, false);
-}
-
 static unsigned int type_wider(unsigned int type)
 {
 	switch (type) {
@@ -135,11 +131,30 @@ static LLVMValueRef multiply_wide(struct ptx_gen *g, LLVMValueRef a, LLVMValueRe
 	return LLVMBuildMul(g->b, gen_resize(g, a, bits, sign), gen_resize(g, b, bits, sign), "");
 }
 
+static LLVMValueRef multiply_high(struct ptx_gen *g, LLVMValueRef a, LLVMValueRef b,
+				  unsigned int type)
+{
+	LLVMValueRef wide = multiply_wide(g, a, b, type);
+	unsigned int bits = ptx_type_bits(type);
+
+	wide = LLVMBuildLShr(g->b, wide, LLVMConstInt(LLVMTypeOf(wide), bits, 0), "");
+	return gen_resize(g, wide, bits, false);
+}
+
 static bool is_multiplicable(struct ptx_gen *g, unsigned int type)
 {
 	if (ptx_type_is_int(type) && ptx_type_bytes(type) >= 2)
 		return true;
 	gen_unsupported_type(g, type);
+	return false;
+}
+
+/* Which part of a product an instruction wants; false: it does not say, or has no such part. */
+static bool part_fits(struct ptx_gen *g, unsigned int part, unsigned int type)
+{
+	if (part && (part != MOD_WIDE || type_wider(type)))
+		return true;
+	gen_fail(g, -EINVAL, ".lo, .hi or .wide is missing or does not fit");
 	return false;
 }
 
@@ -151,20 +166,10 @@ void gen_op_mul(struct ptx_gen *g)
 
 	if (!gen_operands(g, 3, 3))
 		return;
-	if (gen_is_half(type)) {
-		gen_half_arith(g, type);
+	if (floating(g, type, gen_half_arith, gen_float_mul))
 		return;
-	}
-	if (type == PTX_F32 || type == PTX_F64) {
-		gen_float_mul(g, type);
+	if (!is_multiplicable(g, type) || !part_fits(g, part, type))
 		return;
-	}
-	if (!is_multiplicable(g, type))
-		return;
-	if (!part || (part == MOD_WIDE && !type_wider(type))) {
-		gen_fail(g, -EINVAL, ".lo, .hi or .wide is missing or does not fit");
-		return;
-	}
 	a = gen_src(g, 1, type);
 	b = gen_src(g, 2, type);
 	if (part == MOD_WIDE)
@@ -203,12 +208,8 @@ void gen_op_mad(struct ptx_gen *g)
 		gen_float_fma(g, type); /* mad is fma since sm_20 */
 		return;
 	}
-	if (!is_multiplicable(g, type))
+	if (!is_multiplicable(g, type) || !part_fits(g, part, type))
 		return;
-	if (!part || (part == MOD_WIDE && !type_wider(type))) {
-		gen_fail(g, -EINVAL, ".lo, .hi or .wide is missing or does not fit");
-		return;
-	}
 	mad_int(g, part, type);
 }
 
@@ -312,14 +313,8 @@ void gen_op_neg(struct ptx_gen *g)
 
 	if (!gen_operands(g, 2, 2))
 		return;
-	if (gen_is_half(type)) {
-		gen_half_unary(g, type);
+	if (floating(g, type, gen_half_unary, gen_float_neg))
 		return;
-	}
-	if (type == PTX_F32 || type == PTX_F64) {
-		gen_float_neg(g, type);
-		return;
-	}
 	if (!is_multiplicable(g, type))
 		return;
 	a = gen_src(g, 1, type);
@@ -338,14 +333,8 @@ void gen_op_minmax(struct ptx_gen *g)
 
 	if (!gen_operands(g, 3, 3))
 		return;
-	if (gen_is_half(type)) {
-		gen_half_minmax(g, type);
+	if (floating(g, type, gen_half_minmax, gen_float_minmax))
 		return;
-	}
-	if (type == PTX_F32 || type == PTX_F64) {
-		gen_float_minmax(g, type);
-		return;
-	}
 	a = gen_src(g, 1, type);
 	b = gen_src(g, 2, type);
 	if (type == PTX_U16X2 || type == PTX_S16X2) {

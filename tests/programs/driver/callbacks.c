@@ -15,6 +15,9 @@
 
 #define STREAMS 3
 #define CALLS   500u
+/* Less than a driver takes aside of a copy from pageable memory; for more it may wait for the stream with
+ * its locks held. */
+#define COPY_BYTES (48u << 10)
 
 struct line {
 	CUstream stream;
@@ -208,6 +211,68 @@ static void check_no_hold_up(void)
 	CU(cuMemFree(d));
 }
 
+struct copier {
+	CUcontext context;
+	CUstream stream;
+	CUdeviceptr to;
+	void *from;
+};
+
+static void *copy_and_end(void *data)
+{
+	struct copier *c = data;
+
+	CU(cuCtxSetCurrent(c->context));
+	CU(cuMemcpyHtoDAsync(c->to, c->from, COPY_BYTES, c->stream));
+	return NULL;
+}
+
+static void *first_calls(void *data)
+{
+	struct copier *c = data;
+	CUstream stream = NULL;
+
+	CU(cuCtxSetCurrent(c->context));
+	CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	CU(cuStreamSynchronize(stream));
+	CU(cuStreamDestroy(stream));
+	return NULL;
+}
+
+/*
+ * A thread that ends while its copy of pageable memory waits in a held stream holds up no
+ * other, whose first call comes now and has to come through for the stream to go on.
+ */
+static void check_copy_alone(void)
+{
+	_Atomic int flag = 0;
+	struct copier c = {0};
+	pthread_t copier, other;
+	CUresult before;
+
+	c.from = calloc(1, COPY_BYTES);
+	if (!c.from)
+		exit(2);
+	CU(cuCtxGetCurrent(&c.context));
+	CU(cuStreamCreate(&c.stream, CU_STREAM_NON_BLOCKING));
+	CU(cuMemAlloc(&c.to, COPY_BYTES));
+	CU(cuLaunchHostFunc(c.stream, wait_for_flag, &flag));
+	if (pthread_create(&copier, NULL, copy_and_end, &c))
+		exit(2);
+	usleep(20000);
+	if (pthread_create(&other, NULL, first_calls, &c))
+		exit(2);
+	pthread_join(other, NULL);
+	before = cuStreamQuery(c.stream);
+	atomic_store(&flag, 1);
+	pthread_join(copier, NULL);
+	CU(cuStreamSynchronize(c.stream));
+	check_result("copying-thread-alone", before, CUDA_ERROR_NOT_READY);
+	CU(cuStreamDestroy(c.stream));
+	CU(cuMemFree(c.to));
+	free(c.from);
+}
+
 int main(void)
 {
 	CUdevice dev = device_open();
@@ -218,6 +283,7 @@ int main(void)
 	check_order(append, true);
 	check_blocks_stream();
 	check_no_hold_up();
+	check_copy_alone();
 	CU(cuModuleUnload(module));
 	device_close(dev);
 	return check_end();

@@ -117,7 +117,8 @@ static void test_text_is_terminated(void **state)
 /* An index that is ahead of us by more than there are slots, or behind us, is a breach. */
 static void test_hostile_producer(void **state)
 {
-	static const uint64_t bad[] = {VG_CTLRING_SLOTS + 1, 1000, 1ull << 32, 1ull << 63, UINT64_MAX};
+	static const uint64_t bad[] = {VG_CTLRING_SLOTS + 1, 1000, 1ull << 32, 1ull << 63,
+				       UINT64_MAX};
 	struct fixture *f = *state;
 	struct vg_control msg;
 
@@ -165,7 +166,8 @@ static void test_put_until_full(void **state)
 
 static void test_hostile_consumer(void **state)
 {
-	static const uint64_t bad[] = {1, 1000, 1ull << 32, 1ull << 63, UINT64_MAX - VG_CTLRING_SLOTS};
+	static const uint64_t bad[] = {1, 1000, 1ull << 32, 1ull << 63,
+				       UINT64_MAX - VG_CTLRING_SLOTS};
 	struct fixture *f = *state;
 	struct vg_control msg = {.type = VG_CTL_ANSWER};
 

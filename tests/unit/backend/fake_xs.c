@@ -90,6 +90,24 @@ static struct node *find(const char *path)
 	return NULL;
 }
 
+static const char *home_path = "/local/domain/0/";
+
+void fake_xs_home(const char *path)
+{
+	home_path = path;
+}
+
+/* Valid until the next call. */
+static const char *absolute(const char *path)
+{
+	static char full[PATH_BYTES];
+
+	if (path[0] == '/' || path[0] == '@')
+		return path;
+	snprintf(full, sizeof(full), "%s%s", home_path, path);
+	return full;
+}
+
 static void node_set(const char *path, const char *value)
 {
 	struct node *node = find(path);
@@ -238,7 +256,7 @@ bool xs_is_domain_introduced(struct xs_handle *h, unsigned int domid)
 
 void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
 {
-	struct node *node = find(path);
+	struct node *node = find(absolute(path));
 
 	(void)h;
 	(void)t;
@@ -258,7 +276,7 @@ bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const v
 	(void)h;
 	(void)t;
 	snprintf(value, sizeof(value), "%.*s", (int)len, (const char *)data);
-	fake_xs_set(path, value);
+	fake_xs_set(absolute(path), value);
 	return true;
 }
 
@@ -266,6 +284,7 @@ bool xs_mkdir(struct xs_handle *h, xs_transaction_t t, const char *path)
 {
 	(void)h;
 	(void)t;
+	path = absolute(path);
 	if (!find(path))
 		fake_xs_set(path, "");
 	return true;
@@ -278,14 +297,14 @@ bool xs_set_permissions(struct xs_handle *h, xs_transaction_t t, const char *pat
 	(void)t;
 	(void)perms;
 	(void)num_perms;
-	return find(path) != NULL;
+	return find(absolute(path)) != NULL;
 }
 
 bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
 {
 	(void)h;
 	(void)t;
-	if (node_remove(path))
+	if (node_remove(absolute(path)))
 		return true;
 	errno = ENOENT;
 	return false;
@@ -294,12 +313,14 @@ bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
 /* The array and its strings in one piece, as libxenstore gives them. */
 char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *num)
 {
-	size_t length = strlen(path), used = 0;
+	size_t length, used = 0;
 	unsigned int count = 0;
 	char **list, *text;
 
 	(void)h;
 	(void)t;
+	path = absolute(path);
+	length = strlen(path);
 	if (!find(path)) {
 		errno = ENOENT;
 		return NULL;
@@ -324,6 +345,7 @@ char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path, u
 bool xs_watch(struct xs_handle *h, const char *path, const char *token)
 {
 	(void)h;
+	path = absolute(path);
 	for (int i = 0; i < WATCH_MAX; i++) {
 		if (watches[i].used)
 			continue;
@@ -340,6 +362,7 @@ bool xs_watch(struct xs_handle *h, const char *path, const char *token)
 bool xs_unwatch(struct xs_handle *h, const char *path, const char *token)
 {
 	(void)h;
+	path = absolute(path);
 	for (int i = 0; i < WATCH_MAX; i++) {
 		if (!watches[i].used || strcmp(watches[i].path, path) != 0 ||
 		    strcmp(watches[i].token, token) != 0)

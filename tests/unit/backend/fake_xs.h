@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A xenstore in memory behind libxenstore's functions, as dom0 sees it: directories, watches that
+ * A xenstore in memory behind libxenstore's functions, for both ends: directories, watches that
  * fire as xenstored's do, transactions that can be made to conflict, domains that come and go.
  */
 #ifndef FAKE_XS_H
@@ -9,6 +9,8 @@
 #include <stdbool.h>
 
 void fake_xs_reset(void);
+/* Where paths without a slash in front begin, ending in one; dom0's at first. */
+void fake_xs_home(const char *path);
 /* NULL when there is no such node; valid until the next change. */
 const char *fake_xs_get(const char *path);
 void fake_xs_set(const char *path, const char *value);

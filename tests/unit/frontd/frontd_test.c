@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/frontd/fake_grants.h"
-#include "tests/unit/frontd/fake_xs.h"
+#include "tests/unit/backend/fake_xs.h"
 #include "xen-frontend/frontd/broker.h"
 #include "xen-frontend/frontd/client.h"
 #include "xen-frontend/frontd/clock.h"
@@ -95,6 +95,7 @@ static int setup(void **state)
 {
 	(void)state;
 	fake_xs_reset();
+	fake_xs_home("/local/domain/3/");
 	fake_grants_reset();
 	fake_xs_set("/local/domain/3/domid", "3");
 	memset(&broker, 0, sizeof(broker));

@@ -8,16 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define REF(name) static uint64_t name(uint64_t a, uint64_t b, uint64_t c)
-#define UNUSED    (void)a, (void)b, (void)c
-
 /* clang-format off */
 /* C's arithmetic in a rounding mode; volatile keeps it between the two changes. */
 #define ROUNDED32(name, mode, expr) \
-	REF(name) { UNUSED; volatile float x = f32(a), y = f32(b), z = f32(c), r; fesetround(mode); \
+	REF(name) { volatile float x = f32(a), y = f32(b), z = f32(c), r; fesetround(mode); \
 		    (void)y; (void)z; r = (float)(expr); fesetround(FE_TONEAREST); return u32(r); }
 #define ROUNDED64(name, mode, expr) \
-	REF(name) { UNUSED; volatile double x = f64(a), y = f64(b), z = f64(c), r; fesetround(mode); \
+	REF(name) { volatile double x = f64(a), y = f64(b), z = f64(c), r; fesetround(mode); \
 		    (void)y; (void)z; r = (expr); fesetround(FE_TONEAREST); return u64(r); }
 
 ROUNDED32(add_rn, FE_TONEAREST, x + y)
@@ -50,13 +47,13 @@ static float saturate(float x)
 {
 	return x > 0 ? (x < 1 ? x : 1) : 0;
 }
-REF(add_ftz) { UNUSED; return u32(flush(flush(f32(a)) + flush(f32(b)))); }
-REF(mul_ftz_sat) { UNUSED; return u32(saturate(flush(flush(f32(a)) * flush(f32(b))))); }
-REF(add_sat) { UNUSED; return u32(saturate(f32(a) + f32(b))); }
-REF(neg_f) { UNUSED; return a ^ 0x80000000; }
-REF(abs_f) { UNUSED; return a & 0x7fffffff; }
-REF(neg_d) { UNUSED; return a ^ 1ull << 63; }
-REF(copysign_f) { UNUSED; return u32(copysignf(f32(b), f32(a))); }
+REF(add_ftz) { return u32(flush(flush(f32(a)) + flush(f32(b)))); }
+REF(mul_ftz_sat) { return u32(saturate(flush(flush(f32(a)) * flush(f32(b))))); }
+REF(add_sat) { return u32(saturate(f32(a) + f32(b))); }
+REF(neg_f) { return a ^ 0x80000000; }
+REF(abs_f) { return a & 0x7fffffff; }
+REF(neg_d) { return a ^ 1ull << 63; }
+REF(copysign_f) { return u32(copysignf(f32(b), f32(a))); }
 
 static float min_f(float x, float y)
 {
@@ -66,79 +63,67 @@ static float max_f(float x, float y)
 {
 	return isnan(x) ? y : isnan(y) ? x : x == y ? (signbit(x) ? y : x) : x > y ? x : y;
 }
-REF(min_) { UNUSED; return u32(min_f(f32(a), f32(b))); }
-REF(max_) { UNUSED; return u32(max_f(f32(a), f32(b))); }
-REF(max_nan) { UNUSED; return isnan(f32(a)) || isnan(f32(b)) ? 0x7fffffff : u32(max_f(f32(a), f32(b))); }
-REF(min_xorsign) { UNUSED; float m = min_f(fabsf(f32(a)), fabsf(f32(b))); return isnan(m) ? u32(m) : u32(copysignf(m, signbit(f32(a)) != signbit(f32(b)) ? -1.0f : 1.0f)); }
-REF(dmin_) { UNUSED; double x = f64(a), y = f64(b); return isnan(x) ? b : isnan(y) ? a : x == y ? (a | b) : x < y ? a : b; }
-REF(setp_ltu) { UNUSED; return !(f32(a) >= f32(b)); }
-REF(setp_ne) { UNUSED; float x = f32(a), y = f32(b); return x < y || x > y; }
-REF(setp_neu) { UNUSED; return !(f64(a) == f64(b)); }
-REF(setp_num) { UNUSED; return !isnan(f64(a)) && !isnan(f64(b)); }
-REF(set_f) { UNUSED; return f32(a) > f32(b) ? u32(1.0f) : 0; }
-REF(test_normal) { UNUSED; return isnormal(f32(a)); }
-REF(test_subnormal) { UNUSED; return fpclassify(f32(a)) == FP_SUBNORMAL; }
-REF(test_finite) { UNUSED; return isfinite(f64(a)) != 0; }
+REF(min_) { return u32(min_f(f32(a), f32(b))); }
+REF(max_) { return u32(max_f(f32(a), f32(b))); }
+REF(max_nan) { return isnan(f32(a)) || isnan(f32(b)) ? 0x7fffffff : u32(max_f(f32(a), f32(b))); }
+REF(min_xorsign) { float m = min_f(fabsf(f32(a)), fabsf(f32(b))); return isnan(m) ? u32(m) : u32(copysignf(m, signbit(f32(a)) != signbit(f32(b)) ? -1.0f : 1.0f)); }
+REF(dmin_) { double x = f64(a), y = f64(b); return isnan(x) ? b : isnan(y) ? a : x == y ? (a | b) : x < y ? a : b; }
+REF(setp_ltu) { return !(f32(a) >= f32(b)); }
+REF(setp_ne) { float x = f32(a), y = f32(b); return x < y || x > y; }
+REF(setp_neu) { return !(f64(a) == f64(b)); }
+REF(setp_num) { return !isnan(f64(a)) && !isnan(f64(b)); }
+REF(set_f) { return f32(a) > f32(b) ? u32(1.0f) : 0; }
+REF(test_normal) { return isnormal(f32(a)); }
+REF(test_subnormal) { return fpclassify(f32(a)) == FP_SUBNORMAL; }
+REF(test_finite) { return isfinite(f64(a)) != 0; }
 
 /* clang-format on */
-static void test_arithmetic(void **state)
-{
-	static const struct op_test tests[] = {
-		{"add.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, add_rn, 0},
-		{"add.rz.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, add_rz, 0},
-		{"sub.rm.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, sub_rm, 0},
-		{"mul.rp.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, mul_rp, 0},
-		{"mul.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, mul_rn, 0},
-		{"div.rn.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, div_rn, 0},
-		{"div.rz.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, div_rz, 0},
-		{"fma.rn.f32 %d, %a, %b, %c;", "f32", "f32", "f32", "f32", fma_rn, 0},
-		{"fma.rm.f32 %d, %a, %b, %c;", "f32", "f32", "f32", "f32", fma_rm, 0},
-		{"sqrt.rn.f32 %d, %a;", "f32", "f32", NULL, NULL, sqrt_rn, 0},
-		{"sqrt.rp.f32 %d, %a;", "f32", "f32", NULL, NULL, sqrt_rp, 0},
-		{"rcp.rn.f32 %d, %a;", "f32", "f32", NULL, NULL, rcp_rn, 0},
-		{"add.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, dadd_rn, 0},
-		{"add.rp.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, dadd_rp, 0},
-		{"mul.rz.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, dmul_rz, 0},
-		{"div.rn.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, ddiv_rn, 0},
-		{"div.rm.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, ddiv_rm, 0},
-		{"fma.rn.f64 %d, %a, %b, %c;", "f64", "f64", "f64", "f64", dfma_rn, 0},
-		{"fma.rz.f64 %d, %a, %b, %c;", "f64", "f64", "f64", "f64", dfma_rz, 0},
-		{"sqrt.rn.f64 %d, %a;", "f64", "f64", NULL, NULL, dsqrt_rn, 0},
-		{"rcp.rp.f64 %d, %a;", "f64", "f64", NULL, NULL, drcp_rp, 0},
-		{"add.ftz.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, add_ftz, 0},
-		{"mul.ftz.sat.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, mul_ftz_sat, 0},
-		{"add.sat.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, add_sat, 0},
-		{"neg.f32 %d, %a;", "b32", "b32", NULL, NULL, neg_f, 0},
-		{"abs.f32 %d, %a;", "b32", "b32", NULL, NULL, abs_f, 0},
-		{"neg.f64 %d, %a;", "b64", "b64", NULL, NULL, neg_d, 0},
-		{"copysign.f32 %d, %a, %b;", "b32", "b32", "b32", NULL, copysign_f, 0},
-	};
+static const struct op_test arithmetic[] = {
+	{"add.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, add_rn},
+	{"add.rz.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, add_rz},
+	{"sub.rm.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, sub_rm},
+	{"mul.rp.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, mul_rp},
+	{"mul.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, mul_rn},
+	{"div.rn.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, div_rn},
+	{"div.rz.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, div_rz},
+	{"fma.rn.f32 %d, %a, %b, %c;", "f32", "f32", "f32", "f32", fma_rn},
+	{"fma.rm.f32 %d, %a, %b, %c;", "f32", "f32", "f32", "f32", fma_rm},
+	{"sqrt.rn.f32 %d, %a;", "f32", "f32", NULL, NULL, sqrt_rn},
+	{"sqrt.rp.f32 %d, %a;", "f32", "f32", NULL, NULL, sqrt_rp},
+	{"rcp.rn.f32 %d, %a;", "f32", "f32", NULL, NULL, rcp_rn},
+	{"add.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, dadd_rn},
+	{"add.rp.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, dadd_rp},
+	{"mul.rz.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, dmul_rz},
+	{"div.rn.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, ddiv_rn},
+	{"div.rm.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, ddiv_rm},
+	{"fma.rn.f64 %d, %a, %b, %c;", "f64", "f64", "f64", "f64", dfma_rn},
+	{"fma.rz.f64 %d, %a, %b, %c;", "f64", "f64", "f64", "f64", dfma_rz},
+	{"sqrt.rn.f64 %d, %a;", "f64", "f64", NULL, NULL, dsqrt_rn},
+	{"rcp.rp.f64 %d, %a;", "f64", "f64", NULL, NULL, drcp_rp},
+	{"add.ftz.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, add_ftz},
+	{"mul.ftz.sat.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, mul_ftz_sat},
+	{"add.sat.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, add_sat},
+	{"neg.f32 %d, %a;", "b32", "b32", NULL, NULL, neg_f},
+	{"abs.f32 %d, %a;", "b32", "b32", NULL, NULL, abs_f},
+	{"neg.f64 %d, %a;", "b64", "b64", NULL, NULL, neg_d},
+	{"copysign.f32 %d, %a, %b;", "b32", "b32", "b32", NULL, copysign_f},
+};
 
-	(void)state;
-	CHECK_OPS(tests);
-}
-
-static void test_compare(void **state)
-{
-	static const struct op_test tests[] = {
-		{"min.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, min_, 0},
-		{"max.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, max_, 0},
-		{"max.NaN.f32 %d, %a, %b;", "b32", "b32", "b32", NULL, max_nan, 0},
-		{"min.xorsign.abs.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, min_xorsign, 0},
-		{"min.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, dmin_, 0},
-		{"setp.ltu.f32 %d, %a, %b;", "pred", "f32", "f32", NULL, setp_ltu, 0},
-		{"setp.ne.f32 %d, %a, %b;", "pred", "f32", "f32", NULL, setp_ne, 0},
-		{"setp.neu.f64 %d, %a, %b;", "pred", "f64", "f64", NULL, setp_neu, 0},
-		{"setp.num.f64 %d, %a, %b;", "pred", "f64", "f64", NULL, setp_num, 0},
-		{"set.gt.f32.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, set_f, 0},
-		{"testp.normal.f32 %d, %a;", "pred", "f32", NULL, NULL, test_normal, 0},
-		{"testp.subnormal.f32 %d, %a;", "pred", "f32", NULL, NULL, test_subnormal, 0},
-		{"testp.finite.f64 %d, %a;", "pred", "f64", NULL, NULL, test_finite, 0},
-	};
-
-	(void)state;
-	CHECK_OPS(tests);
-}
+static const struct op_test compare[] = {
+	{"min.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, min_},
+	{"max.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, max_},
+	{"max.NaN.f32 %d, %a, %b;", "b32", "b32", "b32", NULL, max_nan},
+	{"min.xorsign.abs.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, min_xorsign},
+	{"min.f64 %d, %a, %b;", "f64", "f64", "f64", NULL, dmin_},
+	{"setp.ltu.f32 %d, %a, %b;", "pred", "f32", "f32", NULL, setp_ltu},
+	{"setp.ne.f32 %d, %a, %b;", "pred", "f32", "f32", NULL, setp_ne},
+	{"setp.neu.f64 %d, %a, %b;", "pred", "f64", "f64", NULL, setp_neu},
+	{"setp.num.f64 %d, %a, %b;", "pred", "f64", "f64", NULL, setp_num},
+	{"set.gt.f32.f32 %d, %a, %b;", "f32", "f32", "f32", NULL, set_f},
+	{"testp.normal.f32 %d, %a;", "pred", "f32", NULL, NULL, test_normal},
+	{"testp.subnormal.f32 %d, %a;", "pred", "f32", NULL, NULL, test_subnormal},
+	{"testp.finite.f64 %d, %a;", "pred", "f64", NULL, NULL, test_finite},
+};
 
 /* ---- conversions ---- */
 
@@ -153,70 +138,64 @@ static uint64_t clamp_to(double x, double low, double high, uint64_t nan)
 	return x < 0 ? (uint64_t)(int64_t)x : (uint64_t)x;
 }
 /* clang-format off */
-REF(f_s32_rzi) { UNUSED; return clamp_to(truncf(f32(a)), INT32_MIN, INT32_MAX, 0); }
-REF(f_u32_rni) { UNUSED; return clamp_to(nearbyintf(f32(a)), 0, UINT32_MAX, 0); }
-REF(f_s8_rmi) { UNUSED; return clamp_to(floorf(f32(a)), -128, 127, 0); }
-REF(f_s64_rpi) { UNUSED; return clamp_to(ceilf(f32(a)), -0x1p63, 0x1p63, 1ull << 63); }
-REF(d_s32_rzi) { UNUSED; return clamp_to(trunc(f64(a)), INT32_MIN, INT32_MAX, 1ull << 31); }
-REF(d_u64_rni) { UNUSED; return clamp_to(nearbyint(f64(a)), 0, 0x1p64, 1ull << 63); }
-REF(s32_f_rn) { UNUSED; return u32((float)(int32_t)a); }
-REF(u64_f_rn) { UNUSED; return u32((float)a); }
+REF(f_s32_rzi) { return clamp_to(truncf(f32(a)), INT32_MIN, INT32_MAX, 0); }
+REF(f_u32_rni) { return clamp_to(nearbyintf(f32(a)), 0, UINT32_MAX, 0); }
+REF(f_s8_rmi) { return clamp_to(floorf(f32(a)), -128, 127, 0); }
+REF(f_s64_rpi) { return clamp_to(ceilf(f32(a)), -0x1p63, 0x1p63, 1ull << 63); }
+REF(d_s32_rzi) { return clamp_to(trunc(f64(a)), INT32_MIN, INT32_MAX, 1ull << 31); }
+REF(d_u64_rni) { return clamp_to(nearbyint(f64(a)), 0, 0x1p64, 1ull << 63); }
+REF(s32_f_rn) { return u32((float)(int32_t)a); }
+REF(u64_f_rn) { return u32((float)a); }
 #define INT_ROUNDED(name, mode, expr, store) \
-	REF(name) { UNUSED; volatile uint64_t v = a; uint64_t r; fesetround(mode); volatile __typeof__(expr) x = expr; \
+	REF(name) { volatile uint64_t v = a; uint64_t r; fesetround(mode); volatile __typeof__(expr) x = expr; \
 		    fesetround(FE_TONEAREST); r = store(x); return r; }
 INT_ROUNDED(s32_f_rz, FE_TOWARDZERO, (float)(int32_t)v, u32)
 INT_ROUNDED(s32_f_rp, FE_UPWARD, (float)(int32_t)v, u32)
-REF(s64_d_rn) { UNUSED; return u64((double)(int64_t)a); }
+REF(s64_d_rn) { return u64((double)(int64_t)a); }
 INT_ROUNDED(s64_d_rm, FE_DOWNWARD, (double)(int64_t)v, u64)
-REF(d_f_rn) { UNUSED; return u32((float)f64(a)); }
+REF(d_f_rn) { return u32((float)f64(a)); }
 #define DF_ROUNDED(name, mode) \
-	REF(name) { UNUSED; volatile double x = f64(a); volatile float r; fesetround(mode); r = (float)x; \
+	REF(name) { volatile double x = f64(a); volatile float r; fesetround(mode); r = (float)x; \
 		    fesetround(FE_TONEAREST); return u32(r); }
 DF_ROUNDED(d_f_rz, FE_TOWARDZERO)
 DF_ROUNDED(d_f_rp, FE_UPWARD)
-REF(f_d) { UNUSED; return u64((double)f32(a)); }
-REF(f_f_rni) { UNUSED; return u32(nearbyintf(f32(a))); }
-REF(f_f_sat) { UNUSED; return u32(saturate(f32(a))); }
-REF(s8_s32) { UNUSED; return (uint64_t)(int64_t)(int8_t)a; }
-REF(u16_u64) { UNUSED; return (uint16_t)a; }
-REF(s64_s32_cut) { UNUSED; return a; }
-REF(sat_u8_s32) { UNUSED; int32_t x = (int32_t)a; return (uint64_t)(x < 0 ? 0 : x > 255 ? 255 : x); }
-REF(sat_s16_s64) { UNUSED; int64_t x = (int64_t)a; return (uint64_t)(x < -32768 ? -32768 : x > 32767 ? 32767 : x); }
-REF(sat_s32_u32) { UNUSED; return (uint32_t)a > INT32_MAX ? INT32_MAX : (uint32_t)a; }
+REF(f_d) { return u64((double)f32(a)); }
+REF(f_f_rni) { return u32(nearbyintf(f32(a))); }
+REF(f_f_sat) { return u32(saturate(f32(a))); }
+REF(s8_s32) { return (uint64_t)(int64_t)(int8_t)a; }
+REF(u16_u64) { return (uint16_t)a; }
+REF(s64_s32_cut) { return a; }
+REF(sat_u8_s32) { int32_t x = (int32_t)a; return (uint64_t)(x < 0 ? 0 : x > 255 ? 255 : x); }
+REF(sat_s16_s64) { int64_t x = (int64_t)a; return (uint64_t)(x < -32768 ? -32768 : x > 32767 ? 32767 : x); }
+REF(sat_s32_u32) { return (uint32_t)a > INT32_MAX ? INT32_MAX : (uint32_t)a; }
 
 /* clang-format on */
-static void test_convert(void **state)
-{
-	static const struct op_test tests[] = {
-		{"cvt.rzi.s32.f32 %d, %a;", "b32", "f32", NULL, NULL, f_s32_rzi, 0},
-		{"cvt.rni.u32.f32 %d, %a;", "b32", "f32", NULL, NULL, f_u32_rni, 0},
-		{"cvt.rmi.s8.f32 %d, %a;", "b32", "f32", NULL, NULL, f_s8_rmi, 0},
-		{"cvt.rpi.s64.f32 %d, %a;", "b64", "f32", NULL, NULL, f_s64_rpi, 0},
-		{"cvt.rzi.s32.f64 %d, %a;", "b32", "f64", NULL, NULL, d_s32_rzi, 0},
-		{"cvt.rni.u64.f64 %d, %a;", "b64", "f64", NULL, NULL, d_u64_rni, 0},
-		{"cvt.rn.f32.s32 %d, %a;", "f32", "b32", NULL, NULL, s32_f_rn, 0},
-		{"cvt.rn.f32.u64 %d, %a;", "f32", "b64", NULL, NULL, u64_f_rn, 0},
-		{"cvt.rz.f32.s32 %d, %a;", "f32", "b32", NULL, NULL, s32_f_rz, 0},
-		{"cvt.rp.f32.s32 %d, %a;", "f32", "b32", NULL, NULL, s32_f_rp, 0},
-		{"cvt.rn.f64.s64 %d, %a;", "f64", "b64", NULL, NULL, s64_d_rn, 0},
-		{"cvt.rm.f64.s64 %d, %a;", "f64", "b64", NULL, NULL, s64_d_rm, 0},
-		{"cvt.rn.f32.f64 %d, %a;", "f32", "f64", NULL, NULL, d_f_rn, 0},
-		{"cvt.rz.f32.f64 %d, %a;", "f32", "f64", NULL, NULL, d_f_rz, 0},
-		{"cvt.rp.f32.f64 %d, %a;", "f32", "f64", NULL, NULL, d_f_rp, 0},
-		{"cvt.f64.f32 %d, %a;", "f64", "f32", NULL, NULL, f_d, 0},
-		{"cvt.rni.f32.f32 %d, %a;", "f32", "f32", NULL, NULL, f_f_rni, 0},
-		{"cvt.sat.f32.f32 %d, %a;", "f32", "f32", NULL, NULL, f_f_sat, 0},
-		{"cvt.s32.s8 %d, %a;", "b32", "b32", NULL, NULL, s8_s32, 0},
-		{"cvt.u64.u16 %d, %a;", "b64", "b16", NULL, NULL, u16_u64, 0},
-		{"cvt.u32.u64 %d, %a;", "b32", "b64", NULL, NULL, s64_s32_cut, 0},
-		{"cvt.sat.u8.s32 %d, %a;", "b32", "b32", NULL, NULL, sat_u8_s32, 0},
-		{"cvt.sat.s16.s64 %d, %a;", "b64", "b64", NULL, NULL, sat_s16_s64, 0},
-		{"cvt.sat.s32.u32 %d, %a;", "b32", "b32", NULL, NULL, sat_s32_u32, 0},
-	};
-
-	(void)state;
-	CHECK_OPS(tests);
-}
+static const struct op_test convert[] = {
+	{"cvt.rzi.s32.f32 %d, %a;", "b32", "f32", NULL, NULL, f_s32_rzi},
+	{"cvt.rni.u32.f32 %d, %a;", "b32", "f32", NULL, NULL, f_u32_rni},
+	{"cvt.rmi.s8.f32 %d, %a;", "b32", "f32", NULL, NULL, f_s8_rmi},
+	{"cvt.rpi.s64.f32 %d, %a;", "b64", "f32", NULL, NULL, f_s64_rpi},
+	{"cvt.rzi.s32.f64 %d, %a;", "b32", "f64", NULL, NULL, d_s32_rzi},
+	{"cvt.rni.u64.f64 %d, %a;", "b64", "f64", NULL, NULL, d_u64_rni},
+	{"cvt.rn.f32.s32 %d, %a;", "f32", "b32", NULL, NULL, s32_f_rn},
+	{"cvt.rn.f32.u64 %d, %a;", "f32", "b64", NULL, NULL, u64_f_rn},
+	{"cvt.rz.f32.s32 %d, %a;", "f32", "b32", NULL, NULL, s32_f_rz},
+	{"cvt.rp.f32.s32 %d, %a;", "f32", "b32", NULL, NULL, s32_f_rp},
+	{"cvt.rn.f64.s64 %d, %a;", "f64", "b64", NULL, NULL, s64_d_rn},
+	{"cvt.rm.f64.s64 %d, %a;", "f64", "b64", NULL, NULL, s64_d_rm},
+	{"cvt.rn.f32.f64 %d, %a;", "f32", "f64", NULL, NULL, d_f_rn},
+	{"cvt.rz.f32.f64 %d, %a;", "f32", "f64", NULL, NULL, d_f_rz},
+	{"cvt.rp.f32.f64 %d, %a;", "f32", "f64", NULL, NULL, d_f_rp},
+	{"cvt.f64.f32 %d, %a;", "f64", "f32", NULL, NULL, f_d},
+	{"cvt.rni.f32.f32 %d, %a;", "f32", "f32", NULL, NULL, f_f_rni},
+	{"cvt.sat.f32.f32 %d, %a;", "f32", "f32", NULL, NULL, f_f_sat},
+	{"cvt.s32.s8 %d, %a;", "b32", "b32", NULL, NULL, s8_s32},
+	{"cvt.u64.u16 %d, %a;", "b64", "b16", NULL, NULL, u16_u64},
+	{"cvt.u32.u64 %d, %a;", "b32", "b64", NULL, NULL, s64_s32_cut},
+	{"cvt.sat.u8.s32 %d, %a;", "b32", "b32", NULL, NULL, sat_u8_s32},
+	{"cvt.sat.s16.s64 %d, %a;", "b64", "b64", NULL, NULL, sat_s16_s64},
+	{"cvt.sat.s32.u32 %d, %a;", "b32", "b32", NULL, NULL, sat_s32_u32},
+};
 
 /* ---- half: the reference searches all numbers of the format ---- */
 
@@ -281,53 +260,47 @@ static uint64_t half_out(double p, double c, bool bf)
 
 /* clang-format off */
 #define HALVES(prefix, bf) \
-	REF(prefix##_add) { UNUSED; return half_out(half_in(a, bf), half_in(b, bf), bf); } \
-	REF(prefix##_mul) { UNUSED; double x = half_in(a, bf) * half_in(b, bf); return half_out(x, copysign(0, x), bf); } \
+	REF(prefix##_add) { return half_out(half_in(a, bf), half_in(b, bf), bf); } \
+	REF(prefix##_mul) { double x = half_in(a, bf) * half_in(b, bf); return half_out(x, copysign(0, x), bf); } \
 	REF(prefix##_fma) { return half_out(half_in(a, bf) * half_in(b, bf), half_in(c, bf), bf); } \
-	REF(prefix##_of_f) { UNUSED; return half_out(f32(a), copysign(0, f32(a)), bf); } \
-	REF(prefix##_to_f) { UNUSED; return u32((float)half_in(a, bf)); } \
-	REF(prefix##_max) { UNUSED; double x = half_in(a, bf), y = half_in(b, bf); \
+	REF(prefix##_of_f) { return half_out(f32(a), copysign(0, f32(a)), bf); } \
+	REF(prefix##_to_f) { return u32((float)half_in(a, bf)); } \
+	REF(prefix##_max) { double x = half_in(a, bf), y = half_in(b, bf); \
 		return isnan(x) && isnan(y) ? 0x7fff : isnan(x) ? b : isnan(y) ? a : x == y ? (a & b) : x > y ? a : b; }
 HALVES(h, false)
 HALVES(bf, true)
-REF(h_of_d) { UNUSED; return half_out(f64(a), copysign(0, f64(a)), false); }
-REF(h_of_s64) { UNUSED; double x = (double)(int64_t)a; return half_out(x, copysign(0, x), false); }
-REF(h_to_s32) { UNUSED; return clamp_to(trunc(half_in(a, false)), INT32_MIN, INT32_MAX, 0); }
+REF(h_of_d) { return half_out(f64(a), copysign(0, f64(a)), false); }
+REF(h_of_s64) { double x = (double)(int64_t)a; return half_out(x, copysign(0, x), false); }
+REF(h_to_s32) { return clamp_to(trunc(half_in(a, false)), INT32_MIN, INT32_MAX, 0); }
 REF(h2_fma) { return h_fma(a & 0xffff, b & 0xffff, c & 0xffff) | h_fma(a >> 16 & 0xffff, b >> 16 & 0xffff, c >> 16 & 0xffff) << 16; }
-REF(h2_of_f) { UNUSED; return h_of_f(b, 0, 0) | h_of_f(a, 0, 0) << 16; }
-REF(h_neg) { UNUSED; return a ^ 0x8000; }
-REF(h_setp) { UNUSED; return half_in(a, false) < half_in(b, false); }
-REF(h2_set) { UNUSED; return (half_in(a & 0xffff, false) == half_in(b & 0xffff, false) ? 0x3c00u : 0) | (half_in(a >> 16, false) == half_in(b >> 16, false) ? 0x3c00u << 16 : 0); }
+REF(h2_of_f) { return h_of_f(b, 0, 0) | h_of_f(a, 0, 0) << 16; }
+REF(h_neg) { return a ^ 0x8000; }
+REF(h_setp) { return half_in(a, false) < half_in(b, false); }
+REF(h2_set) { return (half_in(a & 0xffff, false) == half_in(b & 0xffff, false) ? 0x3c00u : 0) | (half_in(a >> 16, false) == half_in(b >> 16, false) ? 0x3c00u << 16 : 0); }
 
 /* clang-format on */
-static void test_half(void **state)
-{
-	static const struct op_test tests[] = {
-		{"add.f16 %d, %a, %b;", "b16", "b16", "b16", NULL, h_add, 0},
-		{"mul.rn.f16 %d, %a, %b;", "b16", "b16", "b16", NULL, h_mul, 0},
-		{"fma.rn.f16 %d, %a, %b, %c;", "b16", "b16", "b16", "b16", h_fma, 0},
-		{"add.rn.bf16 %d, %a, %b;", "b16", "b16", "b16", NULL, bf_add, 0},
-		{"mul.rn.bf16 %d, %a, %b;", "b16", "b16", "b16", NULL, bf_mul, 0},
-		{"fma.rn.bf16 %d, %a, %b, %c;", "b16", "b16", "b16", "b16", bf_fma, 0},
-		{"fma.rn.f16x2 %d, %a, %b, %c;", "b32", "b32", "b32", "b32", h2_fma, 0},
-		{"max.f16 %d, %a, %b;", "b16", "b16", "b16", NULL, h_max, 0},
-		{"max.bf16 %d, %a, %b;", "b16", "b16", "b16", NULL, bf_max, 0},
-		{"neg.f16 %d, %a;", "b16", "b16", NULL, NULL, h_neg, 0},
-		{"setp.lt.f16 %d, %a, %b;", "pred", "b16", "b16", NULL, h_setp, 0},
-		{"set.eq.f16x2.f16x2 %d, %a, %b;", "b32", "b32", "b32", NULL, h2_set, 0},
-		{"cvt.rn.f16.f32 %d, %a;", "b16", "f32", NULL, NULL, h_of_f, 0},
-		{"cvt.rn.bf16.f32 %d, %a;", "b16", "f32", NULL, NULL, bf_of_f, 0},
-		{"cvt.rn.f16.f64 %d, %a;", "b16", "f64", NULL, NULL, h_of_d, 0},
-		{"cvt.f32.f16 %d, %a;", "f32", "b16", NULL, NULL, h_to_f, 0},
-		{"cvt.f32.bf16 %d, %a;", "f32", "b16", NULL, NULL, bf_to_f, 0},
-		{"cvt.rn.f16.s64 %d, %a;", "b16", "b64", NULL, NULL, h_of_s64, 0},
-		{"cvt.rzi.s32.f16 %d, %a;", "b32", "b16", NULL, NULL, h_to_s32, 0},
-		{"cvt.rn.f16x2.f32 %d, %a, %b;", "b32", "f32", "f32", NULL, h2_of_f, 0},
-	};
-
-	(void)state;
-	CHECK_OPS(tests);
-}
+static const struct op_test half[] = {
+	{"add.f16 %d, %a, %b;", "b16", "b16", "b16", NULL, h_add},
+	{"mul.rn.f16 %d, %a, %b;", "b16", "b16", "b16", NULL, h_mul},
+	{"fma.rn.f16 %d, %a, %b, %c;", "b16", "b16", "b16", "b16", h_fma},
+	{"add.rn.bf16 %d, %a, %b;", "b16", "b16", "b16", NULL, bf_add},
+	{"mul.rn.bf16 %d, %a, %b;", "b16", "b16", "b16", NULL, bf_mul},
+	{"fma.rn.bf16 %d, %a, %b, %c;", "b16", "b16", "b16", "b16", bf_fma},
+	{"fma.rn.f16x2 %d, %a, %b, %c;", "b32", "b32", "b32", "b32", h2_fma},
+	{"max.f16 %d, %a, %b;", "b16", "b16", "b16", NULL, h_max},
+	{"max.bf16 %d, %a, %b;", "b16", "b16", "b16", NULL, bf_max},
+	{"neg.f16 %d, %a;", "b16", "b16", NULL, NULL, h_neg},
+	{"setp.lt.f16 %d, %a, %b;", "pred", "b16", "b16", NULL, h_setp},
+	{"set.eq.f16x2.f16x2 %d, %a, %b;", "b32", "b32", "b32", NULL, h2_set},
+	{"cvt.rn.f16.f32 %d, %a;", "b16", "f32", NULL, NULL, h_of_f},
+	{"cvt.rn.bf16.f32 %d, %a;", "b16", "f32", NULL, NULL, bf_of_f},
+	{"cvt.rn.f16.f64 %d, %a;", "b16", "f64", NULL, NULL, h_of_d},
+	{"cvt.f32.f16 %d, %a;", "f32", "b16", NULL, NULL, h_to_f},
+	{"cvt.f32.bf16 %d, %a;", "f32", "b16", NULL, NULL, bf_to_f},
+	{"cvt.rn.f16.s64 %d, %a;", "b16", "b64", NULL, NULL, h_of_s64},
+	{"cvt.rzi.s32.f16 %d, %a;", "b32", "b16", NULL, NULL, h_to_s32},
+	{"cvt.rn.f16x2.f32 %d, %a, %b;", "b32", "f32", "f32", NULL, h2_of_f},
+};
 
 /* Every f16 there is, through f32 and back. */
 static void test_half_all(void **state)
@@ -400,9 +373,12 @@ static void test_approx(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_convert),    cmocka_unit_test(test_half),
-		cmocka_unit_test(test_half_all),   cmocka_unit_test(test_approx),
+		OP_TESTS(arithmetic),
+		OP_TESTS(compare),
+		OP_TESTS(convert),
+		OP_TESTS(half),
+		cmocka_unit_test(test_half_all),
+		cmocka_unit_test(test_approx),
 	};
 
 	int failed = cmocka_run_group_tests_name("this CPU", tests, NULL, NULL);

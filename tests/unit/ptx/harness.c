@@ -311,12 +311,12 @@ static bool is_nan(uint64_t bits, unsigned int width)
 	}
 }
 
-void check_op(const struct op_test *test)
+static void check_op(const struct op_test *test)
 {
 	struct words *rows = calloc(ROWS_MAX, sizeof(*rows));
 	size_t n = rows_make(test, rows), blocks = (n + 127) / 128;
 	uint64_t *out = calloc(ROWS_MAX + 128, sizeof(*out));
-	unsigned int bits = test->bits ? test->bits : type_bits(test->d);
+	unsigned int bits = type_bits(test->d);
 	struct ptx_module *module = op_module(test);
 	struct ptx_fault fault;
 
@@ -336,4 +336,12 @@ void check_op(const struct op_test *test)
 	ptx_module_unload(module);
 	free(rows);
 	free(out);
+}
+
+void check_ops(void **state)
+{
+	const struct op_tests *all = *state;
+
+	for (size_t i = 0; i < all->count; i++)
+		check_op(&all->tests[i]);
 }

@@ -24,21 +24,35 @@ struct words {
 };
 
 typedef uint64_t reference(uint64_t a, uint64_t b, uint64_t c);
+/* A reference's head; it need not use all of a, b and c. */
+#define REF(name)                                                \
+	static uint64_t name(uint64_t a __attribute__((unused)), \
+			     uint64_t b __attribute__((unused)), \
+			     uint64_t c __attribute__((unused)))
 
 struct op_test {
 	const char *insn;          /* with %d, %a, %b, %c */
 	const char *d, *a, *b, *c; /* register types: b16 b32 b64 f32 f64 pred; NULL: not used */
 	reference *ref;
-	unsigned int bits; /* of the result that count; 0: all of d's register */
 };
 
-/* All combinations of edge values of the operands' widths, and random ones. */
-void check_op(const struct op_test *test);
-#define CHECK_OPS(tests)                                                           \
-	do {                                                                       \
-		for (size_t i_ = 0; i_ < sizeof(tests) / sizeof((tests)[0]); i_++) \
-			check_op(&(tests)[i_]);                                    \
-	} while (0)
+struct op_tests {
+	const struct op_test *tests;
+	size_t count;
+};
+
+/*
+ * A test of cmocka: each instruction of a table, on all combinations of edge values of the operands'
+ * widths and on random ones. Its initial state is the struct op_tests.
+ */
+void check_ops(void **state);
+#define OP_TESTS(table)                                           \
+	{                                                         \
+#table, check_ops, NULL, NULL, &(struct op_tests) \
+		{                                                 \
+			table, sizeof(table) / sizeof(*(table))   \
+		}                                                 \
+	}
 
 extern bool baseline; /* load() asks for code without this CPU's extensions */
 /* Loads a text, printing the log where it fails. */

@@ -281,6 +281,85 @@ static void a_forked_child_has_no_driver(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* --- export tables --------------------------------------------------------------------------- */
+
+#define UUID_STORAGE "\xc6\x93\x33\x6e\x11\x21\xdf\x11\xa8\xc3\x68\xf3\x55\xd8\x95\x93"
+#define UUID_CHECKS  "\x26\x3e\x88\x60\x7c\xd2\x61\x43\x92\xf6\xbb\xd5\x00\x6d\xfa\x7e"
+#define UUID_LOG     "\xf8\xcf\xf9\x51\x21\x46\x8b\x4e\xb9\xe2\xfb\x46\x9e\x7c\x0d\xd9"
+
+static CUresult table_get(const char *uuid, const void *const **table)
+{
+	CUuuid id;
+	const void *found = (const void *)1;
+	CUresult result;
+
+	memcpy(id.bytes, uuid, 16);
+	result = cuGetExportTable(&found, &id);
+	*table = found;
+	return result;
+}
+
+static unsigned int dtors;
+
+static void dtor(CUcontext ctx, void *key, void *value)
+{
+	(void)ctx;
+	(void)key;
+	dtors++;
+	++*(int *)value;
+}
+
+static void export_tables_are_found(void **state)
+{
+	CUresult (*slot)(void);
+	const void *const *table;
+
+	(void)state;
+	ok(table_get(UUID_CHECKS, &table));
+	assert_int_equal((uintptr_t)table[0], 15 * 8);
+	memcpy(&slot, &table[14], sizeof(slot));
+	fails(slot(), CUDA_ERROR_NOT_SUPPORTED);
+	/* One that only the guest's library has. */
+	fails(table_get(UUID_LOG, &table), CUDA_ERROR_NOT_FOUND);
+	assert_null(table);
+	fails(cuGetExportTable(NULL, NULL), CUDA_ERROR_INVALID_VALUE);
+}
+
+static void storage_ends_with_its_context(void **state)
+{
+	CUresult (*put)(CUcontext, void *, void *, void (*)(CUcontext, void *, void *));
+	CUresult (*get)(void **, CUcontext, void *);
+	CUresult (*drop)(CUcontext, void *);
+	const void *const *table;
+	int key, value = 0, other = 0;
+	void *found;
+	CUcontext ctx;
+
+	(void)state;
+	ok(cuInit(0));
+	ok(table_get(UUID_STORAGE, &table));
+	assert_null(table[3]);
+	memcpy(&put, &table[0], sizeof(put));
+	memcpy(&drop, &table[1], sizeof(drop));
+	memcpy(&get, &table[2], sizeof(get));
+	ok(cuCtxSetCurrent(NULL));
+	fails(put(NULL, &key, &value, dtor), CUDA_ERROR_INVALID_CONTEXT);
+	fails(get(&found, NULL, &key), CUDA_ERROR_INVALID_CONTEXT);
+	fails(drop(NULL, NULL), CUDA_ERROR_INVALID_HANDLE);
+	ok(cuCtxCreate_v2(&ctx, 0, 0));
+	ok(put(NULL, &key, &value, dtor));
+	ok(put(ctx, &other, &other, dtor));
+	ok(get(&found, (CUcontext)-1, &key));
+	assert_ptr_equal(found, &value);
+	ok(drop(ctx, &other));
+	fails(get(&found, ctx, &other), CUDA_ERROR_INVALID_HANDLE);
+	assert_null(found);
+	ok(cuCtxDestroy_v2(ctx));
+	assert_int_equal(dtors, 1);
+	assert_int_equal(value, 1);
+	fails(get(&found, ctx, &key), CUDA_ERROR_INVALID_HANDLE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +372,8 @@ int main(void)
 		test(peers_are_kept_account_of),
 		cmocka_unit_test(entry_points_are_found_by_version),
 		cmocka_unit_test(errors_have_names),
+		cmocka_unit_test(export_tables_are_found),
+		cmocka_unit_test(storage_ends_with_its_context),
 		test(wrong_handles_are_refused),
 		cmocka_unit_test(a_forked_child_has_no_driver),
 	};

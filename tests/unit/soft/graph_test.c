@@ -110,6 +110,46 @@ static void built_graphs_run(void **state)
 	ok(cuMemFree_v2(memory));
 }
 
+/* Without parameters nothing is added and nothing changes, whichever the context. */
+static void missing_parameters_are_refused(void **state)
+{
+	CUDA_HOST_NODE_PARAMS host = {.fn = count_up}, got;
+	CUgraphNode node, none;
+	CUgraphExec exec;
+	CUgraph graph;
+	CUcontext ctx;
+	size_t number;
+
+	(void)state;
+	ok(cuCtxGetCurrent(&ctx));
+	ok(cuGraphCreate(&graph, 0));
+	ok(cuGraphAddHostNode(&node, graph, NULL, 0, &host));
+	ok(cuGraphInstantiateWithFlags(&exec, graph, 0));
+	fails(cuGraphAddKernelNode(&none, graph, NULL, 0, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphAddKernelNode_v2(&none, graph, NULL, 0, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphAddMemcpyNode(&none, graph, NULL, 0, NULL, ctx), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphAddMemsetNode(&none, graph, NULL, 0, NULL, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphAddHostNode(&none, graph, NULL, 0, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphAddEventRecordNode(&none, graph, NULL, 0, NULL), CUDA_ERROR_INVALID_HANDLE);
+	fails(cuGraphAddNode(&none, graph, NULL, 0, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphKernelNodeSetParams_v2(node, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphMemcpyNodeSetParams(node, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphMemsetNodeSetParams(node, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphHostNodeSetParams(node, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphNodeSetParams(node, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphExecHostNodeSetParams(exec, node, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphExecMemcpyNodeSetParams(exec, node, NULL, ctx), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphExecMemsetNodeSetParams(exec, node, NULL, ctx), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphExecKernelNodeSetParams_v2(exec, node, NULL), CUDA_ERROR_INVALID_VALUE);
+	fails(cuGraphHostNodeGetParams(node, NULL), CUDA_ERROR_INVALID_VALUE);
+	ok(cuGraphHostNodeGetParams(node, &got));
+	assert_true(got.fn == count_up);
+	ok(cuGraphGetNodes(graph, NULL, &number));
+	assert_int_equal(number, 1);
+	ok(cuGraphExecDestroy(exec));
+	ok(cuGraphDestroy(graph));
+}
+
 static void graphs_are_cloned_nested_and_updated(void **state)
 {
 	CUgraph graph, child, clone, inside;
@@ -345,6 +385,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(built_graphs_run),
+		test(missing_parameters_are_refused),
 		test(graphs_are_cloned_nested_and_updated),
 		test(captured_streams_become_graphs),
 		test(captures_forbid_what_would_wait),

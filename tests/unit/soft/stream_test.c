@@ -260,6 +260,7 @@ static void words_are_waited_for(void **state)
 	CUdeviceptr memory;
 	CUstream one, two;
 	uint32_t word;
+	uint64_t wide;
 
 	(void)state;
 	ok(cuMemAlloc_v2(&memory, 16));
@@ -277,6 +278,11 @@ static void words_are_waited_for(void **state)
 	ok(cuStreamSynchronize(one));
 	ok(cuMemcpyDtoH_v2(&word, memory + 4, 4));
 	assert_int_equal(word, 8);
+	ok(cuStreamWriteValue64_v2(two, memory + 8, 0x500000001, 0));
+	ok(cuStreamWaitValue64_v2(one, memory + 8, 0x500000001, CU_STREAM_WAIT_VALUE_EQ));
+	ok(cuStreamSynchronize(one));
+	ok(cuMemcpyDtoH_v2(&wide, memory + 8, 8));
+	assert_true(wide == 0x500000001);
 	fails(cuStreamWaitValue32_v2(one, memory + 2, 3, 0), CUDA_ERROR_INVALID_VALUE);
 	fails(cuStreamWriteValue64_v2(one, memory + 4096, 3, 0), CUDA_ERROR_INVALID_VALUE);
 	ok(cuStreamDestroy_v2(one));

@@ -55,6 +55,13 @@ class Guest:
     def detach(self, devid=0):
         client.check('dom0', ['vgpu', 'detach', self.name, str(devid)], timeout=service.START_TIMEOUT)
 
+    def connected(self):
+        """Whether both sides of its first device are."""
+        paths = (f'/local/domain/0/backend/vgpu/{self.domid}/0/state',
+                 f'/local/domain/{self.domid}/device/vgpu/0/state')
+        return all(client.output('dom0', ['xenstore-read', path])[1].strip() == '4'
+                   for path in paths)
+
     def destroy(self):
         if guest.exists(self.name):
             guest.destroy(self.name)
@@ -104,6 +111,14 @@ def until(what, condition, seconds=READY):
 def no_executor():
     """Waits until the last program's executor has ended: counts taken before would have it in them."""
     until('no executor is left', lambda: not service.pids('dom0', 'vgpu-executor'))
+
+
+def gone(box):
+    """Nothing of a domain is left: no mapping keeps it a zombie, no node stands."""
+    until('it is no zombie', lambda: box.domid not in counts.domains().values())
+    until('its nodes have gone', lambda: not [
+        path for path in counts.xenstore() if f'/{box.domid}/' in path])
+    check(box.domid not in counts.grants(), 'Xen still has its grant table')
 
 
 def logs(box=None, lines=15):
