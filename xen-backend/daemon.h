@@ -196,9 +196,11 @@ struct be_device {
 	struct be_session *sessions;
 	unsigned int session_count;
 
-	struct vg_account
-		*account; /* owned mapping, written by executors; NULL: could not be made yet */
-	int account_fd;   /* owned with it */
+	struct vg_account *account; /* owned mapping, written by executors; NULL: not made yet */
+	int account_fd;             /* owned with it */
+	/* The frontend has said which sessions it still has; answered when the others have ended. */
+	bool resume_asked, resumed;
+	uint32_t resume_tag;
 };
 
 /* A line that the guest can provoke as often as it likes. */
