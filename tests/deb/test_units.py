@@ -84,7 +84,8 @@ def boot(archive):
     """What the machine says on its serial port until it powers off."""
     images.build_boot()
     done = subprocess.run(['qemu-system-x86_64', '-M', 'q35', '-m', '2048', '-smp', '2', '-accel',
-                           'tcg,thread=multi', '-nodefaults', '-display', 'none', '-no-reboot', '-serial', 'stdio', '-kernel', str(IMAGES / 'vmlinux'),
+                           'tcg,thread=multi', '-nodefaults', '-display', 'none', '-no-reboot',
+                           '-serial', 'stdio', '-kernel', str(IMAGES / 'vmlinux'),
                            '-initrd', str(archive), '-append',
                            'console=ttyS0 quiet systemd.unit=check.service systemd.show_status=no'],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
