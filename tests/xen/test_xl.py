@@ -14,13 +14,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from xentest import client, counts, fixture, guest, service         # noqa: E402
 from xentest.cases import check, check_equal, check_in, main        # noqa: E402
 
-LIBEXEC = '/usr/local/libexec/vgpu'
+LIBEXEC = '/usr/libexec/vgpu'
 REAL = '/usr/lib/xen-4.17/bin/xl'
 # As Debian has it: /usr/sbin/xl is a link to a script that runs the program of its own name.
 DIVERT = f'''
 mkdir -p {LIBEXEC}/distrib /usr/lib/xen-4.17/bin
 [ -e {REAL} ] || {{
-    mv /usr/sbin/xl {REAL}
+    mv /usr/sbin/xl.distrib {REAL}      # where the stage has put it
     ln -sf /usr/sbin/libxl-save-helper /usr/lib/xen-4.17/bin/libxl-save-helper
 }}
 printf '#!/bin/sh\\nexec "/usr/lib/xen-4.17/bin/${{0##*/}}" "$@"\\n' >/usr/sbin/xen-utils-wrapper
