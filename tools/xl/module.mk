@@ -30,5 +30,6 @@ $(eval $(call unit_test,xl_test,tests/unit/tools/xl_test.c $(XL_SRCS) $(filter-o
 $(eval $(call objects,test/fake-xl,tests/unit/tools/fake_xl.c,$(XENSTORE_CFLAGS)))
 $(eval $(call link,$(B)/test/fake-xl,test/fake-xl,tests/unit/tools/fake_xl.c,\
 	$(B)/test/libfakexl.so -Wl$(comma)-rpath$(comma)'$$$$ORIGIN',-pie))
+ALL += $(B)/test/fake-xl
 $(eval $(call unit_script,tests/unit/tools/test-xl-wrapper,$(B)/test/fake-xl $(B)/lib/vgpu-xl.so))
 endif

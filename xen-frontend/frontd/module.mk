@@ -15,6 +15,7 @@ $(eval $(call program,vgpu-frontd,$(FRONTD_SRCS) \
 	$(addprefix $(D)/,main.c clock.c grants.c listener.c notify.c),\
 	$(XENSTORE_CFLAGS) -DVG_SYSCONFDIR='"$(SYSCONFDIR)"',\
 	$(B)/lib/libvgproto.a $(XENSTORE_LIBS)))
+$(B)/obj/vgpu-frontd/$(D)/options.c.o: $(FOLDERS)
 $(eval $(call install,$(B)/bin/vgpu-frontd,$(SBINDIR),755))
 
 $(eval $(call generated,$(GEN)/xen-frontend/vgpu-frontd.service,$(D)/conf/vgpu-frontd.service.in $(FOLDERS),\
