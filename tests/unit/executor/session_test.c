@@ -57,6 +57,9 @@ static void *serve(void *arg)
 
 static int listen_fd = -1, stats_fd = -1;
 
+/* Seconds; of the next guest's executor. */
+static uint32_t adopt_timeout = 1;
+
 static int start(struct guest *g, const char *driver_error)
 {
 	int socks[2];
@@ -73,7 +76,7 @@ static int start(struct guest *g, const char *driver_error)
 		.stats_fd = stats_fd,
 		.account_fd = -1,
 		.listen_fd = listen_fd,
-		.adopt_timeout = 1,
+		.adopt_timeout = adopt_timeout,
 		.domid = 3,
 		.devid = 1,
 		.session = 17,
@@ -456,6 +459,16 @@ static int setup_adoptable(void **state)
 	return rc;
 }
 
+static int setup_patient(void **state)
+{
+	int rc;
+
+	adopt_timeout = 100;
+	rc = setup_adoptable(state);
+	adopt_timeout = 1;
+	return rc;
+}
+
 static int teardown_adoptable(void **state)
 {
 	int rc = teardown(state);
@@ -512,7 +525,6 @@ static void test_adopted(void **state)
 
 	assert_int_equal(open_well(g), 0);
 	assert_int_equal(share(g, &good_lane, &map), 0);
-	g->settings.adopt_timeout = 3; /* the lane looks once a second */
 	peer_leaves(g);
 	lane_runs(map); /* with nobody there */
 	assert_int_equal(peer_comes(g, VG_PROTOCOL_VERSION, &packet), 0);
@@ -632,8 +644,9 @@ static void test_ends_at_once(void **state)
 	close(g->session.control_fd);
 	ex_session_dispose(&g->session);
 	ex_host_funcs_dispose(&g->session.host_funcs);
+	adopt_timeout = 100;
 	assert_int_equal(start(g, NULL), 0);
-	g->settings.adopt_timeout = 100;
+	adopt_timeout = 1;
 	assert_int_equal(open_well(g), 0);
 	assert_int_equal(share(g, &good_lane, &map), 0);
 	shared = map;
@@ -687,6 +700,7 @@ static void test_not_adoptable(void **state)
 
 int main(void)
 {
+#define PATIENT(test)      cmocka_unit_test_setup_teardown(test, setup_patient, teardown_adoptable)
 #define ADOPTABLE(test)    cmocka_unit_test_setup_teardown(test, setup_adoptable, teardown_adoptable)
 #define WITH_SESSION(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -701,7 +715,7 @@ int main(void)
 		WITH_SESSION(test_bad_index),
 		WITH_SESSION(test_short_message),
 		WITH_SESSION(test_close),
-		ADOPTABLE(test_adopted),
+		PATIENT(test_adopted),
 		ADOPTABLE(test_adopted_again_and_again),
 		ADOPTABLE(test_close_with_unread_answer),
 		ADOPTABLE(test_nobody_comes),
