@@ -186,8 +186,8 @@ def destroyed():
     """xl destroy in the middle of a copy: no zombie, no node, no process; another guest goes on"""
     other.start()
     other.attach()
-    nodes = set(counts.xenstore())
     survivor, victim = other.background(), box.background()
+    nodes = set(counts.xenstore())      # attach is over before the frontend has written its own
     guest.destroy(box.name)
     fixture.until('its executor has ended',
                   lambda: len(service.pids('dom0', 'vgpu-executor')) == 1)
