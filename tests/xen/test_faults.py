@@ -71,15 +71,9 @@ def frontd_killed():
     check(status != 0, 'a program ran without vgpu-frontd')
     print(''.join(f'    without vgpu-frontd: {line}\n' for line in text.splitlines()[-3:]), end='')
     box.start_frontend()
-    fixture.until('the device is connected again', connected)
+    fixture.until('the device is connected again', box.connected)
     box.must_run()
     fixture.no_leak(base, box)
-
-
-def connected(name='faults'):
-    domid = client.check('dom0', ['xl', 'domid', name]).strip()
-    paths = (f'/local/domain/0/backend/vgpu/{domid}/0/state', f'/local/domain/{domid}/device/vgpu/0/state')
-    return all(client.output('dom0', ['xenstore-read', path])[1].strip() == '4' for path in paths)
 
 
 def goes_on(job):
@@ -106,7 +100,7 @@ def restarted_under_programs(number):
     goes_on(job)
     waiting = client.Background(box.name, ['/opt/programs/steady', '2'], 'user')
     service.start_backend()
-    fixture.until('the device is connected again', connected)
+    fixture.until('the device is connected again', box.connected)
     goes_on(job)
     check(set(executors) <= set(service.pids('dom0', 'vgpu-executor')), 'its executor is another')
     # It waits 15 seconds, in which an emulated xen-vgpud may not have started.
@@ -137,7 +131,7 @@ def vgpud_killed_again_and_again():
         client.output('dom0', ['rm', '-f', '/run/vgpu/xen-vgpud.sock'])
         service.start_backend()
         time.sleep(pause)
-    fixture.until('the device is connected again', connected)
+    fixture.until('the device is connected again', box.connected)
     goes_on(job)
     ends_well(job)
     box.must_run()
@@ -148,7 +142,7 @@ def vgpud_never_back():
     """xen-vgpud does not come back: the program gets an error after adopt-timeout, nothing is left"""
     fixture.kill('dom0', 'xen-vgpud', signal.SIGTERM)
     service.start_backend(['--adopt-timeout=5'])
-    fixture.until('the device is connected again', connected)
+    fixture.until('the device is connected again', box.connected)
     job = box.background()
     fixture.kill('dom0', 'xen-vgpud')
     check_equal('status of the program', job.wait(120), 3)
@@ -159,7 +153,7 @@ def vgpud_never_back():
     check_equal("the guest's mapped grants", counts.grants().get(int(domid), 0),
                 base['grants of the guest'] - 1)
     service.start_backend()
-    fixture.until('the device is connected again', connected)
+    fixture.until('the device is connected again', box.connected)
     box.must_run()
     fixture.no_leak(base, box)
 
@@ -177,7 +171,7 @@ def destroyed_while_away():
     fixture.until('its nodes have gone',
                   lambda: not [path for path in counts.xenstore() if gone in path])
     fixture.until('it is no zombie', lambda: sorted(counts.domains()) == ['Domain-0', box.name])
-    fixture.until('the device is connected again', connected)
+    fixture.until('the device is connected again', box.connected)
     box.must_run()
     fixture.no_leak(base, box)
 
@@ -223,7 +217,7 @@ def vgpud_stops():
     box.attach()
     fixture.kill('dom0', 'xen-vgpud', signal.SIGTERM)
     service.start_backend()
-    fixture.until('the device is connected again', connected)
+    fixture.until('the device is connected again', box.connected)
     box.must_run()
     box.destroy()
 
