@@ -31,6 +31,7 @@ struct be_daemon;
 struct be_device;
 struct be_tools;
 struct be_found;
+struct be_pulse;
 
 /* --- what has been, of a session that ended ------------------------------------------------- */
 
@@ -256,6 +257,7 @@ struct be_daemon {
 	bool end_sessions; /* while stopping: they are not left to the next xen-vgpud */
 	bool adopt_again;  /* an executor could not be asked yet */
 	struct be_tools *tools;
+	struct be_pulse *pulse;    /* NULL: xenstored is believed to answer */
 	struct be_record *history; /* ring of BE_HISTORY_MAX */
 	unsigned int history_next, history_count;
 	int64_t started;
@@ -275,6 +277,14 @@ void be_history_add(struct be_daemon *daemon, const struct be_session *session);
 void be_reload(struct be_daemon *daemon, const struct be_config *fresh);
 /* From now on, of everything that logs; of one domain, or of all with -1. False: it has no vGPU. */
 bool be_log_level_set(struct be_daemon *daemon, int64_t domid, enum vg_log_level level);
+
+/* Whether xenstored answers (pulse.c). open: 0 or a negative errno. */
+int be_pulse_open(struct be_daemon *daemon);
+void be_pulse_close(struct be_daemon *daemon);
+int be_pulse_fd(const struct be_pulse *pulse); /* readable: it has answered */
+void be_pulse_ask(struct be_pulse *pulse, uint64_t now);
+/* It has answered what was asked. */
+bool be_pulse_take(struct be_pulse *pulse);
 
 /* The vgpu command's socket (docs/control-socket.md). */
 int be_tools_open(struct be_daemon *daemon, char *why);

@@ -6,7 +6,7 @@
  * the control ring) and executors, which run guests' commands. Knows no CUDA.
  *
  * One thread runs a loop of turns around poll(2). libxenstore has a reader thread of its own, which
- * only queues watch events. Executors are children, one for each guest process. They outlive this
+ * only queues watch events, and pulse.c has one that asks xenstored whether it answers. Executors are children, one for each guest process. They outlive this
  * process for a while, killed or stopped (but not by SIGINT, which ends them): the next xen-vgpud
  * finds the devices in a state that the state machine heals, adopts the executors, and the guests'
  * frontends say which sessions they still have.
@@ -184,6 +184,11 @@ static int daemon_open(struct be_daemon *daemon, char *why)
 		snprintf(why, BE_CONFIG_WHY, "cannot watch xenstore: %s", strerror(errno));
 		return -EIO;
 	}
+	rc = be_pulse_open(daemon);
+	if (rc) {
+		snprintf(why, BE_CONFIG_WHY, "cannot ask xenstore: %s", strerror(-rc));
+		return rc;
+	}
 	rc = be_tools_open(daemon, why); /* from here on there is no other xen-vgpud */
 	if (!rc)
 		rc = be_adopt_open(daemon, why);
@@ -201,6 +206,7 @@ static void daemon_close(struct be_daemon *daemon)
 		be_device_free(daemon->devices);
 		daemon->devices = next;
 	}
+	be_pulse_close(daemon);
 	if (daemon->xs)
 		xs_close(daemon->xs);
 	if (daemon->signals >= 0)

@@ -1312,6 +1312,27 @@ static void test_other_guests_are_not_touched(void **state)
 	assert_int_equal(daemon_.executor_count, 1);
 }
 
+/* xenstored answers nothing: sessions come and go all the same, and devices when it is back. */
+static void test_xenstored_silent(void **state)
+{
+	(void)state;
+	connect_device();
+	assert_int_equal(be_pulse_open(&daemon_), 0);
+	fake_xs_silent(true);
+	daemon_.rescan = true;
+	open_session(1);
+	request(VG_CTL_CLOSE, 12, 1, NULL);
+	assert_answer(12, 0);
+	assert_true(daemon_.devices->dirty); /* it waits for its turn */
+	fake_xs_set(FE "/state", "5");
+	open_session(2);
+	assert_true(state_is("4"));
+	fake_xs_silent(false);
+	turn_until(state_is("5") || state_is("6"));
+	assert_int_equal(daemon_.executor_count, 0);
+	be_pulse_close(&daemon_);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -1336,6 +1357,7 @@ int main(int argc, char **argv)
 		T(test_stale_state),
 		T(test_stop_and_come_back),
 		T(test_session),
+		T(test_xenstored_silent),
 		T(test_refused_requests),
 		T(test_executor_killed),
 		T(test_executor_refuses),
