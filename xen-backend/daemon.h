@@ -260,6 +260,8 @@ struct be_daemon {
 	struct be_pulse *pulse;    /* NULL: xenstored is believed to answer */
 	struct be_record *history; /* ring of BE_HISTORY_MAX */
 	unsigned int history_next, history_count;
+	int history_fd;          /* owned; -1: there is no file */
+	uint64_t history_number; /* of the last record in it */
 	int64_t started;
 };
 
@@ -271,6 +273,9 @@ struct be_device *be_devices_get(struct be_daemon *daemon, uint32_t domid, uint3
 /* Takes all queued watch events and marks what they concern. */
 void be_devices_watch(struct be_daemon *daemon);
 
+/* What an earlier xen-vgpud has written down, and where we do. After be_adopt_open. */
+void be_history_open(struct be_daemon *daemon);
+void be_history_close(struct be_daemon *daemon);
 void be_history_add(struct be_daemon *daemon, const struct be_session *session);
 
 /* Takes over what may change at run time, and says in the log what that was and what waits. */
@@ -292,7 +297,6 @@ void be_tools_close(struct be_daemon *daemon);
 size_t be_tools_sources(struct be_daemon *daemon, struct pollfd *fds, size_t room);
 void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t count);
 
-uint64_t be_now_ms(void);
 /* Waits for something to happen, at most a second, and acts on it. */
 void be_turn(struct be_daemon *daemon);
 /* Nothing of any guest is mapped here, and no executor runs that nobody will look after. */

@@ -8,19 +8,12 @@
 
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "protocol/clock.h"
 
 #define SOURCES_MAX 12288
 #define TURN_MS     1000 /* at least one turn in this time: the watchdog's and a safety net */
-
-uint64_t be_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 enum source_kind {
 	SOURCE_STORE,
@@ -131,7 +124,7 @@ static void turn_wait(struct be_daemon *daemon)
 {
 	size_t count = sources_fill(daemon);
 	size_t tools = be_tools_sources(daemon, fds + count, SOURCES_MAX - count);
-	uint64_t now = be_now_ms();
+	uint64_t now = vg_clock_ms();
 	int n;
 
 	if (store_wanted(daemon))
@@ -185,7 +178,7 @@ static void bury(struct be_daemon *daemon)
 static void turn_act(struct be_daemon *daemon)
 {
 	bool store = be_pulse_take(daemon->pulse);
-	uint64_t now = be_now_ms();
+	uint64_t now = vg_clock_ms();
 
 	if (store && daemon->rescan)
 		be_devices_scan(daemon);
