@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kexec KERNEL INITRD: loads a kernel for kexec, with this kernel's own command line, and jumps into it
- * at once, as `kexec -l ... && kexec -e` does, without an orderly shutdown of anything.
+ * kexec KERNEL: loads a kernel, with this one's command line and no initramfs, and jumps into it at once,
+ * as `kexec --load` and `kexec --exec` do, without an orderly end of anything.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kexec.h>
 #include <linux/reboot.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,23 +21,24 @@ static int fail(const char *what)
 
 int main(int argc, char **argv)
 {
-	int kernel = argc == 3 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
-	int initrd = argc == 3 ? open(argv[2], O_RDONLY | O_CLOEXEC) : -1;
+	int kernel = argc == 2 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
 	int proc = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
 	char line[2048];
 	ssize_t length;
 
-	if (kernel < 0 || initrd < 0 || proc < 0)
-		return fail("usage: kexec KERNEL INITRD");
+	if (kernel < 0 || proc < 0)
+		return fail("usage: kexec KERNEL");
 	length = read(proc, line, sizeof(line) - 1);
 	if (length <= 0)
 		return fail("/proc/cmdline");
-	/* The kernel counts the end of the text, where /proc has a newline. */
+	/* The kernel wants the NUL counted; /proc has a newline in its place. */
 	line[length - 1] = '\0';
-	if (syscall(SYS_kexec_file_load, kernel, initrd, (unsigned long)length, line, 0ul))
+	if (syscall(SYS_kexec_file_load, kernel, -1, (unsigned long)length, line,
+		    (unsigned long)KEXEC_FILE_NO_INITRAMFS))
 		return fail("kexec_file_load");
 	puts("kexec: loaded");
 	fflush(stdout);
+	usleep(500000); /* for the word to get out by the console */
 	reboot(LINUX_REBOOT_CMD_KEXEC);
 	return fail("reboot");
 }

@@ -2,7 +2,9 @@
 """Guests with a vGPU for test scripts: all test programs in /opt/programs, services running."""
 
 import signal
+import sys
 import time
+from pathlib import Path
 
 from . import client, counts, guest, service, stage
 from .cases import Skip, check
@@ -16,6 +18,12 @@ def program_names():
     """All programs that a complete build has, and those of them that are not built here."""
     listed = (PROGRAMS / 'list').read_text().split()
     return listed, [name for name in listed if not (PROGRAMS / name).exists()]
+
+
+def kind():
+    """The kind of guest that this script tests: its name ends in _pvh, or it is PV. One script has a link
+    for each."""
+    return 'pvh' if Path(sys.argv[0]).stem.endswith('_pvh') else 'pv'
 
 
 def contents(programs):
@@ -46,9 +54,12 @@ class Guest:
         self.start_frontend()
         return self
 
-    def start_with(self, lines, keep=False):
-        """Boots it with more in its configuration, vgpu-frontd running from the beginning."""
+    def start_with(self, lines, keep=False, files=None):
+        """Boots it with more in its configuration, vgpu-frontd running from the beginning. files: more in
+        its file system, {path: file here}."""
         what = contents(self.programs)
+        for path, source in (files or {}).items():
+            what.add_program(source, path)
         what.add_file(SOURCES / 'rc-frontd', 'etc/rc')
         self.domid = guest.create(self.name, self.kind, self.memory, self.vcpus, what, lines,
                                   keep=keep)
@@ -94,6 +105,12 @@ class Guest:
         except XenTestError as error:
             raise XenTestError(f'{error}\n{logs(self)}') from error
         return job
+
+    def signal(self, name, number):
+        """Sends a signal that does not end them to all processes of that name in the guest."""
+        pids = service.pids(self.name, name)
+        check(pids, f'{self.name}: no {name}')
+        client.check(self.name, ['kill', f'-{int(number)}', *(str(pid) for pid in pids)])
 
     def kill(self, name, number=signal.SIGKILL):
         """Kills all processes of that name in the guest."""
