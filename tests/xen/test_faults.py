@@ -12,10 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from xentest import client, counts, fixture, guest, service         # noqa: E402
-from xentest.cases import check, check_equal, check_in, main        # noqa: E402
+from xentest.cases import check, check_equal, check_in, kind, main  # noqa: E402
 
-box = fixture.Guest('faults', fixture.kind())
-other = fixture.Guest('faults-other', fixture.kind())
+box = fixture.Guest('faults', kind())
+other = fixture.Guest('faults-other', kind())
 base = {}
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from xentest import client, counts, fixture, service                # noqa: E402
-from xentest.cases import check, check_equal, check_in, main        # noqa: E402
+from xentest.cases import check, check_equal, check_in, kind, main  # noqa: E402
 
-box = fixture.Guest('hotplug', fixture.kind())
+box = fixture.Guest('hotplug', kind())
 base = {}
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from xentest import fixture                                         # noqa: E402
+from xentest.cases import kind                                      # noqa: E402
 from xentest.lives import Lives                                     # noqa: E402
 
-Lives(fixture.kind()).run()
+Lives(kind()).run()

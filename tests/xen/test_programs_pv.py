@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from xentest import fixture, programs       # noqa: E402
+from xentest import programs            # noqa: E402
+from xentest.cases import kind          # noqa: E402
 
-programs.run(fixture.kind())
+programs.run(kind())

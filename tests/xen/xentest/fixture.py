@@ -2,9 +2,7 @@
 """Guests with a vGPU for test scripts: all test programs in /opt/programs, services running."""
 
 import signal
-import sys
 import time
-from pathlib import Path
 
 from . import client, counts, guest, service, stage
 from .cases import Skip, check
@@ -18,12 +16,6 @@ def program_names():
     """All programs that a complete build has, and those of them that are not built here."""
     listed = (PROGRAMS / 'list').read_text().split()
     return listed, [name for name in listed if not (PROGRAMS / name).exists()]
-
-
-def kind():
-    """The kind of guest that this script tests: its name ends in _pvh, or it is PV. One script has a link
-    for each."""
-    return 'pvh' if Path(sys.argv[0]).stem.endswith('_pvh') else 'pv'
 
 
 def contents(programs):

@@ -35,17 +35,26 @@ def logs():
     return tail(RUN / 'console.log') + tail(RUN / 'qemu.log', 5)
 
 
-def start():
-    """Boots unless a system runs already; returns whether it did."""
+def fits(cpus):
+    """Whether the system that runs has so many processors; None: any number."""
+    return cpus is None or 'XENHOST_CPUS' in os.environ or (RUN / 'cpus').read_text() == str(cpus)
+
+
+def start(cpus=None):
+    """Boots unless a system runs already, with so many processors if that is said; returns whether it did."""
     with lock():
         if client.running():
-            return False
+            if fits(cpus):
+                return False
+            halt()
         images.build()
         RUN.mkdir(parents=True, exist_ok=True)
         for path in RUN.iterdir():
             path.unlink()
+        env = {'XENHOST_CPUS': str(cpus or qemu.CPUS), **os.environ}
+        (RUN / 'cpus').write_text(env['XENHOST_CPUS'])
         with open(RUN / 'daemon.log', 'wb') as log:
-            daemon = subprocess.Popen([sys.executable, str(SOURCES / 'xenhost'), '--daemon'],
+            daemon = subprocess.Popen([sys.executable, str(SOURCES / 'xenhost'), '--daemon'], env=env,
                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                       start_new_session=True)
         (RUN / 'daemon.pid').write_text(f'{daemon.pid}\n')
@@ -68,16 +77,21 @@ def wait_ready(daemon):
         raise XenTestError(f'dom0 is up, but xl does not work: {error}\n{logs()}') from error
 
 
+def halt():
+    """As stop(), with the lock held."""
+    how = 'not running'
+    if client.running():
+        how = client.ask({'op': 'stop'})['how']
+    for name in ('daemon', 'qemu'):
+        if end_process(RUN / f'{name}.pid', 10):
+            how += f'; {name} had to be killed'
+    return how
+
+
 def stop():
     """Shuts down; says how it went. Kills by pid what does not end."""
     with lock():
-        how = 'not running'
-        if client.running():
-            how = client.ask({'op': 'stop'})['how']
-        for name in ('daemon', 'qemu'):
-            if end_process(RUN / f'{name}.pid', 10):
-                how += f'; {name} had to be killed'
-        return how
+        return halt()
 
 
 def process_is(pid, words):
