@@ -118,21 +118,21 @@ static int session_account(struct be_session *s)
 	return s->device->account_fd;
 }
 
-void be_session_introduce(struct be_session *s, uint32_t pid, uint32_t uid, const char *comm)
+void be_session_introduce(struct be_session *session, uint32_t pid, uint32_t uid, const char *comm)
 {
-	s->guest_pid = pid;
-	s->guest_uid = uid;
-	snprintf(s->comm, sizeof(s->comm), "%.*s", VG_COMM_MAX - 1, comm);
-	vg_log_clean(s->comm);
-	s->who.pid = pid;
+	session->guest_pid = pid;
+	session->guest_uid = uid;
+	snprintf(session->comm, sizeof(session->comm), "%.*s", VG_COMM_MAX - 1, comm);
+	vg_log_clean(session->comm);
+	session->who.pid = pid;
 }
 
-void be_session_add(struct be_session *s)
+void be_session_add(struct be_session *session)
 {
-	struct be_device *device = s->device;
+	struct be_device *device = session->device;
 
-	s->next = device->sessions;
-	device->sessions = s;
+	session->next = device->sessions;
+	device->sessions = session;
 	device->session_count++;
 	device->daemon->executor_count++;
 }
