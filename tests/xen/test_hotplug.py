@@ -92,12 +92,12 @@ def frontd_frozen():
     """detach in the middle of a copy while vgpu-frontd does not answer: quick all the same"""
     box.attach()
     job = box.background()
-    box.signal('vgpu-frontd', signal.SIGSTOP)
+    box.send('vgpu-frontd', signal.SIGSTOP)
     began = time.monotonic()
     box.detach()
     print(f'    detached within {time.monotonic() - began:.1f} s')
     told_of_loss(job)
-    box.signal('vgpu-frontd', signal.SIGCONT)
+    box.send('vgpu-frontd', signal.SIGCONT)
     fixture.no_leak(base, box)
 
 

@@ -98,7 +98,7 @@ class Guest:
             raise XenTestError(f'{error}\n{logs(self)}') from error
         return job
 
-    def signal(self, name, number):
+    def send(self, name, number):
         """Sends a signal that does not end them to all processes of that name in the guest."""
         pids = service.pids(self.name, name)
         check(pids, f'{self.name}: no {name}')
