@@ -122,15 +122,19 @@ static enum be_xenbus read_state(struct be_device *device, const char *dir)
 	return (enum be_xenbus)state;
 }
 
-/* A driver domain may not look at the guest's home. */
+/*
+ * A driver domain may not ask for domains, nor look at their homes. What it may read is the frontend's
+ * directory, which goes with the domain (or, to its own harm, by the guest's own hand).
+ */
 static bool domain_exists(struct be_device *device)
 {
+	struct xs_handle *xs = device->daemon->xs;
 	char path[32];
 
-	if (!xs_is_domain_introduced(device->daemon->xs, device->domid))
-		return false;
+	if (device->daemon->domid)
+		return vg_store_exists(xs, XBT_NULL, device->fe_dir);
 	snprintf(path, sizeof(path), "/local/domain/%u", device->domid);
-	return device->daemon->domid || vg_store_exists(device->daemon->xs, XBT_NULL, path);
+	return xs_is_domain_introduced(xs, device->domid) && vg_store_exists(xs, XBT_NULL, path);
 }
 
 static void device_view(struct be_device *device, struct be_view *view)

@@ -273,6 +273,10 @@ int xs_fileno(struct xs_handle *h)
 bool xs_is_domain_introduced(struct xs_handle *h, unsigned int domid)
 {
 	(void)h;
+	if (strcmp(home_path, "/local/domain/0/") != 0) {
+		errno = EACCES;
+		return false;
+	}
 	return domid < DOMAINS && alive[domid];
 }
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 void fake_xs_reset(void);
-/* Where paths without a slash in front begin, ending in one; dom0's at first. Others may not watch @... */
+/* Where paths without a slash in front begin, ending in one; dom0's at first. Others may not watch @... nor ask for domains. */
 void fake_xs_home(const char *path);
 /* NULL when there is no such node; valid until the next change. */
 const char *fake_xs_get(const char *path);
