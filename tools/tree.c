@@ -47,18 +47,23 @@ static int tree_make(struct tree_job *job, xs_transaction_t t, const char *dir,
 }
 
 /*
- * A driver domain's directory of one guest, which it cleans up itself. Who first gets a device there
- * makes it; dom0's are made with what is in them.
+ * A driver domain's directories of all and of one guest's devices, which it cleans up itself. dom0's are
+ * made with what is in them.
  */
-static int tree_make_parent(struct tree_job *job, xs_transaction_t t)
+static int tree_make_parents(struct tree_job *job, xs_transaction_t t)
 {
+	static const enum vg_schema_level levels[] = {VG_LEVEL_ALL, VG_LEVEL_DOMAIN};
 	struct xs_permissions perms = {job->id.backend, XS_PERM_NONE};
-	char dir[VG_SCHEMA_PATH];
+	int rc = 0;
 
-	vg_schema_path(dir, VG_TREE_BACKEND, VG_LEVEL_DOMAIN, &job->id);
-	if (!job->id.backend || vg_store_exists(job->xs, t, dir))
-		return 0;
-	return tree_make(job, t, dir, &perms, 1);
+	for (size_t i = 0; job->id.backend && i < sizeof(levels) / sizeof(levels[0]) && !rc; i++) {
+		char dir[VG_SCHEMA_PATH];
+
+		vg_schema_path(dir, VG_TREE_BACKEND, levels[i], &job->id);
+		if (!vg_store_exists(job->xs, t, dir))
+			rc = tree_make(job, t, dir, &perms, 1);
+	}
+	return rc;
 }
 
 /* A directory with its permissions: whoever comes first owns it. */
@@ -80,7 +85,7 @@ static int tree_mkdir(struct tree_job *job, xs_transaction_t t, enum vg_schema_t
 			perms[count++] = (struct xs_permissions){reader, XS_PERM_READ};
 	}
 	if (id == VG_TREE_BACKEND)
-		rc = tree_make_parent(job, t);
+		rc = tree_make_parents(job, t);
 	/* What an earlier device of this number has left goes first. */
 	if (!rc)
 		rc = vg_store_remove(job->xs, t, dir, NULL);

@@ -227,6 +227,7 @@ static void test_driver_domain(void **state)
 	assert_schema_of(VG_TREE_BACKEND, 0, 5);
 	assert_schema_of(VG_TREE_FRONTEND, 0, 5);
 	assert_schema_of(VG_TREE_LIBXL, 0, 5);
+	assert_string_equal(fake_xs_perms("/local/domain/5/backend/vgpu"), "n5");
 	assert_string_equal(fake_xs_perms("/local/domain/5/backend/vgpu/3"), "n5");
 	assert_string_equal(fake_xs_perms("/local/domain/5/backend/vgpu/3/0"), "n5,r3");
 	assert_string_equal(fake_xs_perms("/local/domain/3/device/vgpu/0"), "n3,r5");
