@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two halves of a session's life share: session.c, which starts and ends executors, and
- * resume.c, which takes over those of an earlier xen-vgpud.
+ * What the parts of a session's life share: session.c starts executors and carries requests, resume.c
+ * takes over those of an earlier xen-vgpud, ending.c ends them.
  */
 #ifndef BE_SESSION_H
 #define BE_SESSION_H
