@@ -204,6 +204,7 @@ CUresult fe_cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTa
 		[VG_EXPORT_LOG] = log_table,
 		[VG_EXPORT_CONTEXT] = context_table,
 		[VG_EXPORT_MODULE] = module_table,
+		[VG_EXPORT_BLAS] = vg_export_blas,
 	};
 
 	CUresult result = vg_export_get(tables, ppExportTable, pExportTableId);
