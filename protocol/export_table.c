@@ -63,9 +63,9 @@ const void *const vg_export_checks[15] = {
 /* --- what cuBLASLt asks ------------------------------------------------------------------------- */
 
 /* It calls [4] without a look at whether there is such a table, and goes on where that is refused. */
-const void *const vg_export_blas[64] = {
-	[0] = VG_EXPORT_SIZE(64),
-	[1 ... 63] = VG_EXPORT_REFUSED,
+const void *const vg_export_blas[17] = {
+	[0] = VG_EXPORT_SIZE(17),
+	[1 ... 16] = VG_EXPORT_REFUSED,
 };
 
 /* --- the tables by their UUIDs ------------------------------------------------------------------ */
