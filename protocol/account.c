@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "protocol/clock.h"
 #include "protocol/wire.h"
 
 #define YIELDS   20      /* the lock is held for the time of a loop over the slots */
@@ -79,14 +80,6 @@ uint64_t vg_account_total(const struct vg_account *account)
 	return sum_without(account, VG_ACCOUNT_SLOTS);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Asked for again and again: waiting in the kernel (F_SETLKW) could not be ended by a time. */
 static int account_lock(int fd)
 {
@@ -102,8 +95,8 @@ static int account_lock(int fd)
 			continue;
 		}
 		if (!until)
-			until = now_ms() + VG_ACCOUNT_WAIT_MS;
-		else if (now_ms() > until)
+			until = vg_clock_ms() + VG_ACCOUNT_WAIT_MS;
+		else if (vg_clock_ms() > until)
 			return -ETIMEDOUT;
 		nanosleep(&pause, NULL);
 	}

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/clock.h"
 #include "xenstore-schema/store.h"
 
 #define STEPS_MAX      8    /* of the state machine in one turn; then it has to wait for the next */
@@ -291,7 +292,7 @@ static int device_try_connect(struct be_device *device, char *why)
 static void device_connect(struct be_device *device)
 {
 	char why[VG_SCHEMA_WHY];
-	uint64_t now = be_now_ms();
+	uint64_t now = vg_clock_ms();
 	int rc = device_try_connect(device, why);
 
 	if (rc) {
@@ -410,7 +411,7 @@ static void device_remove(struct be_device *device, const struct be_view *view)
 /* true: look again at once. */
 static bool device_step(struct be_device *device, enum be_action action, const struct be_view *view)
 {
-	bool early = device->retry_at > be_now_ms();
+	bool early = device->retry_at > vg_clock_ms();
 
 	switch (action) {
 	case BE_PUBLISH:

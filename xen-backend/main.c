@@ -6,10 +6,10 @@
  * the control ring) and executors, which run guests' commands. Knows no CUDA.
  *
  * One thread runs a loop of turns around poll(2). libxenstore has a reader thread of its own, which
- * only queues watch events. Executors are children, one for each guest process. They outlive this
- * process for a while, killed or stopped (but not by SIGINT, which ends them): the next xen-vgpud
- * finds the devices in a state that the state machine heals, adopts the executors, and the guests'
- * frontends say which sessions they still have.
+ * only queues watch events, and pulse.c has one that asks xenstored whether it answers. Executors are
+ * children, one for each guest process. They outlive this process for a while, killed or stopped (but
+ * not by SIGINT, which ends them): the next xen-vgpud finds the devices in a state that the state
+ * machine heals, adopts the executors, and the guests' frontends say which sessions they still have.
  */
 #include "xen-backend/daemon.h"
 
@@ -25,6 +25,8 @@
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
+
+#include "protocol/clock.h"
 
 #ifndef VG_LIBEXECDIR
 #define VG_LIBEXECDIR "/usr/local/libexec/vgpu"
@@ -58,12 +60,10 @@ static uint64_t watchdog_ms(void)
 
 static void notify_reloading(void)
 {
-	struct timespec now;
 	char text[64];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
-		 (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+		 (unsigned long long)vg_clock_ns() / 1000);
 	notify(text);
 }
 
@@ -123,16 +123,16 @@ static void daemon_loop(struct be_daemon *daemon)
 
 	notify("READY=1");
 	for (;;) {
-		if (be_now_ms() >= scan_at) {
+		if (vg_clock_ms() >= scan_at) {
 			daemon->rescan = true;
 			if (daemon->adopt_again)
 				be_adopt_scan(daemon);
-			scan_at = be_now_ms() + SCAN_MS;
+			scan_at = vg_clock_ms() + SCAN_MS;
 		}
 		be_turn(daemon);
-		if (alive_ms && be_now_ms() >= alive_at) {
+		if (alive_ms && vg_clock_ms() >= alive_at) {
 			notify("WATCHDOG=1");
-			alive_at = be_now_ms() + alive_ms;
+			alive_at = vg_clock_ms() + alive_ms;
 		}
 		if (daemon->reload)
 			daemon_reload(daemon);
@@ -141,9 +141,9 @@ static void daemon_loop(struct be_daemon *daemon)
 		if (!stop_by) {
 			notify("STOPPING=1");
 			vg_info(&daemon->who, "event=stopping");
-			stop_by = be_now_ms() + STOP_MS;
+			stop_by = vg_clock_ms() + STOP_MS;
 		}
-		if (be_all_released(daemon) || be_now_ms() >= stop_by)
+		if (be_all_released(daemon) || vg_clock_ms() >= stop_by)
 			return;
 	}
 }
@@ -180,12 +180,19 @@ static int daemon_open(struct be_daemon *daemon, char *why)
 		snprintf(why, BE_CONFIG_WHY, "cannot watch xenstore: %s", strerror(errno));
 		return -EIO;
 	}
+	rc = be_pulse_open(daemon);
+	if (rc) {
+		snprintf(why, BE_CONFIG_WHY, "cannot ask xenstore: %s", strerror(-rc));
+		return rc;
+	}
 	rc = be_tools_open(daemon, why); /* from here on there is no other xen-vgpud */
 	if (!rc)
 		rc = be_adopt_open(daemon, why);
-	if (!rc)
-		be_adopt_scan(daemon);
-	return rc;
+	if (rc)
+		return rc;
+	be_history_open(daemon);
+	be_adopt_scan(daemon);
+	return 0;
 }
 
 static void daemon_close(struct be_daemon *daemon)
@@ -197,16 +204,19 @@ static void daemon_close(struct be_daemon *daemon)
 		be_device_free(daemon->devices);
 		daemon->devices = next;
 	}
+	be_pulse_close(daemon);
 	if (daemon->xs)
 		xs_close(daemon->xs);
 	if (daemon->signals >= 0)
 		close(daemon->signals);
+	be_history_close(daemon);
 	free(daemon->history);
 }
 
 int main(int argc, char **argv)
 {
-	struct be_daemon daemon = {.who = VG_LOG_WHO_NONE, .rescan = true, .signals = -1};
+	struct be_daemon daemon = {
+		.who = VG_LOG_WHO_NONE, .rescan = true, .signals = -1, .history_fd = -1};
 	char why[BE_CONFIG_WHY] = "out of memory";
 	int rc = be_config_load(&daemon.config, argc, argv, why);
 

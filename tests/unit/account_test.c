@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "protocol/account.h"
+#include "protocol/clock.h"
 
 #define LIMIT     1000u
 #define PROCESSES 12u
@@ -63,14 +64,6 @@ static uint64_t total_now(void)
 	total = vg_account_total(account);
 	lock_page(F_UNLCK);
 	return total;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* Reserves and gives back until it is killed; two answers are right, any other is its end. */
@@ -226,9 +219,9 @@ static void test_lock_holders(void **state)
 			pause();
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
-	begin = now_ms();
+	begin = vg_clock_ms();
 	assert_int_equal(vg_account_raise(account, fd, 0, 1, LIMIT), -ETIMEDOUT);
-	took = now_ms() - begin;
+	took = vg_clock_ms() - begin;
 	assert_in_range(took, VG_ACCOUNT_WAIT_MS, VG_ACCOUNT_WAIT_MS * 10);
 	assert_int_equal(vg_account_total(account), 0);
 	kill(pid, SIGKILL);

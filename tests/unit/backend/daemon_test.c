@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "protocol/clock.h"
 #include "tests/unit/backend/fake_executor.h"
 #include "tests/unit/backend/fake_link.h"
 #include "tests/unit/backend/fake_xs.h"
@@ -64,12 +65,12 @@ static bool state_is(const char *state)
 }
 
 /* Turns until `condition`, at most WAIT_MS. */
-#define turn_until(condition)                                \
-	do {                                                 \
-		uint64_t until_ = be_now_ms() + WAIT_MS;     \
-		while (!(condition) && be_now_ms() < until_) \
-			be_turn(&daemon_);                   \
-		assert_true(condition);                      \
+#define turn_until(condition)                                  \
+	do {                                                   \
+		uint64_t until_ = vg_clock_ms() + WAIT_MS;     \
+		while (!(condition) && vg_clock_ms() < until_) \
+			be_turn(&daemon_);                     \
+		assert_true(condition);                        \
 	} while (0)
 
 static void turns(int count)
@@ -197,6 +198,7 @@ static int setup_in(const char *home)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	daemon_.signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	daemon_.history = calloc(BE_HISTORY_MAX, sizeof(*daemon_.history));
+	daemon_.history_fd = -1;
 	daemon_.xs = xs_open(0);
 	fake_xs_set("/local/domain/0/domid", "0");
 	fake_xs_set(DRIVER "/domid", "5");
@@ -207,7 +209,10 @@ static int setup_in(const char *home)
 	fake_xs_set("/wake", "");
 	fake_xs_domain(3, true);
 	nodes_before = fake_xs_nodes();
-	return be_tools_open(&daemon_, why) || be_adopt_open(&daemon_, why) ? -1 : 0;
+	if (be_tools_open(&daemon_, why) || be_adopt_open(&daemon_, why))
+		return -1;
+	be_history_open(&daemon_);
+	return 0;
 }
 
 static int setup(void **state)
@@ -225,12 +230,17 @@ static int setup_driver(void **state)
 /* Whatever the test did: when the daemon stops, nothing is held. */
 static int teardown(void **state)
 {
+	char path[128];
+
 	(void)state;
+	be_history_close(&daemon_);
 	daemon_.stopping = daemon_.end_sessions = true;
 	turn_until(be_all_released(&daemon_));
 	assert_int_equal(fake_link_mapped(), 0);
 	assert_int_equal(fake_link_bound(), 0);
 	assert_int_equal(daemon_.executor_count, 0);
+	snprintf(path, sizeof(path), "%s/.ended", daemon_.config.session_dir);
+	unlink(path);
 	/* No socket of an executor is left, and no executor. */
 	assert_int_equal(rmdir(daemon_.config.session_dir), 0);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
@@ -749,6 +759,10 @@ static void daemon_dies(void)
 		daemon_.devices = next;
 	}
 	daemon_.device_count = daemon_.executor_count = 0;
+	be_history_close(&daemon_);
+	daemon_.history_next = daemon_.history_count = 0;
+	daemon_.history_number = 0;
+	memset(daemon_.history, 0, BE_HISTORY_MAX * sizeof(*daemon_.history));
 	memset(daemon_.history, 0, BE_HISTORY_MAX * sizeof(*daemon_.history));
 	daemon_.history_next = daemon_.history_count = 0;
 	daemon_.stopping = daemon_.end_sessions = false;
@@ -765,6 +779,7 @@ static void daemon_starts(void)
 			utimensat(dirfd(dir), entry->d_name, old, AT_SYMLINK_NOFOLLOW);
 	closedir(dir);
 	daemon_.rescan = true;
+	be_history_open(&daemon_);
 	be_adopt_scan(&daemon_);
 }
 
@@ -1100,8 +1115,77 @@ static void test_adopted_executor_dies(void **state)
 	request(VG_CTL_RESUME, 1, 1, NULL);
 	assert_answer(1, 0);
 	kill(session_of(1)->pid, SIGKILL);
-	assert_gone(1, "executor");
+	assert_gone(1, "executor was killed or crashed");
 	assert_int_equal(daemon_.executor_count, 0);
+}
+
+/* What its exit status was, it has left in its counters. */
+static void test_adopted_executor_exits(void **state)
+{
+	(void)state;
+	setenv("VGPU_FAKE", "leaves", 1);
+	connect_device();
+	open_session(1);
+	open_session(2);
+	daemon_dies();
+	daemon_starts();
+	frontend_reconnects();
+	request(VG_CTL_RESUME, 1, 1, NULL);
+	assert_answer(1, 0);
+	request(VG_CTL_RESUME, 2, 2, NULL);
+	assert_answer(2, 0);
+	request_share(3, 1, VG_SHARE_REGION, 10, 0);
+	assert_answer(3, -EIO);
+	assert_gone(1, "executor exited with status 5");
+	assert_closes(2);
+	assert_int_equal(last_record()->status, 0);
+	assert_string_equal(last_record()->reason, "closed by the program");
+}
+
+/* Of sessions that ended, the next daemon knows too; a file that is not as it was written is not believed. */
+static void test_history_stays(void **state)
+{
+	char path[128];
+	struct stat st;
+	int fd;
+
+	(void)state;
+	connect_device();
+	for (uint32_t i = 1; i <= BE_HISTORY_MAX + 3; i++) {
+		open_session(1);
+		assert_closes(1);
+		daemon_.history[(daemon_.history_next + BE_HISTORY_MAX - 1) % BE_HISTORY_MAX]
+			.guest_pid = i; /* in memory only */
+	}
+	daemon_dies();
+	daemon_starts();
+	assert_int_equal(daemon_.history_count, BE_HISTORY_MAX);
+	assert_int_equal(last_record()->guest_pid, 77);
+	assert_int_equal(last_record()->domid, 3);
+	assert_string_equal(last_record()->reason, "closed by the program");
+	assert_int_equal(last_record()->stats.commands, 2);
+	/* Three bytes of one record change, and another was not written to its end. */
+	snprintf(path, sizeof(path), "%s/.ended", daemon_.config.session_dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0 && !fstat(fd, &st));
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(pwrite(fd, "???", 3, st.st_size / 2), 3);
+	assert_int_equal(ftruncate(fd, st.st_size - 7), 0);
+	daemon_dies();
+	daemon_starts();
+	assert_int_equal(daemon_.history_count, BE_HISTORY_MAX - 2);
+	/* Another release's. */
+	assert_int_equal(pwrite(fd, "?", 1, 4), 1);
+	daemon_dies();
+	daemon_starts();
+	assert_int_equal(daemon_.history_count, 0);
+	frontend_reconnects();
+	open_session(1);
+	assert_closes(1);
+	daemon_dies();
+	daemon_starts();
+	assert_int_equal(daemon_.history_count, 1);
+	close(fd);
 }
 
 /* It died before the executor had answered OPEN: the frontend asks for another. */
@@ -1367,6 +1451,27 @@ static void test_other_guests_are_not_touched(void **state)
 	assert_int_equal(daemon_.executor_count, 1);
 }
 
+/* xenstored answers nothing: sessions come and go all the same, and devices when it is back. */
+static void test_xenstored_silent(void **state)
+{
+	(void)state;
+	connect_device();
+	assert_int_equal(be_pulse_open(&daemon_), 0);
+	fake_xs_silent(true);
+	daemon_.rescan = true;
+	open_session(1);
+	request(VG_CTL_CLOSE, 12, 1, NULL);
+	assert_answer(12, 0);
+	assert_true(daemon_.devices->dirty); /* it waits for its turn */
+	fake_xs_set(FE "/state", "5");
+	open_session(2);
+	assert_true(state_is("4"));
+	fake_xs_silent(false);
+	turn_until(state_is("5") || state_is("6"));
+	assert_int_equal(daemon_.executor_count, 0);
+	be_pulse_close(&daemon_);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -1392,6 +1497,7 @@ int main(int argc, char **argv)
 		T(test_stale_state),
 		T(test_stop_and_come_back),
 		T(test_session),
+		T(test_xenstored_silent),
 		T(test_refused_requests),
 		T(test_executor_killed),
 		T(test_executor_refuses),
@@ -1416,6 +1522,8 @@ int main(int argc, char **argv)
 		T(test_settings_changed_meanwhile),
 		T(test_executor_died_meanwhile),
 		T(test_adopted_executor_dies),
+		T(test_adopted_executor_exits),
+		T(test_history_stays),
 		T(test_killed_while_opening),
 		T(test_hostile_executors),
 		T(test_strange_files),

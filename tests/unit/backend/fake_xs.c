@@ -5,6 +5,7 @@
 #include "tests/unit/backend/fake_xs.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,10 @@ struct xs_handle {
 };
 
 static struct xs_handle handle = {-1};
+static int users; /* who have it open */
+static pthread_mutex_t silent_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t silent_over = PTHREAD_COND_INITIALIZER;
+static bool is_silent;
 static struct node nodes[NODES_MAX], saved[NODES_MAX];
 static struct watch watches[WATCH_MAX];
 static struct event events[EVENTS_MAX];
@@ -242,6 +247,14 @@ int fake_xs_opens(void)
 	return opens;
 }
 
+void fake_xs_silent(bool silent)
+{
+	pthread_mutex_lock(&silent_lock);
+	is_silent = silent;
+	pthread_cond_broadcast(&silent_over);
+	pthread_mutex_unlock(&silent_lock);
+}
+
 /* xs_transaction_end has a parameter named abort. */
 static void fail(void)
 {
@@ -254,6 +267,7 @@ struct xs_handle *xs_open(unsigned long flags)
 {
 	(void)flags;
 	opens++;
+	users++;
 	if (handle.eventfd < 0)
 		handle.eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	return &handle;
@@ -261,6 +275,8 @@ struct xs_handle *xs_open(unsigned long flags)
 
 void xs_close(struct xs_handle *xsh)
 {
+	if (--users)
+		return;
 	close(xsh->eventfd);
 	xsh->eventfd = -1;
 }
@@ -268,6 +284,19 @@ void xs_close(struct xs_handle *xsh)
 int xs_fileno(struct xs_handle *h)
 {
 	return h->eventfd;
+}
+
+char *xs_get_domain_path(struct xs_handle *h, unsigned int domid)
+{
+	char path[PATH_BYTES];
+
+	(void)h;
+	pthread_mutex_lock(&silent_lock);
+	while (is_silent)
+		pthread_cond_wait(&silent_over, &silent_lock);
+	pthread_mutex_unlock(&silent_lock);
+	snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	return strdup(path);
 }
 
 bool xs_is_domain_introduced(struct xs_handle *h, unsigned int domid)

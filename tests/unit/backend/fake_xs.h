@@ -29,4 +29,7 @@ void fake_xs_on_commit(void (*hook)(void));
 /* How often xs_open() was called since the reset. */
 int fake_xs_opens(void);
 
+/* While it is silent, xs_get_domain_path() waits; that alone may be called by another thread. */
+void fake_xs_silent(bool silent);
+
 #endif
