@@ -344,6 +344,34 @@ void ex_handle_drop(struct ex_call *call, enum vg_handle_type type, uint64_t han
 	handles_count(call->session);
 }
 
+/* --- numbers ------------------------------------------------------------------------------------ */
+
+static void *number_real(uint64_t number)
+{
+	return (void *)(uintptr_t)number;
+}
+
+CUresult ex_number_check(struct ex_call *call, enum vg_handle_type type, uint64_t number)
+{
+	return number && ex_handles_find(&call->session->handles, type, number_real(number))
+		       ? CUDA_SUCCESS
+		       : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult ex_number_put(struct ex_call *call, enum vg_handle_type type, uint64_t number,
+		       uint64_t parent)
+{
+	return !number || ex_handle_put(call, type, number_real(number), parent)
+		       ? CUDA_SUCCESS
+		       : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+void ex_number_drop(struct ex_call *call, enum vg_handle_type type, uint64_t number)
+{
+	ex_handle_drop(call, type,
+		       ex_handles_find(&call->session->handles, type, number_real(number)));
+}
+
 /* --- ranges ------------------------------------------------------------------------------------- */
 
 CUresult ex_range_check(struct ex_call *call, uint64_t address, uint64_t size)

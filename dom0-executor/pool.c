@@ -263,6 +263,8 @@ CUresult ex_cuMemFreeAsync(struct ex_call *call, CUdeviceptr dptr, CUstream hStr
 
 	if (!ex_driver.cuMemFreeAsync)
 		return CUDA_ERROR_NOT_SUPPORTED;
+	if (ex_memory_is_graphs(call, dptr))
+		return ex_driver.cuMemFreeAsync(dptr, hStream);
 	result = ex_memory_leave(call, dptr, &span);
 	if (result)
 		return result;

@@ -35,6 +35,7 @@ enum soft_kind {
 	SOFT_NODE,
 	SOFT_EXEC,
 	SOFT_USER_OBJECT,
+	SOFT_CONDITIONAL, /* of conditional nodes: a number */
 	SOFT_CAPTURE, /* never in the table */
 };
 

@@ -18,6 +18,7 @@ enum range_kind {
 	RANGE_MAPPED = 8,     /* cuMemMap */
 	RANGE_VARIABLE = 16,  /* a variable of a module */
 	RANGE_ARRAY = 32,     /* behind a CUarray */
+	RANGE_GRAPH = 64,     /* of a graph's allocation */
 };
 #define RANGE_ANY_HOST (RANGE_HOST | RANGE_REGISTERED)
 

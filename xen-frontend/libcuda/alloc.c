@@ -119,6 +119,20 @@ CUresult fe_cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthIn
 	return result;
 }
 
+void fe_memory_of_graph(CUdeviceptr address, uint64_t size)
+{
+	if (!fe_arena_claim(address, size))
+		vg_warn(&fe_who, "event=address-clash base=0x%llx", (unsigned long long)address);
+	range_remember(address, size, FE_RANGE_GRAPH);
+}
+
+static bool range_is_graphs(CUdeviceptr base)
+{
+	struct fe_range range;
+
+	return fe_range_find(base, &range) && range.base == base && range.kind == FE_RANGE_GRAPH;
+}
+
 CUresult fe_cuMemFree_v2(CUdeviceptr dptr)
 {
 	struct fe_range range;
@@ -126,6 +140,8 @@ CUresult fe_cuMemFree_v2(CUdeviceptr dptr)
 
 	if (!dptr)
 		return CUDA_SUCCESS;
+	if (range_is_graphs(dptr))
+		return rpc_cuMemFree_v2(dptr);
 	if (!range_take(dptr, FE_RANGE_DEVICE, &range))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = rpc_cuMemFree_v2(dptr);
@@ -195,6 +211,8 @@ CUresult fe_cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 	struct fe_range range;
 	CUresult result;
 
+	if (range_is_graphs(dptr))
+		return rpc_cuMemFreeAsync(dptr, hStream);
 	if (!range_take(dptr, FE_RANGE_DEVICE, &range))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = rpc_cuMemFreeAsync(dptr, hStream);

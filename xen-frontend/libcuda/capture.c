@@ -127,6 +127,11 @@ CUresult fe_cuStreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus *c
 	return CUDA_SUCCESS;
 }
 
+CUresult fe_cuStreamBeginCapture(CUstream hStream)
+{
+	return rpc_cuStreamBeginCapture_v2(hStream, CU_STREAM_CAPTURE_MODE_GLOBAL);
+}
+
 CUresult fe_cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus *captureStatus_out,
 				      cuuint64_t *id_out, CUgraph *graph_out,
 				      const CUgraphNode **dependencies_out,

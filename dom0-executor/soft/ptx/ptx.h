@@ -157,6 +157,8 @@ struct ptx_callbacks {
 	/* malloc and free in a kernel. NULL: a heap of the engine's own, limited by heap_bytes. */
 	void *(*alloc)(void *opaque, uint64_t bytes);
 	void (*release)(void *opaque, void *address);
+	/* cudaGraphSetConditional. False: no such handle, which is a fault. */
+	bool (*set_condition)(void *opaque, uint64_t handle, uint32_t value);
 };
 
 struct ptx_launch {

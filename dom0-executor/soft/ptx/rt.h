@@ -179,6 +179,7 @@ uint64_t ptx_rt_atom(uint64_t address, uint32_t op, uint32_t type, uint64_t valu
 
 /* rt_print.c */
 uint32_t ptx_rt_vprintf(struct ptx_thread *t, uint64_t format, uint64_t buffer);
+void ptx_rt_set_condition(struct ptx_thread *t, uint64_t handle, uint32_t value);
 /* heap.c */
 uint64_t ptx_rt_malloc(struct ptx_thread *t, uint64_t bytes);
 void ptx_rt_free(struct ptx_thread *t, uint64_t address);

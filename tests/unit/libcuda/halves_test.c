@@ -169,6 +169,12 @@ static struct {
 	bool special_edge;
 } capture;
 
+CUresult rpc_cuStreamBeginCapture_v2(CUstream hStream, CUstreamCaptureMode mode)
+{
+	(void)hStream;
+	return mode == CU_STREAM_CAPTURE_MODE_GLOBAL ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+}
+
 CUresult rpc_vgCaptureInfo(CUstream stream, unsigned int room, CUstreamCaptureStatus *status,
 			   cuuint64_t *id, CUgraph *graph, unsigned int *count, CUgraphNode *nodes,
 			   CUgraphEdgeData *edges)
