@@ -85,6 +85,7 @@ CUresult graph_alloc_work(struct soft_device *device, const CUDA_MEM_ALLOC_NODE_
 			  struct soft_work **work, CUdeviceptr *dptr);
 struct soft_work *graph_free_work(CUdeviceptr dptr);
 bool memory_is_graphs(CUdeviceptr dptr); /* it begins one */
+bool graph_memory_free(CUdeviceptr dptr); /* the same, and it is free from now on */
 
 /* Conditional nodes (conditional.c). */
 CUresult conditional_work(CUDA_CONDITIONAL_NODE_PARAMS *params, struct soft_work **work);

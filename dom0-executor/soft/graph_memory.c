@@ -16,6 +16,7 @@ struct alloc_work {
 	struct soft_work work;
 	struct soft_device *device;
 	CUDA_MEM_ALLOC_NODE_PARAMS params; /* accessDescs: owned */
+	atomic_bool live;                  /* it has run, and nothing has freed it since */
 };
 
 struct graph_free_work {
@@ -32,10 +33,37 @@ static void graph_count(struct soft_device *device, size_t size, bool more)
 	pthread_mutex_unlock(&device->lock);
 }
 
-static CUresult nothing_run(struct soft_work *work, struct soft_stream *stream)
+static CUresult alloc_run(struct soft_work *work, struct soft_stream *stream)
 {
-	(void)work;
+	struct alloc_work *alloc = (struct alloc_work *)work;
+
 	(void)stream;
+	if (!atomic_exchange(&alloc->live, true))
+		graph_count(alloc->device, alloc->params.bytesize, true);
+	return CUDA_SUCCESS;
+}
+
+static void alloc_free(struct alloc_work *alloc)
+{
+	if (atomic_exchange(&alloc->live, false))
+		graph_count(alloc->device, alloc->params.bytesize, false);
+}
+
+bool graph_memory_free(CUdeviceptr dptr)
+{
+	struct soft_range *range = range_pin(dptr);
+	bool is = range && range->kind == RANGE_GRAPH && range->base == dptr;
+
+	if (is)
+		alloc_free(range->graph_alloc);
+	range_unpin(range);
+	return is;
+}
+
+static CUresult free_run(struct soft_work *work, struct soft_stream *stream)
+{
+	(void)stream;
+	(void)graph_memory_free(((struct graph_free_work *)work)->dptr);
 	return CUDA_SUCCESS;
 }
 
@@ -43,22 +71,21 @@ static void alloc_destroy(struct soft_work *work)
 {
 	struct alloc_work *alloc = (struct alloc_work *)work;
 
-	if (alloc->params.dptr) {
+	alloc_free(alloc);
+	if (alloc->params.dptr)
 		memory_free(range_take(alloc->params.dptr, RANGE_GRAPH));
-		graph_count(alloc->device, alloc->params.bytesize, false);
-	}
 	free((void *)alloc->params.accessDescs);
 }
 
 static const struct soft_work_type alloc_type = {
 	.node = CU_GRAPH_NODE_TYPE_MEM_ALLOC,
-	.run = nothing_run,
+	.run = alloc_run,
 	.destroy = alloc_destroy,
 };
 
 static const struct soft_work_type graph_free_type = {
 	.node = CU_GRAPH_NODE_TYPE_MEM_FREE,
-	.run = nothing_run,
+	.run = free_run,
 };
 
 static bool access_is_valid(const CUDA_MEM_ALLOC_NODE_PARAMS *params)
@@ -92,8 +119,8 @@ static CUresult alloc_fill(struct alloc_work *alloc, const CUDA_MEM_ALLOC_NODE_P
 	}
 	result = memory_alloc(alloc->device, NULL, RANGE_GRAPH, params->bytesize, 0, &range);
 	if (result == CUDA_SUCCESS) {
+		range->graph_alloc = alloc;
 		alloc->params.dptr = range->base;
-		graph_count(alloc->device, params->bytesize, true);
 	}
 	return result;
 }

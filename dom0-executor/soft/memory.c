@@ -195,7 +195,7 @@ CUresult cuMemFree_v2(CUdeviceptr dptr)
 	if (result != CUDA_SUCCESS)
 		return result;
 	device_synchronize(ctx->device);
-	if (memory_is_graphs(dptr))
+	if (graph_memory_free(dptr))
 		return context_error(ctx); /* it is there while its graph is */
 	range = range_take(dptr, RANGE_DEVICE);
 	if (!range)

@@ -36,6 +36,7 @@ struct soft_range {
 	struct soft_pool *pool;         /* a reference; RANGE_DEVICE from a pool */
 	struct soft_physical *physical; /* a reference; RANGE_MAPPED */
 	size_t offset;                  /* in physical */
+	void *graph_alloc;              /* RANGE_GRAPH: whose it is (graph_memory.c) */
 	atomic_uint access;             /* CUmemAccess_flags; RANGE_MAPPED */
 	atomic_bool sync_memops;
 	atomic_uint pins;

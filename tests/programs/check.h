@@ -56,6 +56,9 @@ uint64_t random_next(uint64_t *state);
 size_t count_not_random(const void *buffer, size_t size, uint64_t seed);
 size_t count_not_value(const void *buffer, size_t size, unsigned char value);
 
+/* The driver's function of that name as programs of that CUDA version get it; exits without one. */
+void (*entry_of(const char *name, int version))(void);
+
 /* Monotonic seconds. */
 double seconds_now(void);
 

@@ -14,9 +14,6 @@
 
 #define CUDA_CB
 
-CUresult cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode *from, const CUgraphNode *to,
-				   const CUgraphEdgeData *edges, size_t count);
-
 /* What the names mean to a program compiled today: as in the cuda.h of CUDA 13. */
 #define cuCtxCreate                    cuCtxCreate_v4
 #define cuCtxDestroy                   cuCtxDestroy_v2
@@ -28,6 +25,9 @@ CUresult cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode *from, const
 #define cuGetProcAddress               cuGetProcAddress_v2
 #define cuGraphAddDependencies         cuGraphAddDependencies_v2
 #define cuGraphAddKernelNode           cuGraphAddKernelNode_v2
+#define cuGraphAddNode                 cuGraphAddNode_v2
+#define cuGraphKernelNodeGetParams     cuGraphKernelNodeGetParams_v2
+#define cuGraphKernelNodeSetParams     cuGraphKernelNodeSetParams_v2
 #define cuGraphExecKernelNodeSetParams cuGraphExecKernelNodeSetParams_v2
 #define cuGraphInstantiate             cuGraphInstantiateWithFlags
 #define cuArray3DCreate                cuArray3DCreate_v2

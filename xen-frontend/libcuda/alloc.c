@@ -8,6 +8,7 @@
 #include "xen-frontend/libcuda/memory.h"
 #include "xen-frontend/libcuda/session.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "protocol/bounds.h"
@@ -187,13 +188,41 @@ static CUresult async_free(CUdeviceptr dptr, void *arguments)
 	return rpc_cuMemFreeAsync(dptr, a->stream);
 }
 
+/* True from the process's first capture on: until then nothing need be asked about streams. */
+static atomic_bool captures;
+
+void fe_memory_capture_begins(void)
+{
+	atomic_store(&captures, true);
+}
+
+static bool is_captured(CUstream stream)
+{
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+
+	return atomic_load(&captures) && !rpc_cuStreamIsCapturing(stream, &status) &&
+	       status != CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
+static CUresult stream_alloc(struct async_arguments *a, CUdeviceptr *dptr)
+{
+	CUresult result;
+
+	if (!is_captured(a->stream))
+		return alloc_claimed(async_alloc, async_free, a, dptr, &a->bytes);
+	result = async_alloc(dptr, a);
+	if (!result)
+		fe_memory_of_graph(*dptr, a->bytes);
+	return result;
+}
+
 CUresult fe_cuMemAllocAsync(CUdeviceptr *dptr, size_t bytesize, CUstream hStream)
 {
 	struct async_arguments a = {bytesize, NULL, hStream};
 
 	if (!dptr || !bytesize)
 		return CUDA_ERROR_INVALID_VALUE;
-	return alloc_claimed(async_alloc, async_free, &a, dptr, &a.bytes);
+	return stream_alloc(&a, dptr);
 }
 
 CUresult fe_cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemoryPool pool,
@@ -203,7 +232,7 @@ CUresult fe_cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemory
 
 	if (!dptr || !bytesize || !pool)
 		return CUDA_ERROR_INVALID_VALUE;
-	return alloc_claimed(async_alloc, async_free, &a, dptr, &a.bytes);
+	return stream_alloc(&a, dptr);
 }
 
 CUresult fe_cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)

@@ -43,6 +43,9 @@ bool fe_range_known(uint64_t address, uint64_t size);
 /* Remembers what a graph's node has allocated (alloc.c). */
 void fe_memory_of_graph(CUdeviceptr address, uint64_t size);
 
+/* A capture begins: from now on an allocation on a stream may be a graph's. */
+void fe_memory_capture_begins(void);
+
 /* In a child after fork. One thread. */
 void fe_range_reset(void);
 

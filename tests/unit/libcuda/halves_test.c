@@ -17,6 +17,7 @@
 
 #include "tests/unit/libcuda/fake.h"
 #include "xen-frontend/libcuda/call.h"
+#include "xen-frontend/libcuda/memory.h"
 
 /* --- linker ---------------------------------------------------------------------------------- */
 
@@ -173,6 +174,20 @@ CUresult rpc_cuStreamBeginCapture_v2(CUstream hStream, CUstreamCaptureMode mode)
 {
 	(void)hStream;
 	return mode == CU_STREAM_CAPTURE_MODE_GLOBAL ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+}
+
+CUresult rpc_cuStreamBeginCaptureToGraph(CUstream hStream, CUgraph hGraph,
+					 const CUgraphNode *dependencies,
+					 const CUgraphEdgeData *dependencyData,
+					 size_t numDependencies, CUstreamCaptureMode mode)
+{
+	(void)hStream, (void)hGraph, (void)dependencies, (void)dependencyData;
+	(void)numDependencies, (void)mode;
+	return CUDA_ERROR_UNKNOWN;
+}
+
+void fe_memory_capture_begins(void)
+{
 }
 
 CUresult rpc_vgCaptureInfo(CUstream stream, unsigned int room, CUstreamCaptureStatus *status,
