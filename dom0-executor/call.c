@@ -247,6 +247,7 @@ static CUresult bad_handle(enum vg_handle_type type)
 	case VG_HANDLE_CUgraph:
 	case VG_HANDLE_CUgraphNode:
 	case VG_HANDLE_CUgraphExec:
+	case VG_HANDLE_CUuserObject:
 	case VG_HANDLE_CUmemoryPool:
 	case VG_HANDLE_CUmemGenericAllocationHandle: return CUDA_ERROR_INVALID_VALUE;
 	default: return CUDA_ERROR_INVALID_HANDLE;
@@ -292,6 +293,9 @@ static bool stands_alone(enum vg_handle_type type)
 	case VG_HANDLE_CUlibrary:
 	case VG_HANDLE_CUgraph:
 	case VG_HANDLE_CUgraphExec:
+	case VG_HANDLE_CUuserObject:
+	case VG_HANDLE_CUgreenCtx:
+	case VG_HANDLE_CUdevResourceDesc:
 	case VG_HANDLE_CUmemoryPool:
 	case VG_HANDLE_CUmemGenericAllocationHandle: return true;
 	default: return false;

@@ -175,37 +175,6 @@ static CUresult free_in(struct ex_call *call, const CUgraphNodeParams *from, str
 	return ex_range_check(call, from->free.dptr, 1);
 }
 
-CUresult ex_memops_read(struct ex_call *call, const CUstreamBatchMemOpParams *ops,
-			unsigned int count, CUstreamBatchMemOpParams **own)
-{
-	CUresult result = CUDA_SUCCESS;
-
-	*own = ex_scratch(call, count, sizeof(**own));
-	if (!*own)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	for (unsigned int i = 0; i < count && !result; i++) {
-		CUstreamBatchMemOpParams *op = &(*own)[i];
-
-		*op = ops[i];
-		switch ((int)op->operation) {
-		case CU_STREAM_MEM_OP_WAIT_VALUE_32:
-		case CU_STREAM_MEM_OP_WRITE_VALUE_32:
-			op->waitValue.alias = 0; /* of the waiting and the writing alike */
-			result = ex_range_check(call, op->waitValue.address, 4);
-			break;
-		case CU_STREAM_MEM_OP_WAIT_VALUE_64:
-		case CU_STREAM_MEM_OP_WRITE_VALUE_64:
-			op->waitValue.alias = 0;
-			result = ex_range_check(call, op->waitValue.address, 8);
-			break;
-		case CU_STREAM_MEM_OP_BARRIER:
-		case CU_STREAM_MEM_OP_FLUSH_REMOTE_WRITES: break;
-		default: result = CUDA_ERROR_INVALID_VALUE;
-		}
-	}
-	return result;
-}
-
 static CUresult batch_in(struct ex_call *call, const CUgraphNodeParams *from, struct ex_node *node)
 {
 	CUDA_BATCH_MEM_OP_NODE_PARAMS_v2 *batch = &node->params.memOp;

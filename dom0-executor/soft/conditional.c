@@ -52,7 +52,7 @@ void conditionals_retire(struct soft_conditional *first)
 
 		if (object_retire(first))
 			object_put(first); /* the table's */
-		object_put(first); /* the graph's */
+		object_put(first);         /* the graph's */
 		first = next;
 	}
 }

@@ -209,7 +209,7 @@ CUresult cuGraphExecKernelNodeSetParams_v2(CUgraphExec hGraphExec, CUgraphNode h
 {
 	ENTER_CONTEXT(ctx);
 	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_KERNEL,
-			node_kernel_work(ctx, nodeParams));
+				  node_kernel_work(ctx, nodeParams));
 }
 
 CUresult cuGraphExecKernelNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
@@ -228,7 +228,8 @@ CUresult cuGraphExecMemcpyNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNod
 {
 	ENTER_DRIVER();
 	(void)handle;
-	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMCPY, node_copy_work(copyParams));
+	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMCPY,
+				  node_copy_work(copyParams));
 }
 
 CUresult cuGraphExecMemsetNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
@@ -237,14 +238,16 @@ CUresult cuGraphExecMemsetNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNod
 {
 	ENTER_DRIVER();
 	(void)handle;
-	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMSET, node_fill_work(memsetParams));
+	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMSET,
+				  node_fill_work(memsetParams));
 }
 
 CUresult cuGraphExecHostNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
 				      const CUDA_HOST_NODE_PARAMS *nodeParams)
 {
 	ENTER_DRIVER();
-	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_HOST, node_host_work(nodeParams));
+	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_HOST,
+				  node_host_work(nodeParams));
 }
 
 static CUresult set_event(CUgraphExec hGraphExec, CUgraphNode hNode, CUgraphNodeType type,
@@ -324,7 +327,8 @@ CUresult cuGraphExecNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
 	if (nodeParams->type == CU_GRAPH_NODE_TYPE_GRAPH)
 		return cuGraphExecChildGraphNodeSetParams(hGraphExec, hNode,
 							  nodeParams->graph.graph);
-	return node_exec_set_work(hGraphExec, hNode, nodeParams->type, node_any_work(ctx, nodeParams));
+	return node_exec_set_work(hGraphExec, hNode, nodeParams->type,
+				  node_any_work(ctx, nodeParams));
 }
 
 CUresult cuGraphNodeSetEnabled(CUgraphExec hGraphExec, CUgraphNode hNode, unsigned int isEnabled)

@@ -19,7 +19,7 @@ struct soft_node {
 	struct soft_node *origin;  /* a reference: what it is a clone of, or NULL */
 	struct soft_node **before; /* what it depends on: nodes of the same graph */
 	size_t before_count;
-	size_t mark; /* scratch: its place in an order */
+	size_t mark;                        /* scratch: its place in an order */
 	CUlaunchAttributeValue *attributes; /* by id; owned; NULL: none was set */
 };
 
@@ -84,7 +84,7 @@ struct soft_work *order_work(const struct soft_order *order, struct soft_exec *e
 CUresult graph_alloc_work(struct soft_device *device, const CUDA_MEM_ALLOC_NODE_PARAMS *params,
 			  struct soft_work **work, CUdeviceptr *dptr);
 struct soft_work *graph_free_work(CUdeviceptr dptr);
-bool memory_is_graphs(CUdeviceptr dptr); /* it begins one */
+bool memory_is_graphs(CUdeviceptr dptr);  /* it begins one */
 bool graph_memory_free(CUdeviceptr dptr); /* the same, and it is free from now on */
 
 /* Conditional nodes (conditional.c). */

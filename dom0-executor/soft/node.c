@@ -314,8 +314,8 @@ static CUresult add_alloc(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgrap
 {
 	CUDA_MEM_ALLOC_NODE_PARAMS params = {alloc->poolProps, alloc->accessDescs,
 					     alloc->accessDescCount, alloc->bytesize, 0};
-	CUresult result = cuGraphAddMemAllocNode(phGraphNode, hGraph, dependencies, numDependencies,
-						 &params);
+	CUresult result =
+		cuGraphAddMemAllocNode(phGraphNode, hGraph, dependencies, numDependencies, &params);
 
 	alloc->dptr = params.dptr;
 	return result;

@@ -16,9 +16,9 @@ enum fe_range_kind {
 	FE_RANGE_DEVICE,   /* an allocation on the device */
 	FE_RANGE_RESERVED, /* reserved addresses: may be mapped */
 	FE_RANGE_GLOBAL,   /* a module's variable */
-	FE_RANGE_GRAPH,    /* an allocation of a graph's: stays when it is freed, comes back when launched */
-	FE_RANGE_PINNED,   /* a region shared with the executor, same address on both sides */
-	FE_RANGE_SHADOW,   /* "pinned" memory that could not be shared: ordinary memory, staged */
+	FE_RANGE_GRAPH, /* an allocation of a graph's: stays when it is freed, comes back when launched */
+	FE_RANGE_PINNED, /* a region shared with the executor, same address on both sides */
+	FE_RANGE_SHADOW, /* "pinned" memory that could not be shared: ordinary memory, staged */
 };
 
 struct fe_range {
