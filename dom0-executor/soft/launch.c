@@ -6,6 +6,7 @@
 #include "dom0-executor/soft/event.h"
 #include "dom0-executor/soft/graph.h"
 #include "dom0-executor/soft/launch.h"
+#include "dom0-executor/soft/sample.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -88,7 +89,9 @@ static CUresult launch_run(struct soft_work *work, struct soft_stream *stream)
 		.grid_id = launch->id,
 		.callbacks = {.write = print,
 			      .write_assert = print_assert,
-			      .set_condition = set_condition},
+			      .set_condition = set_condition,
+			      .fetch = sample_fetch,
+			      .surface = sample_surface},
 	};
 	int rc = ptx_launch(launch->function->kernel, &run, &fault);
 

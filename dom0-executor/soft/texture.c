@@ -114,7 +114,12 @@ CUresult cuTexObjectCreate(CUtexObject *pTexObject, const CUDA_RESOURCE_DESC *pR
 	ENTER_CONTEXT(ctx);
 	if (!pTexObject || !pResDesc || !pTexDesc || !texture_is_valid(pTexDesc))
 		return CUDA_ERROR_INVALID_VALUE;
-	/* A view is of arrays. */
+	if (pTexDesc->flags & CU_TRSF_SRGB)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	/* A view is of arrays; here it may not make anything else of them. */
+	if (pResViewDesc &&
+	    (pResViewDesc->format || pResViewDesc->firstMipmapLevel || pResViewDesc->firstLayer))
+		return CUDA_ERROR_NOT_SUPPORTED;
 	if (pResViewDesc && pResDesc->resType != CU_RESOURCE_TYPE_ARRAY &&
 	    pResDesc->resType != CU_RESOURCE_TYPE_MIPMAPPED_ARRAY)
 		return CUDA_ERROR_INVALID_VALUE;

@@ -32,6 +32,8 @@
 #define cuGraphInstantiate             cuGraphInstantiateWithFlags
 #define cuArray3DCreate                cuArray3DCreate_v2
 #define cuArrayCreate                  cuArrayCreate_v2
+#define cuArray3DGetDescriptor         cuArray3DGetDescriptor_v2
+#define cuArrayGetDescriptor           cuArrayGetDescriptor_v2
 #define cuMemAlloc                     cuMemAlloc_v2
 #define cuMemAllocHost                 cuMemAllocHost_v2
 #define cuMemAllocPitch                cuMemAllocPitch_v2
