@@ -166,3 +166,32 @@ CUresult ex_vgCopy(struct ex_call *call, CUdeviceptr dst, CUdeviceptr src, size_
 		ex_stats_add(&stats->bytes_dtoh, size);
 	return result;
 }
+
+/* --- decompression ------------------------------------------------------------------------------ */
+
+static CUresult decompress_check(struct ex_call *call, const CUmemDecompressParams *params)
+{
+	CUresult result = ex_range_check(call, (uintptr_t)params->src, params->srcNumBytes);
+
+	if (!result)
+		result = ex_range_check(call, (uintptr_t)params->dst, params->dstNumBytes);
+	if (!result && params->dstActBytes)
+		result = ex_range_check(call, (uintptr_t)params->dstActBytes,
+					sizeof(*params->dstActBytes));
+	return result;
+}
+
+CUresult ex_cuMemBatchDecompressAsync(struct ex_call *call, CUmemDecompressParams *paramsArray,
+				      size_t count, unsigned int flags, size_t *errorIndex,
+				      CUstream stream)
+{
+	CUresult result = CUDA_SUCCESS;
+
+	if (!ex_driver.cuMemBatchDecompressAsync)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	for (size_t i = 0; i < count && !result; i++)
+		result = decompress_check(call, &paramsArray[i]);
+	return result ? result
+		      : ex_driver.cuMemBatchDecompressAsync(paramsArray, count, flags, errorIndex,
+							    stream);
+}

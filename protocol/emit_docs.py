@@ -21,7 +21,7 @@ CALLED = {way: os.path.join(ROOT, "tests", "programs", f"called-{way}.txt")
           for way in ("local", "gpu")}
 # Exported by libcuda, declared in other headers than cuda.h and cudaProfiler.h.
 FOREIGN = ("cudbg", "cuGL", "cuEGL", "cuVDPAU", "cuGraphicsGL", "cuGraphicsEGL", "cuGraphicsVDPAU",
-           "cuGraphicsResourceGetMappedEglFrame")
+           "cuGraphicsResourceGetMappedEglFrame", "cuMemGetAttribute")
 
 
 def called(path):
