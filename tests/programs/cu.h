@@ -25,6 +25,12 @@
 #define cuGetProcAddress               cuGetProcAddress_v2
 #define cuGraphAddDependencies         cuGraphAddDependencies_v2
 #define cuGraphAddKernelNode           cuGraphAddKernelNode_v2
+#define cuGraphExecUpdate              cuGraphExecUpdate_v2
+#define cuGraphGetEdges                cuGraphGetEdges_v2
+#define cuGraphNodeGetDependencies     cuGraphNodeGetDependencies_v2
+#define cuGraphNodeGetDependentNodes   cuGraphNodeGetDependentNodes_v2
+#define cuGraphRemoveDependencies      cuGraphRemoveDependencies_v2
+#define cuStreamUpdateCaptureDependencies cuStreamUpdateCaptureDependencies_v2
 #define cuGraphAddNode                 cuGraphAddNode_v2
 #define cuGraphKernelNodeGetParams     cuGraphKernelNodeGetParams_v2
 #define cuGraphKernelNodeSetParams     cuGraphKernelNodeSetParams_v2
@@ -63,6 +69,9 @@
 #define cuStreamBeginCapture           cuStreamBeginCapture_v2
 #define cuStreamDestroy                cuStreamDestroy_v2
 #define cuStreamGetCaptureInfo         cuStreamGetCaptureInfo_v3
+#ifdef CUDA_API_PER_THREAD_DEFAULT_STREAM
+#include "tests/programs/ptds.h" /* generated: each call that has such a form */
+#endif
 #endif
 
 #endif
