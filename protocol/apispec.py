@@ -30,7 +30,8 @@ TYPE is one of
     bulk[EXPR]   EXPR bytes, streamed through the ring, one a call and direction
 EXPR is C over the call's other arguments.
 
-Attributes: opt (may be NULL), null (handle: may be 0), destroy (the handle ends here), mut (the
+Attributes: opt (may be NULL), null (handle: may be 0), destroy (the handle ends here), counted (with
+destroy: only with the last of as many as there were retains, which the executor counts), mut (the
 prototype has no const), covers EXPR (so many bytes from this address must be the session's),
 align N (the address is a multiple of N), mint (the guest makes the handle), of ARG (the handle ends
 when ARG's does; otherwise with the current context).
@@ -54,7 +55,7 @@ PROPERTIES = {
     "anyerror": "outputs are sent with errors too (exec only)",
 }
 ATTRIBUTES = {
-    "in": {"null", "opt", "destroy", "mut", "covers", "align"},
+    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align"},
     "out": {"opt", "mint", "of"},
     "inout": {"opt"},
 }

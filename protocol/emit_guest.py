@@ -120,7 +120,7 @@ def _results(call):
         elif arg.kind == "value":
             out.append(f"{opt}\t*{name} = ret.{name};")
     for arg in call.args:
-        if "destroy" in arg.attrs and not arg.number:
+        if "destroy" in arg.attrs and not arg.number and "counted" not in arg.attrs:
             out.append(f"\tfe_handle_drop(VG_HANDLE_{arg.base}, (uint64_t){arg.name});")
     return out
 
