@@ -349,6 +349,14 @@ soak: build-all $(TEST_PREREQS)
 check-lint lint: generated
 	@$(RUN) --suite lint --timeout 900 $(sort $(wildcard tests/lint/check-*))
 
+# What the programs call, measured, and docs/coverage.md from it.
+coverage: build-all $(TEST_PREREQS)
+	@VGPU_BUILD=$(abspath $(B)) VGPU_RUN_OPTIONS=--soft tests/programs/run-all local \
+		--called tests/programs/called-local.txt </dev/null
+	@$(PYTHON) protocol/emit_docs.py
+coverage-table:
+	@$(PYTHON) protocol/emit_docs.py
+
 bench: deps
 	+@$(SUBMAKE) -j$(JOBS) bench-run
 bench-run: build-all $(BENCH_PREREQS)

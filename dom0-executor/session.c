@@ -144,6 +144,7 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 	session->ranges.gone_context = session;
 	ex_primary_init(&session->primary);
 	ex_host_funcs_init(&session->host_funcs);
+	ex_resources_init(&session->resources);
 	session->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (session->wake_fd < 0)
 		return -errno;
@@ -172,6 +173,7 @@ void ex_session_dispose(struct ex_session *session)
 	ex_ranges_dispose(&session->ranges);
 	ex_ranges_dispose(&session->reserved);
 	ex_primary_dispose(&session->primary);
+	ex_resources_dispose(&session->resources);
 	ex_order_dispose(&session->order);
 	while (session->links)
 		ex_link_forget(session, session->links);

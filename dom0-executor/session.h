@@ -21,6 +21,7 @@
 
 #include "dom0-executor/account.h"
 #include "dom0-executor/channel.h"
+#include "dom0-executor/green.h"
 #include "dom0-executor/handle.h"
 #include "dom0-executor/host_func.h"
 #include "dom0-executor/order.h"
@@ -84,6 +85,7 @@ struct ex_session {
 	struct ex_ranges reserved; /* reserved addresses (cuMemAddressReserve) */
 	struct ex_primary primary;
 	struct ex_host_funcs host_funcs;
+	struct ex_resources resources;
 	struct ex_output output;
 	atomic_ullong bulk_bytes; /* private memory that holds bulk parts now */
 

@@ -5,7 +5,7 @@ PROTO_GEN := $(addprefix $(GEN)/, protocol/handle_types.h protocol/calls.h proto
 	protocol/op_names.c protocol/errors.c xen-frontend/libcuda/calls.h \
 	xen-frontend/libcuda/stubs.c xen-frontend/libcuda/entries.c xen-frontend/libcuda/procs.c \
 	xen-frontend/libcuda/libcuda.map dom0-executor/calls.h dom0-executor/driver_table.c \
-	dom0-executor/dispatch.c docs/coverage.md)
+	dom0-executor/dispatch.c)
 
 $(eval $(call generated,$(PROTO_GEN),$(wildcard $(D)/*.py $(D)/*.api $(D)/*.tsv $(D)/exports.txt),\
 	$(PYTHON) $(D)/apigen.py $(D)/cuda.api $(GEN) && touch $(PROTO_GEN)))
@@ -22,3 +22,4 @@ $(eval $(call install,$(wildcard $(D)/cuda/*.h),$(INCLUDEDIR)/protocol/cuda,644)
 $(eval $(call install,$(addprefix $(D)/,cuda.api errors.tsv procaddress.tsv),$(DATADIR),644))
 
 $(eval $(call unit_script,tests/unit/apigen/test-apigen))
+$(eval $(call unit_script,tests/unit/apigen/test-coverage))

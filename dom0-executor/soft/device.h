@@ -40,8 +40,9 @@ struct soft_device {
 	CUuuid uuid;
 	pthread_mutex_t lock; /* guards what follows */
 	size_t used;
-	uint64_t next;                  /* where to look for free addresses */
-	struct soft_context *primary;   /* lives as long as the process */
+	size_t graph_used, graph_high; /* by graphs' allocations; of them all, the most at a time */
+	uint64_t next;                 /* where to look for free addresses */
+	struct soft_context *primary;  /* lives as long as the process */
 	struct soft_pool *default_pool; /* a reference */
 	struct soft_pool *current_pool; /* a reference */
 	unsigned int primary_flags;
