@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# The guest's libnvidia-ml.so.1.
+
+FE_NVML_SRCS := $(wildcard $(D)/*.c) $(FE_CHANNEL_SRCS) xen-frontend/pci_id.c \
+	$(addprefix $(GEN)/$(D)/, stubs.c entries.c)
+
+# It must load anywhere, so it needs nothing but libc. Its fork handler outlives a dlclose, so it
+# stays loaded.
+$(eval $(call library,libnvidia-ml.so.1,$(FE_NVML_SRCS),,$(B)/lib/libvgproto.a \
+	$(GEN)/$(D)/libnvidia-ml.map -Wl$(comma)-z$(comma)nodelete))
+$(eval $(call install,$(B)/lib/libnvidia-ml.so.1,$(LIBDIR)/vgpu,644))
