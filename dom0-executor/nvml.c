@@ -17,37 +17,22 @@
 #define PROCESSES_MAX 1024u
 #define UUID_MAX      96
 
-/* What is called from here, beside the generated ex_nvml_table. */
-static struct {
-	nvmlReturn_t (*init)(void);
-	nvmlReturn_t (*shutdown)(void);
-	nvmlReturn_t (*count)(unsigned int *count);
-	nvmlReturn_t (*by_index)(unsigned int index, nvmlDevice_t *device);
-	nvmlReturn_t (*by_uuid)(const char *uuid, nvmlDevice_t *device);
-	nvmlReturn_t (*by_bus)(const char *bus, nvmlDevice_t *device);
-	nvmlReturn_t (*uuid)(nvmlDevice_t device, char *uuid, unsigned int length);
-	nvmlReturn_t (*processes)(nvmlDevice_t device, unsigned int *count,
-				  nvmlProcessInfo_t *processes);
-	nvmlReturn_t (*memory)(nvmlDevice_t device, nvmlMemory_v2_t *memory);
-	nvmlReturn_t (*utilization)(nvmlDevice_t device, nvmlUtilization_t *utilization);
-	nvmlReturn_t (*samples)(nvmlDevice_t device, nvmlProcessUtilizationSample_t *samples,
-				unsigned int *count, unsigned long long since);
-} host;
+struct ex_nvml_host ex_nvml_host;
 
 static const struct ex_nvml_symbol host_symbols[] = {
-	{"nvmlInit_v2", (void (**)(void)) & host.init},
-	{"nvmlShutdown", (void (**)(void)) & host.shutdown},
-	{"nvmlDeviceGetCount_v2", (void (**)(void)) & host.count},
-	{"nvmlDeviceGetHandleByIndex_v2", (void (**)(void)) & host.by_index},
-	{"nvmlDeviceGetHandleByUUID", (void (**)(void)) & host.by_uuid},
-	{"nvmlDeviceGetHandleByPciBusId_v2", (void (**)(void)) & host.by_bus},
-	{"nvmlDeviceGetUUID", (void (**)(void)) & host.uuid},
+	{"nvmlInit_v2", (void (**)(void)) & ex_nvml_host.init},
+	{"nvmlShutdown", (void (**)(void)) & ex_nvml_host.shutdown},
+	{"nvmlDeviceGetCount_v2", (void (**)(void)) & ex_nvml_host.count},
+	{"nvmlDeviceGetHandleByIndex_v2", (void (**)(void)) & ex_nvml_host.by_index},
+	{"nvmlDeviceGetHandleByUUID", (void (**)(void)) & ex_nvml_host.by_uuid},
+	{"nvmlDeviceGetHandleByPciBusId_v2", (void (**)(void)) & ex_nvml_host.by_bus},
+	{"nvmlDeviceGetUUID", (void (**)(void)) & ex_nvml_host.uuid},
 	/* Version 3 has the same layout as version 2, and came with driver 510. */
-	{"nvmlDeviceGetComputeRunningProcesses_v2", (void (**)(void)) & host.processes},
-	{"nvmlDeviceGetComputeRunningProcesses_v3", (void (**)(void)) & host.processes},
-	{"nvmlDeviceGetMemoryInfo_v2", (void (**)(void)) & host.memory},
-	{"nvmlDeviceGetUtilizationRates", (void (**)(void)) & host.utilization},
-	{"nvmlDeviceGetProcessUtilization", (void (**)(void)) & host.samples},
+	{"nvmlDeviceGetComputeRunningProcesses_v2", (void (**)(void)) & ex_nvml_host.processes},
+	{"nvmlDeviceGetComputeRunningProcesses_v3", (void (**)(void)) & ex_nvml_host.processes},
+	{"nvmlDeviceGetMemoryInfo_v2", (void (**)(void)) & ex_nvml_host.memory},
+	{"nvmlDeviceGetUtilizationRates", (void (**)(void)) & ex_nvml_host.utilization},
+	{"nvmlDeviceGetProcessUtilization", (void (**)(void)) & ex_nvml_host.samples},
 };
 
 void ex_nvml_init(struct ex_nvml *nvml)
@@ -58,8 +43,8 @@ void ex_nvml_init(struct ex_nvml *nvml)
 
 void ex_nvml_dispose(struct ex_nvml *nvml)
 {
-	if (nvml->library && !nvml->result && host.shutdown)
-		host.shutdown();
+	if (nvml->library && !nvml->result && ex_nvml_host.shutdown)
+		ex_nvml_host.shutdown();
 	if (nvml->library)
 		dlclose(nvml->library);
 	nvml->library = NULL;
@@ -112,14 +97,15 @@ static bool device_add_index(struct ex_nvml *nvml, unsigned int index)
 {
 	nvmlDevice_t device = NULL;
 
-	return !host.by_index(index, &device) && device_add(nvml, device);
+	return !ex_nvml_host.by_index(index, &device) && device_add(nvml, device);
 }
 
 static bool device_add_bus(struct ex_nvml *nvml, const char *bus)
 {
 	nvmlDevice_t device = NULL;
 
-	return host.by_bus && !host.by_bus(bus, &device) && device_add(nvml, device);
+	return ex_nvml_host.by_bus && !ex_nvml_host.by_bus(bus, &device) &&
+	       device_add(nvml, device);
 }
 
 /* A UUID's beginning is enough, as for CUDA_VISIBLE_DEVICES; parts of a GPU (MIG-...) by the whole of it. */
@@ -129,12 +115,13 @@ static bool device_add_uuid(struct ex_nvml *nvml, const char *prefix)
 	unsigned int count = 0;
 	nvmlDevice_t device = NULL;
 
-	if (host.by_uuid && !host.by_uuid(prefix, &device))
+	if (ex_nvml_host.by_uuid && !ex_nvml_host.by_uuid(prefix, &device))
 		return device_add(nvml, device);
-	if (!host.uuid || host.count(&count))
+	if (!ex_nvml_host.uuid || ex_nvml_host.count(&count))
 		return false;
 	for (unsigned int i = 0; i < count; i++)
-		if (!host.by_index(i, &device) && !host.uuid(device, uuid, sizeof(uuid)) &&
+		if (!ex_nvml_host.by_index(i, &device) &&
+		    !ex_nvml_host.uuid(device, uuid, sizeof(uuid)) &&
 		    !strncmp(uuid, prefix, strlen(prefix)))
 			return device_add(nvml, device);
 	return false;
@@ -170,7 +157,7 @@ static nvmlReturn_t devices_find(struct ex_nvml *nvml, bool soft)
 		devices_named(nvml, list);
 		return NVML_SUCCESS;
 	}
-	result = host.count(&count);
+	result = ex_nvml_host.count(&count);
 	for (unsigned int i = 0; !result && i < count; i++)
 		device_add_index(nvml, i);
 	return result;
@@ -190,9 +177,9 @@ static nvmlReturn_t nvml_try(struct ex_session *session)
 	}
 	symbols_find(nvml->library, host_symbols, sizeof(host_symbols) / sizeof(host_symbols[0]));
 	symbols_find(nvml->library, ex_nvml_symbols, ex_nvml_symbols_count);
-	if (!host.init || !host.count || !host.by_index)
+	if (!ex_nvml_host.init || !ex_nvml_host.count || !ex_nvml_host.by_index)
 		return NVML_ERROR_FUNCTION_NOT_FOUND;
-	result = host.init();
+	result = ex_nvml_host.init();
 	if (!result)
 		result = devices_find(nvml, session->soft);
 	vg_info(&session->who, "event=nvml result=%d devices=%u", (int)result, nvml->count);
@@ -227,7 +214,8 @@ nvmlProcessInfo_t *ex_nvml_host_processes(nvmlDevice_t device, unsigned int *cou
 	nvmlProcessInfo_t *all = calloc(PROCESSES_MAX, sizeof(*all));
 
 	*count = PROCESSES_MAX;
-	if (all && host.processes && !host.processes(device, count, all) && *count <= PROCESSES_MAX)
+	if (all && ex_nvml_host.processes && !ex_nvml_host.processes(device, count, all) &&
+	    *count <= PROCESSES_MAX)
 		return all;
 	free(all);
 	*count = 0;
@@ -269,18 +257,19 @@ nvmlReturn_t ex_nvml_host_memory(nvmlDevice_t device, nvmlMemory_v2_t *memory)
 {
 	memset(memory, 0, sizeof(*memory));
 	memory->version = NVML_STRUCT_VERSION(nvmlMemory_v2_t, 2);
-	return host.memory ? host.memory(device, memory) : NVML_ERROR_FUNCTION_NOT_FOUND;
+	return ex_nvml_host.memory ? ex_nvml_host.memory(device, memory)
+				   : NVML_ERROR_FUNCTION_NOT_FOUND;
 }
 
 nvmlReturn_t ex_nvml_host_utilization(nvmlDevice_t device, nvmlUtilization_t *utilization)
 {
-	return host.utilization ? host.utilization(device, utilization)
-				: NVML_ERROR_FUNCTION_NOT_FOUND;
+	return ex_nvml_host.utilization ? ex_nvml_host.utilization(device, utilization)
+					: NVML_ERROR_FUNCTION_NOT_FOUND;
 }
 
 nvmlReturn_t ex_nvml_host_samples(nvmlDevice_t device, nvmlProcessUtilizationSample_t *samples,
 				  unsigned int *count, unsigned long long since)
 {
-	return host.samples ? host.samples(device, samples, count, since)
-			    : NVML_ERROR_FUNCTION_NOT_FOUND;
+	return ex_nvml_host.samples ? ex_nvml_host.samples(device, samples, count, since)
+				    : NVML_ERROR_FUNCTION_NOT_FOUND;
 }

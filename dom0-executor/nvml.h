@@ -59,6 +59,24 @@ bool ex_nvml_used(struct ex_session *session, uint64_t *bytes);
 /* Takes a first sample of the software device's work; the lock is held (nvml_call.c). */
 void ex_busy_look(struct ex_session *session);
 
+/* What is called from here, beside the generated ex_nvml_table; NULL where the library has none. */
+struct ex_nvml_host {
+	nvmlReturn_t (*init)(void);
+	nvmlReturn_t (*shutdown)(void);
+	nvmlReturn_t (*count)(unsigned int *count);
+	nvmlReturn_t (*by_index)(unsigned int index, nvmlDevice_t *device);
+	nvmlReturn_t (*by_uuid)(const char *uuid, nvmlDevice_t *device);
+	nvmlReturn_t (*by_bus)(const char *bus, nvmlDevice_t *device);
+	nvmlReturn_t (*uuid)(nvmlDevice_t device, char *uuid, unsigned int length);
+	nvmlReturn_t (*processes)(nvmlDevice_t device, unsigned int *count,
+				  nvmlProcessInfo_t *processes);
+	nvmlReturn_t (*memory)(nvmlDevice_t device, nvmlMemory_v2_t *memory);
+	nvmlReturn_t (*utilization)(nvmlDevice_t device, nvmlUtilization_t *utilization);
+	nvmlReturn_t (*samples)(nvmlDevice_t device, nvmlProcessUtilizationSample_t *samples,
+				unsigned int *count, unsigned long long since);
+};
+extern struct ex_nvml_host ex_nvml_host;
+
 /* The library's own answers, for the halves in nvml_call.c. */
 nvmlReturn_t ex_nvml_host_memory(nvmlDevice_t device, nvmlMemory_v2_t *memory);
 nvmlReturn_t ex_nvml_host_utilization(nvmlDevice_t device, nvmlUtilization_t *utilization);

@@ -207,7 +207,8 @@ def _exec_arg(arg):
     if arg.kind == "fields":
         return [f"\t{base} {name}[{arg.most}];", f"\tint {arg.count} = 0;"], [
             f"\tex_ask_in(ask, &{arg.count}, sizeof({arg.count}));",
-            f"\tif ({arg.count} < 1 || {arg.count} > {arg.most})", f"\t\t{arg.count} = 0;",
+            f"\tif ({arg.count} < 1 || {arg.count} > {arg.most}) {{", "\t\tex_ask_breach(ask);",
+            f"\t\t{arg.count} = 0;", "\t}",
             f"\tmemset({name}, 0, sizeof({name}));",
             f"\tex_ask_in(ask, {name}, sizeof({name}[0]) * (unsigned int){arg.count});"], [
             arg.count, name], [

@@ -92,9 +92,10 @@ static nvmlReturn_t open_result(int rc)
 
 static nvmlReturn_t session_fail(nvmlReturn_t result, const char *why)
 {
-	/* A program that polls must not fill the log. */
+	/* A program that polls must not fill the log; one that only looks whether there is a GPU, nothing. */
 	if (session.failed != result)
-		vg_error(&fe_who, "event=no-nvml result=%d why=\"%s\"", (int)result, why);
+		vg_log(&fe_who, result == NVML_ERROR_DRIVER_NOT_LOADED ? VG_LOG_INFO : VG_LOG_ERROR,
+		       "event=no-nvml result=%d why=\"%s\"", (int)result, why);
 	session.failed = result;
 	session.retry_ms = now_ms() + RETRY_MS;
 	session_close();
