@@ -54,10 +54,11 @@ nvmlReturn_t smi_get_driver(nvmlDevice_t device, unsigned int argument, char *te
 nvmlReturn_t smi_get_count(nvmlDevice_t device, unsigned int argument, char *text)
 {
 	unsigned int count = 0;
+	nvmlReturn_t result = SMI_CALL(nvmlDeviceGetCount_v2, &count);
 
 	(void)device;
 	(void)argument;
-	return put_unsigned(SMI_CALL(nvmlDeviceGetCount_v2, &count), text, count);
+	return put_unsigned(result, text, count);
 }
 
 /* Functions that give a text: by number in `argument`. */
@@ -178,9 +179,9 @@ nvmlReturn_t smi_get_number(nvmlDevice_t device, unsigned int argument, char *te
 nvmlReturn_t smi_get_threshold(nvmlDevice_t device, unsigned int argument, char *text)
 {
 	unsigned int value = 0;
+	nvmlReturn_t result = SMI_CALL(nvmlDeviceGetTemperatureThreshold, device, argument, &value);
 
-	return put_unsigned(SMI_CALL(nvmlDeviceGetTemperatureThreshold, device, argument, &value),
-			    text, value);
+	return put_unsigned(result, text, value);
 }
 
 nvmlReturn_t smi_get_margin(nvmlDevice_t device, unsigned int argument, char *text)
@@ -211,41 +212,42 @@ static nvmlReturn_t get_value(nvmlDevice_t device, unsigned int id, unsigned int
 nvmlReturn_t smi_get_field_number(nvmlDevice_t device, unsigned int argument, char *text)
 {
 	unsigned int value = 0;
+	nvmlReturn_t result = get_value(device, argument, &value);
 
-	return put_unsigned(get_value(device, argument, &value), text, value);
+	return put_unsigned(result, text, value);
 }
 
 nvmlReturn_t smi_get_clock(nvmlDevice_t device, unsigned int argument, char *text)
 {
 	unsigned int value = 0;
+	nvmlReturn_t result = SMI_CALL(nvmlDeviceGetClockInfo, device, argument, &value);
 
-	return put_unsigned(SMI_CALL(nvmlDeviceGetClockInfo, device, argument, &value), text,
-			    value);
+	return put_unsigned(result, text, value);
 }
 
 nvmlReturn_t smi_get_clock_max(nvmlDevice_t device, unsigned int argument, char *text)
 {
 	unsigned int value = 0;
+	nvmlReturn_t result = SMI_CALL(nvmlDeviceGetMaxClockInfo, device, argument, &value);
 
-	return put_unsigned(SMI_CALL(nvmlDeviceGetMaxClockInfo, device, argument, &value), text,
-			    value);
+	return put_unsigned(result, text, value);
 }
 
 nvmlReturn_t smi_get_clock_app(nvmlDevice_t device, unsigned int argument, char *text)
 {
 	unsigned int value = 0;
+	nvmlReturn_t result = SMI_CALL(nvmlDeviceGetApplicationsClock, device, argument, &value);
 
-	return put_unsigned(SMI_CALL(nvmlDeviceGetApplicationsClock, device, argument, &value),
-			    text, value);
+	return put_unsigned(result, text, value);
 }
 
 nvmlReturn_t smi_get_clock_default(nvmlDevice_t device, unsigned int argument, char *text)
 {
 	unsigned int value = 0;
+	nvmlReturn_t result =
+		SMI_CALL(nvmlDeviceGetDefaultApplicationsClock, device, argument, &value);
 
-	return put_unsigned(SMI_CALL(nvmlDeviceGetDefaultApplicationsClock, device, argument,
-				     &value),
-			    text, value);
+	return put_unsigned(result, text, value);
 }
 
 /* --- load and memory ------------------------------------------------------------------------------- */
@@ -413,10 +415,10 @@ nvmlReturn_t smi_get_reason(nvmlDevice_t device, unsigned int argument, char *te
 nvmlReturn_t smi_get_ecc(nvmlDevice_t device, unsigned int argument, char *text)
 {
 	unsigned long long count = 0;
+	nvmlReturn_t result =
+		SMI_CALL(nvmlDeviceGetTotalEccErrors, device, argument & 1, argument >> 1, &count);
 
-	return put_unsigned(SMI_CALL(nvmlDeviceGetTotalEccErrors, device, argument & 1,
-				     argument >> 1, &count),
-			    text, count);
+	return put_unsigned(result, text, count);
 }
 
 nvmlReturn_t smi_get_remapped(nvmlDevice_t device, unsigned int argument, char *text)

@@ -59,18 +59,17 @@ static const char *compute_mode(nvmlDevice_t device, char *text)
 
 static void device_print(FILE *out, unsigned int index, nvmlDevice_t device)
 {
-	char a[SMI_TEXT_MAX], b[SMI_TEXT_MAX], c[SMI_TEXT_MAX], d[SMI_TEXT_MAX],
-		e[SMI_TEXT_MAX], both[64];
+	char a[SMI_TEXT_MAX], b[SMI_TEXT_MAX], c[SMI_TEXT_MAX], d[SMI_TEXT_MAX], e[SMI_TEXT_MAX],
+		both[64];
 
 	smi_field_show("name", device, a);
 	smi_field_show("pci.bus_id", device, b);
 	smi_field_show("ecc.errors.uncorrected.volatile.total", device, c);
-	fprintf(out, "| %3u  %-26.26s %5s  |   %-16.16s %3s |%21.21s |\n", index, a,
-		on_off("persistence_mode", device, d), b,
-		on_off("display_active", device, e), c);
+	fprintf(out, "| %3u  %-27.27s %5s  |   %-16.16s %3s |%21.21s |\n", index, a,
+		on_off("persistence_mode", device, d), b, on_off("display_active", device, e), c);
 	snprintf(both, sizeof(both), "%.24s / %.24s", watts("power.draw", device, a),
 		 watts("enforced.power.limit", device, b));
-	fprintf(out, "| %-4s %4s %5s %22s |", brief("fan.speed", device, "%", c),
+	fprintf(out, "| %-4s %4s %5s %23s |", brief("fan.speed", device, "%", c),
 		brief("temperature.gpu", device, "C", d), brief("pstate", device, NULL, a), both);
 	snprintf(both, sizeof(both), "%.24s / %.24s", brief("memory.used", device, "MiB", a),
 		 brief("memory.total", device, "MiB", b));
