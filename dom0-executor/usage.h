@@ -24,9 +24,9 @@ struct ex_session;
 
 struct ex_usage {
 	pthread_mutex_t lock;
-	uint64_t overhead;    /* in the account */
-	bool known;           /* NVML has told of this process: it will, when there is something */
-	atomic_bool stale;    /* something of unknown size has gone */
+	uint64_t overhead; /* in the account */
+	bool known;        /* NVML has told of this process: it will, when there is something */
+	atomic_bool stale; /* something of unknown size has gone */
 	atomic_ullong looked_ms;
 	atomic_ullong launches; /* seen by the last look */
 };

@@ -427,7 +427,10 @@ nvmlReturn_t smi_get_remapped(nvmlDevice_t device, unsigned int argument, char *
 	nvmlReturn_t result = SMI_CALL(nvmlDeviceGetRemappedRows, device, &values[0], &values[1],
 				       &values[2], &values[3]);
 
-	if (argument >= 2)
-		return put_text(result, text, values[argument] ? "Yes" : "No");
-	return put_unsigned(result, text, values[argument]);
+	switch (argument) {
+	case 0:
+	case 1: return put_unsigned(result, text, values[argument]);
+	case 2: return put_text(result, text, values[2] ? "Yes" : "No");
+	default: return put_text(result, text, values[3] ? "Yes" : "No");
+	}
 }

@@ -102,8 +102,8 @@ static unsigned int processes_print(FILE *out, unsigned int index, nvmlDevice_t 
 		smi_process_name(info->pid, name);
 		if (info->usedGpuMemory != (unsigned long long)NVML_VALUE_NOT_AVAILABLE)
 			snprintf(memory, sizeof(memory), "%lluMiB", info->usedGpuMemory >> 20);
-		fprintf(out, "| %4u   N/A  N/A  %14u      C   %-33s %9s |\n", index, info->pid,
-			shorten(name, 33), memory);
+		fprintf(out, "| %4u   N/A  N/A  %14u      C   %-36s %9s |\n", index, info->pid,
+			shorten(name, 36), memory);
 	}
 	return processes.count;
 }
