@@ -195,19 +195,20 @@ static void busy_percent(struct ex_session *session, unsigned int percent[VG_ACC
 	struct ex_nvml *nvml = &session->nvml;
 	const struct ex_busy *before;
 	struct ex_busy now;
+	uint64_t span;
 
 	memset(percent, 0, sizeof(percent[0]) * VG_ACCOUNT_SLOTS);
 	pthread_mutex_lock(&nvml->lock);
 	busy_take(session, &now);
 	before = busy_before(nvml, now.at_ns);
-	for (unsigned int i = 0; before && now.at_ns > before->at_ns && i < VG_ACCOUNT_SLOTS; i++) {
+	span = before && now.at_ns > before->at_ns ? now.at_ns - before->at_ns : 0;
+	for (unsigned int i = 0; span && i < VG_ACCOUNT_SLOTS; i++) {
 		/* A slot may be another's by now, and less than it was. */
 		uint64_t worked = now.busy_ns[i] < before->busy_ns[i]
 					  ? now.busy_ns[i]
 					  : now.busy_ns[i] - before->busy_ns[i];
 
-		worked = vg_min(worked, now.at_ns - before->at_ns);
-		percent[i] = (unsigned int)(worked * 100 / (now.at_ns - before->at_ns));
+		percent[i] = (unsigned int)(vg_min(worked, span) * 100 / span);
 	}
 	busy_keep(nvml, &now);
 	pthread_mutex_unlock(&nvml->lock);

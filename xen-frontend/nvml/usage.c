@@ -42,6 +42,7 @@ nvmlReturn_t fe_nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t 
 
 /* --- processes ----------------------------------------------------------------------------------- */
 
+/* For as many as the library would ask for at once, whatever the program has room for. */
 static void *array_new(unsigned int count, size_t element)
 {
 	return calloc(count ? count : 1, element);
@@ -64,10 +65,14 @@ nvmlReturn_t fe_nvmlDeviceGetComputeRunningProcesses_v2(nvmlDevice_t device,
 nvmlReturn_t fe_nvmlDeviceGetComputeRunningProcesses(nvmlDevice_t device, unsigned int *infoCount,
 						     nvmlProcessInfo_v1_t *infos)
 {
-	unsigned int room = infoCount && infos ? *infoCount : 0;
-	nvmlProcessInfo_t *all = array_new(room, sizeof(*all));
+	unsigned int room;
+	nvmlProcessInfo_t *all;
 	nvmlReturn_t result;
 
+	if (!infoCount)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	room = infos ? *infoCount : 0;
+	all = array_new(room, sizeof(*all));
 	if (!all)
 		return NVML_ERROR_MEMORY;
 	result = rpc_vgProcesses(device, infoCount, room ? all : NULL);

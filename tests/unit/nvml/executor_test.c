@@ -455,7 +455,7 @@ static unsigned int processes_ask(uint32_t device, uint32_t room, nvmlProcessInf
 
 static void processes(void **state)
 {
-	nvmlProcessInfo_t infos[8];
+	nvmlProcessInfo_t infos[8] = {0};
 
 	(void)state;
 	guests_make();
@@ -473,7 +473,7 @@ static void processes(void **state)
 
 static void processes_of_gpu(void **state)
 {
-	nvmlProcessInfo_t infos[8];
+	nvmlProcessInfo_t infos[8] = {0};
 
 	(void)state;
 	guests_make();
