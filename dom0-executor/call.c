@@ -13,6 +13,7 @@
 #include "protocol/bounds.h"
 #include "protocol/op_names.h"
 
+#include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
 
 /* --- arguments ---------------------------------------------------------------------------------- */
@@ -352,6 +353,23 @@ CUresult ex_range_check(struct ex_call *call, uint64_t address, uint64_t size)
 	return ex_ranges_cover(&call->session->ranges, address, size, NULL)
 		       ? CUDA_SUCCESS
 		       : CUDA_ERROR_INVALID_VALUE;
+}
+
+bool ex_is_capturing(const struct ex_call *call, CUstream stream)
+{
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+
+	if (!stream && call->ptds)
+		stream = CU_STREAM_PER_THREAD;
+	return ex_driver.cuStreamIsCapturing && !ex_driver.cuStreamIsCapturing(stream, &status) &&
+	       status != CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
+CUresult ex_range_check_on(struct ex_call *call, uint64_t address, uint64_t size, CUstream stream)
+{
+	CUresult result = ex_range_check(call, address, size);
+
+	return result && ex_is_capturing(call, stream) ? CUDA_SUCCESS : result;
 }
 
 CUresult ex_range_add(struct ex_call *call, uint64_t address, uint64_t size,

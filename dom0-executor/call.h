@@ -110,6 +110,13 @@ enum ex_range_kind {
 	EX_RANGE_FOREIGN,    /* imported */
 };
 CUresult ex_range_check(struct ex_call *call, uint64_t address, uint64_t size);
+/*
+ * The same for what a stream is to do there. While it is being captured any address will do, as
+ * natively: libraries capture with addresses of their own making, and set others before they launch.
+ */
+CUresult ex_range_check_on(struct ex_call *call, uint64_t address, uint64_t size, CUstream stream);
+/* Also of a stream that is no stream: false. */
+bool ex_is_capturing(const struct ex_call *call, CUstream stream);
 CUresult ex_range_add(struct ex_call *call, uint64_t address, uint64_t size,
 		      enum ex_range_kind kind);
 /* Removes the range that begins there. False: none does. */

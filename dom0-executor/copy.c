@@ -22,19 +22,13 @@
 CUresult ex_copy_mode_check(struct ex_call *call, unsigned int mode, CUstream *stream,
 			    bool pageable)
 {
-	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-
 	if (mode != VG_COPY_SYNC && mode != VG_COPY_ASYNC)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!*stream && call->ptds)
 		*stream = CU_STREAM_PER_THREAD;
-	if (mode == VG_COPY_SYNC || !pageable || !ex_driver.cuStreamIsCapturing)
+	if (mode == VG_COPY_SYNC || !pageable || !ex_is_capturing(call, *stream))
 		return CUDA_SUCCESS;
-	/* Its own errors are the copy's to find. */
-	if (!ex_driver.cuStreamIsCapturing(*stream, &status) &&
-	    status != CU_STREAM_CAPTURE_STATUS_NONE)
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-	return CUDA_SUCCESS;
+	return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 }
 
 CUresult ex_copy_settle(struct ex_call *call, unsigned int mode, CUstream stream, bool always)

@@ -162,14 +162,6 @@ static void stream_callback(CUstream stream, CUresult status, void *func)
 
 /* --- the calls ---------------------------------------------------------------------------------- */
 
-static bool is_capturing(CUstream stream)
-{
-	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-
-	return ex_driver.cuStreamIsCapturing && !ex_driver.cuStreamIsCapturing(stream, &status) &&
-	       status != CU_STREAM_CAPTURE_STATUS_NONE;
-}
-
 CUresult ex_vgHostFunc(struct ex_call *call, CUstream stream, uint64_t id, unsigned int kind)
 {
 	struct ex_host_func *func;
@@ -181,7 +173,7 @@ CUresult ex_vgHostFunc(struct ex_call *call, CUstream stream, uint64_t id, unsig
 		return CUDA_ERROR_INVALID_VALUE;
 	if (kind == VG_HOST_FUNC ? !ex_driver.cuLaunchHostFunc : !ex_driver.cuStreamAddCallback)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	func = ex_host_func_new(&call->session->host_funcs, id, !is_capturing(stream));
+	func = ex_host_func_new(&call->session->host_funcs, id, !ex_is_capturing(call, stream));
 	if (!func)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (kind == VG_HOST_FUNC)

@@ -167,8 +167,8 @@ struct be_device {
 	struct be_daemon *daemon;
 	struct be_device *next;
 	uint32_t domid, devid;
-	char dir[64];    /* backend's directory */
-	char fe_dir[64]; /* frontend's, made from the numbers */
+	char dir[VG_SCHEMA_PATH];    /* backend's directory */
+	char fe_dir[VG_SCHEMA_PATH]; /* frontend's, made from the numbers */
 	struct vg_log_who who;
 	struct vg_log_limit limit; /* of lines that the guest provokes */
 
@@ -210,6 +210,10 @@ struct be_device {
 			vg_log_write(who, level, __VA_ARGS__);                    \
 	} while (0)
 
+/* Its numbers, as the schema takes them. */
+struct vg_schema_device be_device_id(const struct be_device *device);
+/* Removes the directory of a domain whose devices have gone, and what is above it, where empty. */
+void be_devices_prune(struct be_daemon *daemon, uint32_t domid);
 /* Reads xenstore, takes the state machine's step, until it says stay. */
 void be_device_act(struct be_device *device);
 struct be_device *be_device_new(struct be_daemon *daemon, uint32_t domid, uint32_t devid);
@@ -248,6 +252,7 @@ struct be_daemon {
 	int argc; /* the command line, which a reload reads again */
 	char **argv;
 	struct xs_handle *xs;
+	uint32_t domid; /* the domain that we run in: 0, or a driver domain */
 	struct vg_log_who who;
 	int signals; /* signalfd */
 	struct be_device *devices;
@@ -261,6 +266,8 @@ struct be_daemon {
 	int64_t started;
 };
 
+/* Finds out which domain we are and watches for its devices; false and errno. */
+bool be_devices_open(struct be_daemon *daemon);
 /* Devices in xenstore that we do not know yet; and those that have gone. */
 void be_devices_scan(struct be_daemon *daemon);
 struct be_device *be_devices_find(struct be_daemon *daemon, uint32_t domid, uint32_t devid);

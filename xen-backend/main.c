@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xen-vgpud: serves the vgpu device class in dom0.
+ * xen-vgpud: serves the vgpu device class, in dom0 or in a driver domain.
  *
  * Trusts: dom0's xenstore nodes and its configuration. Does not trust: guests (their xenstore nodes,
  * the control ring) and executors, which run guests' commands. Knows no CUDA.
@@ -30,9 +30,8 @@
 #define VG_LIBEXECDIR "/usr/local/libexec/vgpu"
 #endif
 
-#define SCAN_MS      10000 /* a full scan, should an event have been missed */
-#define STOP_MS      20000 /* for executors to end when we stop */
-#define DOMAIN_WATCH "domains"
+#define SCAN_MS 10000 /* a full scan, should an event have been missed */
+#define STOP_MS 20000 /* for executors to end when we stop */
 
 /* --- the service manager --------------------------------------------------------------------- */
 
@@ -174,13 +173,10 @@ static int daemon_open(struct be_daemon *daemon, char *why)
 	daemon->xs = xs_open(0);
 	if (!daemon->xs) {
 		snprintf(why, BE_CONFIG_WHY,
-			 "cannot reach xenstore (%s): does this machine run Xen, and is this dom0?",
-			 strerror(errno));
+			 "cannot reach xenstore (%s): does this machine run Xen?", strerror(errno));
 		return -EIO;
 	}
-	if (!xs_watch(daemon->xs, VG_PATH_BACKEND_ALL, "backend") ||
-	    !xs_watch(daemon->xs, "@introduceDomain", DOMAIN_WATCH) ||
-	    !xs_watch(daemon->xs, "@releaseDomain", DOMAIN_WATCH)) {
+	if (!be_devices_open(daemon)) {
 		snprintf(why, BE_CONFIG_WHY, "cannot watch xenstore: %s", strerror(errno));
 		return -EIO;
 	}
@@ -236,8 +232,8 @@ int main(int argc, char **argv)
 	if (rc) {
 		vg_error(&daemon.who, "event=start-failed reason=\"%s\"", why);
 	} else {
-		vg_info(&daemon.who, "event=started protocol=%u executor=\"%s\"",
-			VG_PROTOCOL_VERSION, daemon.config.executor);
+		vg_info(&daemon.who, "event=started domain=%u protocol=%u executor=\"%s\"",
+			daemon.domid, VG_PROTOCOL_VERSION, daemon.config.executor);
 		daemon_loop(&daemon);
 		vg_info(&daemon.who, "event=stopped");
 	}

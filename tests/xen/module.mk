@@ -15,7 +15,7 @@ XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest
 $(eval $(call xen_test,$(D)/test_selftest.py,$(XEN_SELFTEST)))
 $(foreach t,demo test_faults.py,$(eval $(call xen_test,$(D)/$t,$(XEN_SELFTEST) $(B)/programs/steady)))
 $(eval $(call xen_test,$(D)/test_shutdown.py))
-$(foreach t,programs_pv programs_pvh lives_pv lives_pvh hotplug input quota schema xl,$(eval $(call xen_long_test,$(D)/test_$t.py,\
+$(foreach t,programs_pv programs_pvh lives_pv lives_pvh driver_domain hotplug input quota schema xl,$(eval $(call xen_long_test,$(D)/test_$t.py,\
 	$(XEN_SELFTEST) $(B)/programs/steady)))
 $(eval $(call xen_long_test,$(D)/test_shutdown.py))
 $(foreach t,soak_cycles test_shutdown,$(eval $(call soak_test,$(D)/$t.py,$(XEN_SELFTEST))))

@@ -180,6 +180,16 @@ static const void *const module_table[] = {
 	[8 ... 98] = VG_EXPORT_REFUSED,
 };
 
+/* A client that then fails, or crashes, wants this table. */
+static void log_unknown(const CUuuid *id)
+{
+	char text[2 * sizeof(id->bytes) + 1];
+
+	for (size_t i = 0; i < sizeof(id->bytes); i++)
+		snprintf(text + 2 * i, 3, "%02x", (unsigned char)id->bytes[i]);
+	vg_info(&fe_who, "event=no-export-table uuid=%s", text);
+}
+
 CUresult fe_cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTableId)
 {
 	static const void *const *const tables[VG_EXPORTS] = {
@@ -194,7 +204,12 @@ CUresult fe_cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTa
 		[VG_EXPORT_LOG] = log_table,
 		[VG_EXPORT_CONTEXT] = context_table,
 		[VG_EXPORT_MODULE] = module_table,
+		[VG_EXPORT_BLAS] = vg_export_blas,
 	};
 
-	return vg_export_get(tables, ppExportTable, pExportTableId);
+	CUresult result = vg_export_get(tables, ppExportTable, pExportTableId);
+
+	if (result == CUDA_ERROR_NOT_FOUND)
+		log_unknown(pExportTableId);
+	return result;
 }

@@ -30,6 +30,7 @@
 #define BE       "/local/domain/0/backend/vgpu/3/0"
 #define FE       "/local/domain/3/device/vgpu/0"
 #define BE_ERR   "/local/domain/0/error/backend/vgpu/3/0/error"
+#define DRIVER   "/local/domain/5" /* a driver domain */
 #define WAIT_MS  8000
 #define PROTOCOL "3" /* VG_PROTOCOL_VERSION as xenstore has it */
 
@@ -167,14 +168,15 @@ static const struct be_record *last_record(void)
 
 /* --- set-up ---------------------------------------------------------------------------------- */
 
-static int setup(void **state)
+/* `home`: of the domain that the daemon runs in, with a slash at its end. */
+static int setup_in(const char *home)
 {
 	char why[BE_CONFIG_WHY];
 	sigset_t set;
 
-	(void)state;
 	unsetenv("VGPU_FAKE");
 	fake_xs_reset();
+	fake_xs_home(home);
 	fake_link_reset();
 	memset(&daemon_, 0, sizeof(daemon_));
 	daemon_.who = VG_LOG_WHO_NONE;
@@ -196,14 +198,28 @@ static int setup(void **state)
 	daemon_.signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	daemon_.history = calloc(BE_HISTORY_MAX, sizeof(*daemon_.history));
 	daemon_.xs = xs_open(0);
-	xs_watch(daemon_.xs, "/local/domain/0/backend/vgpu", "backend");
-	xs_watch(daemon_.xs, "@releaseDomain", "domains");
+	fake_xs_set("/local/domain/0/domid", "0");
+	fake_xs_set(DRIVER "/domid", "5");
+	if (!be_devices_open(&daemon_))
+		return -1;
 	fake_xs_set("/local/domain/0/backend", "");
 	fake_xs_set("/local/domain/0/error", "");
 	fake_xs_set("/wake", "");
 	fake_xs_domain(3, true);
 	nodes_before = fake_xs_nodes();
 	return be_tools_open(&daemon_, why) || be_adopt_open(&daemon_, why) ? -1 : 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return setup_in("/local/domain/0/");
+}
+
+static int setup_driver(void **state)
+{
+	(void)state;
+	return setup_in(DRIVER "/");
 }
 
 /* Whatever the test did: when the daemon stops, nothing is held. */
@@ -352,6 +368,45 @@ static void test_detach(void **state)
 	turn_until(fake_xs_get("/local/domain/0/backend/vgpu") == NULL);
 }
 
+/*
+ * In a driver domain it serves the devices of its own directory, and sees without being told by
+ * xenstored that a guest has gone; what it may remove, it removes.
+ */
+static void test_driver_domain(void **state)
+{
+	static const char dir[] = DRIVER "/backend/vgpu/3/0";
+	static const char *const keys[][2] = {
+		{dir, "frontend=" FE},   {dir, "frontend-id=3"},
+		{dir, "online=1"},       {dir, "gpu=soft"},
+		{dir, "max-sessions=2"}, {dir, "max-lanes=8"},
+		{dir, "state=1"},        {FE, "backend=" DRIVER "/backend/vgpu/3/0"},
+		{FE, "backend-id=5"},    {FE, "state=1"}};
+
+	(void)state;
+	assert_int_equal(daemon_.domid, 5);
+	attach("soft"); /* dom0's: not ours to touch */
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *value = strchr(keys[i][1], '=') + 1;
+		char path[128];
+
+		snprintf(path, sizeof(path), "%s/%.*s", keys[i][0], (int)(value - keys[i][1] - 1),
+			 keys[i][1]);
+		fake_xs_set(path, value);
+	}
+	turn_until(!strcmp(fake_xs_get(DRIVER "/backend/vgpu/3/0/state"), "2"));
+	frontend_write(PROTOCOL);
+	turn_until(!strcmp(fake_xs_get(DRIVER "/backend/vgpu/3/0/state"), "4"));
+	fake_xs_set(FE "/state", "4");
+	turns(2);
+	open_session(1);
+	assert_true(state_is("1"));
+	fake_xs_domain(3, false);
+	turn_until(daemon_.device_count == 0);
+	assert_int_equal(fake_link_mapped(), 0);
+	assert_null(fake_xs_get(DRIVER "/backend/vgpu/3"));
+	assert_true(state_is("1"));
+}
+
 /* The toolstack removed the nodes without waiting: nothing of ours makes them anew. */
 static void test_forced_detach(void **state)
 {
@@ -362,7 +417,7 @@ static void test_forced_detach(void **state)
 	turn_until(daemon_.device_count == 0);
 	assert_null(fake_xs_get(BE));
 	assert_int_equal(fake_link_mapped(), 0);
-	assert_int_equal(fake_xs_watches(), 2);
+	assert_int_equal(fake_xs_watches(), 3);
 }
 
 static void test_attached_anew_in_one_turn(void **state)
@@ -387,7 +442,7 @@ static void test_domain_dies(void **state)
 	assert_int_equal(fake_link_mapped(), 0);
 	assert_int_equal(daemon_.executor_count, 0);
 	assert_null(fake_xs_get("/local/domain/0/backend/vgpu"));
-	assert_int_equal(fake_xs_watches(), 2);
+	assert_int_equal(fake_xs_watches(), 3);
 }
 
 static void test_frontend_restarts(void **state)
@@ -973,7 +1028,7 @@ static void test_domain_died_meanwhile(void **state)
 	daemon_starts();
 	turn_until(daemon_.device_count == 0);
 	assert_int_equal(daemon_.executor_count, 0);
-	assert_int_equal(fake_xs_watches(), 2);
+	assert_int_equal(fake_xs_watches(), 3);
 }
 
 static void test_detached_meanwhile(void **state)
@@ -1328,6 +1383,7 @@ int main(int argc, char **argv)
 		T(test_wrong_page),
 		T(test_detach),
 		T(test_forced_detach),
+		cmocka_unit_test_setup_teardown(test_driver_domain, setup_driver, teardown),
 		T(test_attached_anew_in_one_turn),
 		T(test_domain_dies),
 		T(test_frontend_restarts),

@@ -22,6 +22,7 @@
 struct node {
 	char path[PATH_BYTES];
 	char value[512];
+	char perms[32];
 	bool used;
 };
 
@@ -219,6 +220,13 @@ int fake_xs_nodes(void)
 	return count;
 }
 
+const char *fake_xs_perms(const char *path)
+{
+	struct node *node = find(path);
+
+	return node ? node->perms : "";
+}
+
 void fake_xs_conflicts(int count)
 {
 	conflicts = count;
@@ -265,6 +273,10 @@ int xs_fileno(struct xs_handle *h)
 bool xs_is_domain_introduced(struct xs_handle *h, unsigned int domid)
 {
 	(void)h;
+	if (strcmp(home_path, "/local/domain/0/") != 0) {
+		errno = EACCES;
+		return false;
+	}
 	return domid < DOMAINS && alive[domid];
 }
 
@@ -307,11 +319,16 @@ bool xs_mkdir(struct xs_handle *h, xs_transaction_t t, const char *path)
 bool xs_set_permissions(struct xs_handle *h, xs_transaction_t t, const char *path,
 			struct xs_permissions *perms, unsigned int num_perms)
 {
+	struct node *node = find(absolute(path));
+	size_t used = 0;
+
 	(void)h;
 	(void)t;
-	(void)perms;
-	(void)num_perms;
-	return find(absolute(path)) != NULL;
+	for (unsigned int i = 0; node && i < num_perms; i++)
+		used += (size_t)snprintf(node->perms + used, sizeof(node->perms) - used, "%s%c%u",
+					 i ? "," : "", perms[i].perms == XS_PERM_READ ? 'r' : 'n',
+					 perms[i].id);
+	return node != NULL;
 }
 
 bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
@@ -359,6 +376,10 @@ char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path, u
 bool xs_watch(struct xs_handle *h, const char *path, const char *token)
 {
 	(void)h;
+	if (path[0] == '@' && strcmp(home_path, "/local/domain/0/") != 0) {
+		errno = EACCES;
+		return false;
+	}
 	path = absolute(path);
 	for (int i = 0; i < WATCH_MAX; i++) {
 		if (watches[i].used)
