@@ -122,7 +122,7 @@ static const void *answer_take(struct answer *answer, size_t size)
 }
 
 /* A list's count comes also when there was too little room for it. */
-static bool read_list(struct answer *answer, const struct fe_ask_list *list, void *items)
+static bool read_list(struct answer *answer, const struct fe_ask_list *list, void *items, bool keep)
 {
 	const void *from = answer_take(answer, sizeof(struct vg_nvml_list));
 	struct vg_nvml_list head;
@@ -130,7 +130,8 @@ static bool read_list(struct answer *answer, const struct fe_ask_list *list, voi
 	if (!from)
 		return false;
 	memcpy(&head, from, sizeof(head));
-	if (head.items > list->head.count || head.items > head.count)
+	if (head.items > list->head.count || (head.items && !keep) ||
+	    (keep && list->head.count && head.items != head.count))
 		return false;
 	from = answer_take(answer, head.items * list->element);
 	if (!from)
@@ -146,7 +147,7 @@ static bool read_part(struct answer *answer, const struct fe_ask *ask, unsigned 
 	const void *from;
 
 	if (ask->out[i].list)
-		return read_list(answer, ask->out[i].list, ask->out[i].data);
+		return read_list(answer, ask->out[i].list, ask->out[i].data, keep);
 	from = answer_take(answer, ask->out[i].size);
 	if (!from)
 		return false;

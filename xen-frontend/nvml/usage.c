@@ -10,6 +10,8 @@
 #include "xen-frontend/nvml/device.h"
 #include "xen-frontend/nvml/session.h"
 
+#define LIST_MAX 256u /* as nvml.api has it */
+
 /* --- memory -------------------------------------------------------------------------------------- */
 
 nvmlReturn_t fe_nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memory)
@@ -45,7 +47,7 @@ nvmlReturn_t fe_nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t 
 /* For as many as the library would ask for at once, whatever the program has room for. */
 static void *array_new(unsigned int count, size_t element)
 {
-	return calloc(count ? count : 1, element);
+	return calloc(count < LIST_MAX ? count + 1 : LIST_MAX, element);
 }
 
 nvmlReturn_t fe_nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device,

@@ -43,6 +43,7 @@ enum lie {
 	LIE_ANSWERED, /* more is said to be answered than was sent */
 	LIE_FEW,      /* parts are missing */
 	LIE_ITEMS,    /* a list of more than was asked for */
+	LIE_COUNT,    /* of fewer than it says */
 	LIE_INDEX,    /* the ring's index */
 	LIE_GONE,     /* the session ends instead */
 	LIE_END,
@@ -189,6 +190,8 @@ static size_t answer_make(const struct vg_nvml_ask *ask, const uint8_t *parts, u
 		list.count = GROUPS;
 		if (atomic_load(&service.lie) == LIE_ITEMS)
 			list.items = list.count = 200;
+		if (atomic_load(&service.lie) == LIE_COUNT)
+			list.count = 4;
 		memcpy(answer + sizeof(head), &list, sizeof(list));
 		size = sizeof(head) + sizeof(list) + (size_t)list.items * sizeof(nvmlProcessInfo_t);
 		if (size > room)
