@@ -597,7 +597,7 @@ static void answers_lie(void **state)
 
 		atomic_store(&service.lie, lie);
 		memset(infos, 0x55, sizeof(infos));
-		result = lie == LIE_ITEMS
+		result = lie == LIE_ITEMS || lie == LIE_COUNT
 				 ? nvmlDeviceGetComputeRunningProcesses_v3(device, &count, infos)
 				 : nvmlDeviceGetTemperature(device, 0, &temperature);
 		atomic_store(&service.lie, TRUTH);
