@@ -316,7 +316,7 @@ RUN := VGPU_BUILD=$(abspath $(B)) VGPU_CONFIG=$(CONFIG) CC='$(CC)' PYTHON='$(PYT
 CHECK_PARTS ?= lint unit local asan tsan deb xen
 SUBMAKE = $(MAKE) --no-print-directory
 
-.PHONY: check soak check-xen-long check-lint check-unit check-local check-asan check-tsan check-deb check-xen demo bench lint
+.PHONY: coverage coverage-table check soak check-xen-long check-lint check-unit check-local check-asan check-tsan check-deb check-xen demo bench lint
 check: deb-deps nvcc
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 

@@ -22,6 +22,8 @@ EX_TEST_LIBS := $(B)/lib/libexecutor.a $(B)/lib/libvgproto.a -ldl
 $(eval $(call archive,libexecutortest.a,$(EX_HARNESS)))
 $(eval $(call unit_test,executor_dispatch_test,tests/unit/executor/dispatch_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_node_test,tests/unit/executor/node_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_quota_test,tests/unit/executor/quota_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_handle_test,tests/unit/executor/handle_test.c,,$(EX_TEST_LIBS)))

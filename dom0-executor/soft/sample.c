@@ -6,6 +6,7 @@
  */
 #include "dom0-executor/soft/sample.h"
 
+#include "dom0-executor/soft/ptx/rt.h"
 #include "dom0-executor/soft/texture.h"
 
 #include <math.h>
@@ -56,14 +57,6 @@ static void memory_image(const CUDA_RESOURCE_DESC *desc, struct image *image)
 
 /* --- one texel ------------------------------------------------------------------------------------ */
 
-static float half_value(uint16_t half)
-{
-	_Float16 value;
-
-	memcpy(&value, &half, sizeof(value));
-	return (float)value;
-}
-
 static uint32_t float_bits(float value)
 {
 	uint32_t bits;
@@ -96,7 +89,7 @@ static void channel_read(const struct image *image, const unsigned char *at, uns
 		value = fmaxf((float)(int32_t)bits / 32767, -1);
 		break;
 	case CU_AD_FORMAT_HALF:
-		value = half_value(((const uint16_t *)(const void *)at)[channel]);
+		value = ptx_rt_h2f(((const uint16_t *)(const void *)at)[channel], 0);
 		bits = float_bits(value);
 		break;
 	default:

@@ -272,7 +272,8 @@ PTX_SWITCHES void ptx_rt_set_condition(struct ptx_thread *t, uint64_t handle, ui
 {
 	const struct ptx_callbacks *callbacks = &t->block->worker->run->callbacks;
 
-	if (!callbacks->set_condition || !callbacks->set_condition(callbacks->opaque, handle, value))
+	if (!callbacks->set_condition ||
+	    !callbacks->set_condition(callbacks->opaque, handle, value))
 		ptx_fault_raise(t, PTX_FAULT_ADDRESS, handle,
 				"cudaGraphSetConditional() of an unknown handle");
 }

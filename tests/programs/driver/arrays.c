@@ -62,7 +62,8 @@ static void check_lines(struct data *d)
 	CU(cuMemcpyHtoAAsync(d->one, 0, d->pinned, BYTES, d->stream));
 	CU(cuMemcpyAtoHAsync(d->pinned + BYTES, d->one, 0, BYTES, d->stream));
 	CU(cuStreamSynchronize(d->stream));
-	check_that(!count_not_random(d->pinned + BYTES, BYTES, 3), "asynchronous", "%u bytes", BYTES);
+	check_that(!count_not_random(d->pinned + BYTES, BYTES, 3), "asynchronous", "%u bytes",
+		   BYTES);
 }
 
 /* --- before CUDA 3.2 --------------------------------------------------------------------------------------- */
@@ -267,8 +268,8 @@ static void check_ref_fields(CUtexref ref)
 
 	CU(cuTexRefSetFormat(ref, CU_AD_FORMAT_UNSIGNED_INT8, 4));
 	CU(cuTexRefGetFormat(&format, &channels, ref));
-	check_that(format == CU_AD_FORMAT_UNSIGNED_INT8 && channels == 4, "ref-format", "%d channels",
-		   channels);
+	check_that(format == CU_AD_FORMAT_UNSIGNED_INT8 && channels == 4, "ref-format",
+		   "%d channels", channels);
 	CU(cuTexRefSetAddressMode(ref, 1, CU_TR_ADDRESS_MODE_MIRROR));
 	CU(cuTexRefGetAddressMode(&mode, ref, 1));
 	CU(cuTexRefSetFilterMode(ref, CU_TR_FILTER_MODE_LINEAR));

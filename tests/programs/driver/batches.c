@@ -144,7 +144,8 @@ static void check_boxes(struct data *d)
 	CU(cuStreamSynchronize(d->stream));
 	CU(cuMemcpyDtoH(d->back, d->memory, W * H * 4));
 	for (unsigned int y = 0; y < H; y++)
-		wrong += memcmp(d->back + (size_t)y * W * 4, d->pinned + (size_t)y * 64, W * 4) != 0;
+		wrong += memcmp(d->back + (size_t)y * W * 4, d->pinned + (size_t)y * 64, W * 4) !=
+			 0;
 	check_that(!wrong, "boxes", "%u of %u rows wrong", wrong, H);
 	op.extent.width = 0;
 	check_result("boxes-empty", second(1, &op, 0, d->stream), CUDA_ERROR_INVALID_VALUE);
@@ -220,7 +221,8 @@ static void check_words(struct data *d)
 	CU(cuStreamWaitValue32(d->stream, d->memory, 5, CU_STREAM_WAIT_VALUE_EQ));
 	check_that(word_at(d) == 5, "word-32", "written and waited for");
 	CU(cuStreamWriteValue64(d->stream, d->memory, (cuuint64_t)6 << 33, 0));
-	CU(cuStreamWaitValue64(d->stream, d->memory, (cuuint64_t)6 << 33, CU_STREAM_WAIT_VALUE_GEQ));
+	CU(cuStreamWaitValue64(d->stream, d->memory, (cuuint64_t)6 << 33,
+			       CU_STREAM_WAIT_VALUE_GEQ));
 	check_that(word_at(d) == (uint64_t)6 << 33, "word-64", "written and waited for");
 	words_make(d, ops, 7);
 	CU(cuStreamBatchMemOp(d->stream, 2, ops, 0));

@@ -89,7 +89,8 @@ static void check_green(CUdevice dev)
 			   parts[0].sm.smCount + rest.sm.smCount == all.sm.smCount,
 		   "split", "%u and %u", parts[0].sm.smCount, rest.sm.smCount);
 	memset(&forged, 0x5a, sizeof(forged));
-	check_that(cuDevResourceGenerateDesc(&desc, &forged, 1) != CUDA_SUCCESS, "forged", "refused");
+	check_that(cuDevResourceGenerateDesc(&desc, &forged, 1) != CUDA_SUCCESS, "forged",
+		   "refused");
 	CU(cuDevResourceGenerateDesc(&desc, parts, 1));
 	CU(cuGreenCtxCreate(&green, desc, dev, CU_GREEN_CTX_DEFAULT_STREAM));
 	green_use(dev, green, &parts[0]);
@@ -217,8 +218,8 @@ static void check_device(CUdevice dev)
 
 	result = cuDeviceGetHostAtomicCapabilities(capabilities, operations, 2, dev);
 	if (result == CUDA_SUCCESS)
-		check_that(capabilities[0] != ~0u && capabilities[1] != ~0u, "atomics", "0x%x, 0x%x",
-			   capabilities[0], capabilities[1]);
+		check_that(capabilities[0] != ~0u && capabilities[1] != ~0u, "atomics",
+			   "0x%x, 0x%x", capabilities[0], capabilities[1]);
 	else
 		check_skip("atomics", "%s", result_name(result));
 	/* Names of adapters are Windows'. */

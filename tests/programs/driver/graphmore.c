@@ -281,13 +281,15 @@ static void check_user_objects(struct data *d)
 	CUgraph graph = NULL;
 	CUgraphExec exec;
 
-	CU(cuUserObjectCreate(&object, (void *)&gone, count_up, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
+	CU(cuUserObjectCreate(&object, (void *)&gone, count_up, 1,
+			      CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
 	CU(cuUserObjectRetain(object, 2));
 	CU(cuUserObjectRelease(object, 2));
 	check_that(atomic_load(&gone) == 0, "user-object-held", "one reference");
 	CU(cuUserObjectRelease(object, 1));
 	check_that(comes_to(&gone, 1), "user-object-gone", "destructor called once");
-	CU(cuUserObjectCreate(&second, (void *)&kept, count_up, 2, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
+	CU(cuUserObjectCreate(&second, (void *)&kept, count_up, 2,
+			      CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
 	CU(cuGraphCreate(&graph, 0));
 	append_node(d, graph, NULL, 1);
 	CU(cuGraphRetainUserObject(graph, second, 1, CU_GRAPH_USER_OBJECT_MOVE));
@@ -350,7 +352,8 @@ static void check_conditional(struct data *d)
 	check_that(decided(d, CU_GRAPH_COND_TYPE_IF, 1, 0) == 1, "if-false", "nothing ran");
 	check_that(decided(d, CU_GRAPH_COND_TYPE_IF, 2, 0) == 3 + 2, "if-else", "second body ran");
 	check_that(decided(d, CU_GRAPH_COND_TYPE_WHILE, 1, 0) == 1, "while-false", "nothing ran");
-	check_that(decided(d, CU_GRAPH_COND_TYPE_SWITCH, 4, 2) == 3 + 3, "switch", "third body ran");
+	check_that(decided(d, CU_GRAPH_COND_TYPE_SWITCH, 4, 2) == 3 + 3, "switch",
+		   "third body ran");
 	check_that(decided(d, CU_GRAPH_COND_TYPE_SWITCH, 2, 5) == 1, "switch-none", "nothing ran");
 }
 

@@ -18,9 +18,9 @@ struct data {
 	CUcontext context;
 	CUstream stream;
 	CUfunction append;
-	CUdeviceptr state;   /* of append: 64 bits */
+	CUdeviceptr state;    /* of append: 64 bits */
 	CUdeviceptr one, two; /* WORDS each */
-	uint32_t *host;      /* pinned, WORDS */
+	uint32_t *host;       /* pinned, WORDS */
 };
 
 static void data_open(struct data *d, CUmodule module)

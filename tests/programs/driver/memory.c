@@ -106,8 +106,8 @@ static void check_pointers(CUdevice dev)
 	CU(cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, memory));
 	check_that(type == CU_MEMORYTYPE_DEVICE, "pointer-type", "%d", (int)type);
 	CU(cuPointerGetAttributes(2, attributes, data, memory + 100));
-	check_that(type == CU_MEMORYTYPE_DEVICE && ordinal == dev, "pointer-attributes", "device %d",
-		   ordinal);
+	check_that(type == CU_MEMORYTYPE_DEVICE && ordinal == dev, "pointer-attributes",
+		   "device %d", ordinal);
 	CU(cuPointerSetAttribute(&sync, CU_POINTER_ATTRIBUTE_SYNC_MEMOPS, memory));
 	CU(cuMemFree(memory));
 }

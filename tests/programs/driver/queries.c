@@ -84,7 +84,8 @@ static void check_context(CUdevice dev)
 		   "context", "flags 0x%x, id %llu", flags, id);
 	CU(cuCtxSetFlags(CU_CTX_SCHED_SPIN));
 	CU(cuCtxGetFlags(&flags));
-	check_that((flags & CU_CTX_SCHED_MASK) == CU_CTX_SCHED_SPIN, "context-flags", "0x%x", flags);
+	check_that((flags & CU_CTX_SCHED_MASK) == CU_CTX_SCHED_SPIN, "context-flags", "0x%x",
+		   flags);
 	CU(cuCtxSetLimit(CU_LIMIT_STACK_SIZE, 4096));
 	CU(cuCtxGetLimit(&stack, CU_LIMIT_STACK_SIZE));
 	check_that(stack >= 4096, "stack-limit", "%zu", stack);
@@ -165,8 +166,8 @@ static void check_function(void)
 
 	CU(cuFuncGetName(&name, f));
 	CU(cuFuncGetParamInfo(f, 1, &offset, &size));
-	check_that(!strcmp(name, "append") && offset == 8 && size == 4, "function", "%s, %zu bytes at %zu",
-		   name, size, offset);
+	check_that(!strcmp(name, "append") && offset == 8 && size == 4, "function",
+		   "%s, %zu bytes at %zu", name, size, offset);
 	CU(cuFuncGetModule(&owner, f));
 	CU(cuFuncLoad(f));
 	CU(cuFuncIsLoaded(&state, f));
@@ -181,7 +182,8 @@ static void check_function(void)
 						     CU_OCCUPANCY_DISABLE_CACHING_OVERRIDE));
 	CU(cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
 		&blocks, f, 128, 0, CU_OCCUPANCY_DISABLE_CACHING_OVERRIDE));
-	check_that(grid > 0 && block > 0 && blocks > 0, "occupancy", "%d blocks of %d", grid, block);
+	check_that(grid > 0 && block > 0 && blocks > 0, "occupancy", "%d blocks of %d", grid,
+		   block);
 	CU(cuModuleUnload(module));
 }
 
@@ -206,8 +208,8 @@ static void check_clusters(CUdevice dev)
 	if (!device_attribute(dev, CU_DEVICE_ATTRIBUTE_CLUSTER_LAUNCH)) {
 		check_skip("clusters", "no clusters on this device");
 	} else {
-		result = cuOccupancyMaxPotentialClusterSize(&size, module_function(module, "append"),
-							    &config);
+		result = cuOccupancyMaxPotentialClusterSize(
+			&size, module_function(module, "append"), &config);
 		CU(result);
 		CU(cuOccupancyMaxActiveClusters(&active, module_function(module, "append"),
 						&config));
@@ -238,7 +240,8 @@ static void check_library(CUdevice dev, const char *path)
 			   offset == 8 && size == 4,
 		   "library", "%u kernels", count);
 	CU(cuKernelGetAttribute(&threads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, kernel, dev));
-	CU(cuKernelSetAttribute(CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 50, kernel, dev));
+	CU(cuKernelSetAttribute(CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 50, kernel,
+				dev));
 	CU(cuKernelSetCacheConfig(kernel, CU_FUNC_CACHE_PREFER_L1, dev));
 	check_that(threads > 0, "kernel", "%d threads a block", threads);
 	check_that(cuLibraryGetUnifiedFunction(&address, library, "append") != CUDA_SUCCESS,
@@ -319,8 +322,7 @@ typedef CUresult (*tiled_fn)(CUtensorMap *, CUtensorMapDataType, cuuint32_t, voi
 typedef CUresult (*im2col_fn)(CUtensorMap *, CUtensorMapDataType, cuuint32_t, void *,
 			      const cuuint64_t *, const cuuint64_t *, const int *, const int *,
 			      cuuint32_t, cuuint32_t, const cuuint32_t *, CUtensorMapInterleave,
-			      CUtensorMapSwizzle, CUtensorMapL2promotion,
-			      CUtensorMapFloatOOBfill);
+			      CUtensorMapSwizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
 
 static void check_tensor_maps(void)
 {
@@ -336,11 +338,10 @@ static void check_tensor_maps(void)
 
 	CU(cuMemAlloc(&memory, 1 << 20));
 	memset(&map, 0, sizeof(map));
-	result = tiled(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-					(void *)(uintptr_t)memory, dims, strides, box, steps,
-					CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_NONE,
-					CU_TENSOR_MAP_L2_PROMOTION_NONE,
-					CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+	result = tiled(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4, (void *)(uintptr_t)memory, dims,
+		       strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+		       CU_TENSOR_MAP_SWIZZLE_NONE, CU_TENSOR_MAP_L2_PROMOTION_NONE,
+		       CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
 	if (result != CUDA_SUCCESS) {
 		check_skip("tensor-maps", "%s", result_name(result));
 		CU(cuMemFree(memory));
@@ -351,11 +352,10 @@ static void check_tensor_maps(void)
 	check_that(memcmp(&map, &before, sizeof(map)) != 0, "tensor-map", "another address");
 	CU(replace(&map, (void *)(uintptr_t)memory));
 	check_that(!memcmp(&map, &before, sizeof(map)), "tensor-map-back", "the same as before");
-	CU(im2col(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-				   (void *)(uintptr_t)memory, dims, strides, lower, upper, 32, 16,
-				   steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_NONE,
-				   CU_TENSOR_MAP_L2_PROMOTION_NONE,
-				   CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+	CU(im2col(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4, (void *)(uintptr_t)memory, dims,
+		  strides, lower, upper, 32, 16, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+		  CU_TENSOR_MAP_SWIZZLE_NONE, CU_TENSOR_MAP_L2_PROMOTION_NONE,
+		  CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
 	check_that(memcmp(&map, &before, sizeof(map)) != 0, "tensor-map-im2col", "made");
 	CU(cuMemFree(memory));
 }

@@ -241,8 +241,8 @@ static void check_instantiate(struct data *d, CUstream stream)
 	params.flags = CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD;
 	params.hUploadStream = stream;
 	CU(cuGraphInstantiateWithParams(&exec, graph, &params));
-	check_that(params.result_out == CUDA_GRAPH_INSTANTIATE_SUCCESS, "instantiated", "outcome %d",
-		   (int)params.result_out);
+	check_that(params.result_out == CUDA_GRAPH_INSTANTIATE_SUCCESS, "instantiated",
+		   "outcome %d", (int)params.result_out);
 	CU(cuGraphUpload(exec, stream));
 	memset(&info, 0, sizeof(info));
 	CU(cuGraphExecUpdate(exec, graph, &info));

@@ -197,8 +197,8 @@ static void check_2d(struct data *d)
 static void check_3d(struct data *d)
 {
 	CUarray array = array_of(W, H, D, 0);
-	CUtexObject texture = texture_of(
-		array, how(CU_TR_ADDRESS_MODE_CLAMP, CU_TR_FILTER_MODE_POINT, 0));
+	CUtexObject texture =
+		texture_of(array, how(CU_TR_ADDRESS_MODE_CLAMP, CU_TR_FILTER_MODE_POINT, 0));
 	void *params[] = {&texture, &d->out};
 	unsigned int wrong = 0;
 
@@ -214,8 +214,8 @@ static void check_3d(struct data *d)
 static void check_layers(struct data *d)
 {
 	CUarray array = array_of(W, H, D, CUDA_ARRAY3D_LAYERED);
-	CUtexObject texture = texture_of(
-		array, how(CU_TR_ADDRESS_MODE_CLAMP, CU_TR_FILTER_MODE_POINT, 0));
+	CUtexObject texture =
+		texture_of(array, how(CU_TR_ADDRESS_MODE_CLAMP, CU_TR_FILTER_MODE_POINT, 0));
 	unsigned int layer = 2, wrong = 0;
 	void *params[] = {&texture, &d->out, &layer};
 
@@ -233,8 +233,8 @@ static void check_memory(struct data *d)
 {
 	uint32_t words[64], got[4 * 8];
 	CUDA_RESOURCE_DESC resource, told;
-	CUDA_TEXTURE_DESC desc = how(CU_TR_ADDRESS_MODE_CLAMP, CU_TR_FILTER_MODE_POINT,
-				     CU_TRSF_READ_AS_INTEGER);
+	CUDA_TEXTURE_DESC desc =
+		how(CU_TR_ADDRESS_MODE_CLAMP, CU_TR_FILTER_MODE_POINT, CU_TRSF_READ_AS_INTEGER);
 	CUdeviceptr memory = 0;
 	CUtexObject texture = 0;
 	int first = 10;
@@ -434,7 +434,8 @@ static void check_told(struct data *d)
 	check_that(cuArrayGetPlane(&plane, array, 0) != CUDA_SUCCESS, "no-plane",
 		   "an array of one format has none");
 	CU(cuTexObjectDestroy(texture));
-	check_that(cuTexObjectGetTextureDesc(&told, texture) != CUDA_SUCCESS, "destroyed", "refused");
+	check_that(cuTexObjectGetTextureDesc(&told, texture) != CUDA_SUCCESS, "destroyed",
+		   "refused");
 	CU(cuArrayDestroy(array));
 }
 

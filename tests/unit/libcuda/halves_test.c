@@ -481,9 +481,9 @@ static void im2col_maps(void **state)
 	CUtensorMap map;
 
 	(void)state;
-	assert_int_equal(fe_cuTensorMapEncodeIm2col(
-				 &map, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 4, (void *)0x10000,
-				 tensor_dims, strides, lower, upper, 8, 16, tensor_ones, 0, 0, 0, 0),
+	assert_int_equal(fe_cuTensorMapEncodeIm2col(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 4,
+						    (void *)0x10000, tensor_dims, strides, lower,
+						    upper, 8, 16, tensor_ones, 0, 0, 0, 0),
 			 CUDA_SUCCESS);
 	assert_int_equal(im2col.kind, 0);
 	assert_int_equal(im2col.rank, 4);
@@ -503,9 +503,9 @@ static void im2col_maps(void **state)
 	assert_int_equal((int)im2col.corners[0], -5);
 	assert_int_equal(im2col.corners[3], 6);
 	/* Pictures have rows, columns and channels at least. */
-	assert_int_equal(fe_cuTensorMapEncodeIm2col(
-				 &map, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 2, (void *)0x10000,
-				 tensor_dims, strides, lower, upper, 8, 16, tensor_ones, 0, 0, 0, 0),
+	assert_int_equal(fe_cuTensorMapEncodeIm2col(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 2,
+						    (void *)0x10000, tensor_dims, strides, lower,
+						    upper, 8, 16, tensor_ones, 0, 0, 0, 0),
 			 CUDA_ERROR_INVALID_VALUE);
 	assert_int_equal(fe_cuTensorMapReplaceAddress(&map, (void *)0x20000), CUDA_SUCCESS);
 	assert_int_equal(im2col.replaced, 0x20000);
