@@ -108,6 +108,7 @@ void ex_lane_free(struct ex_lane *lane)
 	free(lane->args);
 	free(lane->reply);
 	free(lane->stage);
+	free(lane->text);
 	free(lane);
 }
 

@@ -87,6 +87,9 @@ int main(int argc, char **argv)
 			strerror(-rc));
 	/* Without a driver the guest still hears why. */
 	ex_driver_open(&places, &session.who, driver_error);
+	if (session.account.page)
+		ex_driver_busy_at(&session.account.page->busy_ns[session.account.slot],
+				  &session.account.page->busy_since[session.account.slot]);
 	status = ex_session_serve(&session, *driver_error ? driver_error : NULL);
 	all = ex_session_end(&session);
 	/* For a xen-vgpud that is not our parent. */

@@ -230,3 +230,16 @@ CUresult ex_cuLibraryGetGlobal(struct ex_call *call, CUdeviceptr *dptr, size_t *
 	return global_add(call, address, size,
 			  ex_handles_find(&call->session->handles, VG_HANDLE_CUlibrary, library));
 }
+
+/* Where there is such a function its address is of no use to the guest. */
+CUresult ex_vgLibraryUnified(struct ex_call *call, CUlibrary library, const char *symbol)
+{
+	void *address = NULL;
+	CUresult result;
+
+	(void)call;
+	if (!ex_driver.cuLibraryGetUnifiedFunction)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_driver.cuLibraryGetUnifiedFunction(&address, library, symbol);
+	return result ? result : CUDA_ERROR_NOT_SUPPORTED;
+}

@@ -138,3 +138,54 @@ void vg_account_set(struct vg_account *account, unsigned int slot, uint64_t held
 	if (slot < VG_ACCOUNT_SLOTS)
 		__atomic_store_n(&account->held[slot], held, __ATOMIC_SEQ_CST);
 }
+
+/* --- whose a slot is ----------------------------------------------------------------------------- */
+
+void vg_account_enter(struct vg_account *account, unsigned int slot, uint32_t pid,
+		      uint32_t executor)
+{
+	if (slot >= VG_ACCOUNT_SLOTS)
+		return;
+	__atomic_store_n(&account->executor[slot], executor, __ATOMIC_RELAXED);
+	/* Release: who sees the pid sees the rest. */
+	__atomic_store_n(&account->pid[slot], pid, __ATOMIC_RELEASE);
+}
+
+void vg_account_contexts(struct vg_account *account, unsigned int slot, uint32_t contexts)
+{
+	if (slot < VG_ACCOUNT_SLOTS)
+		__atomic_store_n(&account->contexts[slot], contexts, __ATOMIC_RELAXED);
+}
+
+void vg_account_clear(struct vg_account *account, unsigned int slot)
+{
+	if (slot >= VG_ACCOUNT_SLOTS)
+		return;
+	vg_account_set(account, slot, 0);
+	__atomic_store_n(&account->pid[slot], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&account->executor[slot], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&account->contexts[slot], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&account->busy_since[slot], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&account->busy_ns[slot], 0, __ATOMIC_RELAXED);
+}
+
+bool vg_account_process(const struct vg_account *account, unsigned int slot,
+			struct vg_account_process *process)
+{
+	uint64_t since, now = vg_clock_ns();
+
+	*process = (struct vg_account_process){0};
+	if (slot >= VG_ACCOUNT_SLOTS)
+		return false;
+	process->pid = __atomic_load_n(&account->pid[slot], __ATOMIC_ACQUIRE);
+	if (!process->pid)
+		return false;
+	process->executor = __atomic_load_n(&account->executor[slot], __ATOMIC_RELAXED);
+	process->contexts = __atomic_load_n(&account->contexts[slot], __ATOMIC_RELAXED);
+	process->held = __atomic_load_n(&account->held[slot], __ATOMIC_RELAXED);
+	since = __atomic_load_n(&account->busy_since[slot], __ATOMIC_RELAXED);
+	process->busy_ns = __atomic_load_n(&account->busy_ns[slot], __ATOMIC_RELAXED);
+	if (since && since < now)
+		process->busy_ns += now - since;
+	return true;
+}

@@ -138,6 +138,9 @@ def _decode(call):
             out += _room(arg)
     out += ["\tif (!ex_args_end(call))", "\t\treturn CUDA_ERROR_UNKNOWN;"]
     for arg in call.args:
+        if arg.number and arg.direction == "in":
+            out += [f"\tresult = ex_number_check(call, VG_HANDLE_{arg.base}, {arg.name});",
+                    "\tif (result)", "\t\treturn result;"]
         if "covers" in arg.attrs:
             stream = call.captures_anything and call.stream
             check, end = ("ex_range_check_on", f", {stream}") if stream else ("ex_range_check", "")
@@ -181,7 +184,11 @@ def _reply(call):
                     "\tif (result)", "\t\treturn result;"]
     for arg in call.args:
         if "destroy" in arg.attrs:
-            out.append(f"\tex_handle_drop(call, VG_HANDLE_{arg.base}, args->{arg.name});")
+            what = "number" if arg.number else "handle"
+            out.append(f"\tex_{what}_drop(call, VG_HANDLE_{arg.base}, args->{arg.name});")
+        if arg.number and arg.direction == "out":
+            out += [f"\tresult = ex_number_put(call, VG_HANDLE_{arg.base}, value_{arg.name}, "
+                    f"{_parent(call, arg)});", "\tif (result)", "\t\treturn result;"]
     if not c.ret_fields(call):
         return out
     out += ["\tret = ex_reply_put(call, sizeof(*ret));", "\tif (!ret)",

@@ -122,7 +122,7 @@ def _results(call):
         elif arg.kind == "value":
             out.append(f"{opt}\t*{name} = ret.{name};")
     for arg in call.args:
-        if "destroy" in arg.attrs:
+        if "destroy" in arg.attrs and not arg.number and "counted" not in arg.attrs:
             out.append(f"\tfe_handle_drop(VG_HANDLE_{arg.base}, (uint64_t){arg.name});")
     return out
 
@@ -177,7 +177,7 @@ def _entry(call, symbol, variant):
     out = [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tCUresult result;", ""]
     if not call.has("noinit"):
         out += [f"\tresult = fe_enter(VG_OP_{call.name});", "\tif (result)",
-                f"\t\treturn fe_leave(VG_OP_{call.name}, result);"]
+                f'\t\treturn fe_leave("{symbol}", result);']
     if variant and call.stream:
         out += [f"\tif (!{call.stream})", f"\t\t{call.stream} = CU_STREAM_PER_THREAD;"]
     elif variant:
@@ -185,7 +185,7 @@ def _entry(call, symbol, variant):
     out.append(f"\tresult = {target}({c.arguments(call)});")
     if variant and not call.stream:
         out.append("\tfe_ptds = false;")
-    return "\n".join(out + [f"\treturn fe_leave(VG_OP_{call.name}, result);", "}", ""])
+    return "\n".join(out + [f'\treturn fe_leave("{symbol}", result);', "}", ""])
 
 
 def entries(spec, variants):

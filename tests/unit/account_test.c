@@ -276,6 +276,42 @@ static void test_file(void **state)
 	close(loose);
 }
 
+/* Whose a slot is; and a slot that is nobody's says nothing, whatever is left in it. */
+static void test_processes(void **state)
+{
+	struct vg_account_process process;
+	struct timespec now;
+
+	(void)state;
+	assert_false(vg_account_process(account, 4, &process));
+	vg_account_enter(account, 4, 1234, 99);
+	vg_account_contexts(account, 4, 2);
+	assert_int_equal(vg_account_raise(account, fd, 4, 50, LIMIT), 0);
+	account->busy_ns[4] = 7;
+	assert_true(vg_account_process(account, 4, &process));
+	assert_int_equal(process.pid, 1234);
+	assert_int_equal(process.executor, 99);
+	assert_int_equal(process.contexts, 2);
+	assert_int_equal(process.held, 50);
+	assert_int_equal(process.busy_ns, 7);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	account->busy_since[4] = (uint64_t)(now.tv_sec - 1) * 1000000000u;
+	assert_true(vg_account_process(account, 4, &process));
+	assert_in_range(process.busy_ns, 900000000u, 60000000000u);
+	account->busy_since[4] = UINT64_MAX; /* a time to come counts nothing */
+	assert_true(vg_account_process(account, 4, &process));
+	assert_int_equal(process.busy_ns, 7);
+	vg_account_clear(account, 4);
+	assert_false(vg_account_process(account, 4, &process));
+	assert_int_equal(vg_account_total(account), 0);
+	assert_int_equal(account->busy_ns[4], 0);
+	/* There are no such slots. */
+	vg_account_enter(account, VG_ACCOUNT_SLOTS, 1, 1);
+	vg_account_contexts(account, UINT32_MAX, 1);
+	vg_account_clear(account, UINT32_MAX);
+	assert_false(vg_account_process(account, VG_ACCOUNT_SLOTS, &process));
+}
+
 #define WITH_ACCOUNT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -287,6 +323,7 @@ int main(void)
 		WITH_ACCOUNT(test_lock_holders),
 		WITH_ACCOUNT(test_hostile_page),
 		WITH_ACCOUNT(test_no_limit),
+		WITH_ACCOUNT(test_processes),
 		WITH_ACCOUNT(test_file),
 	};
 

@@ -269,9 +269,9 @@ CUresult fe_enter(uint16_t op)
 	}
 }
 
-CUresult fe_leave(uint16_t op, CUresult result)
+CUresult fe_leave(const char *symbol, CUresult result)
 {
-	vg_call(&fe_who, "op=%s result=%d", vg_op_name(op), (int)result);
+	vg_call(&fe_who, "op=%s result=%d", symbol, (int)result);
 	return result;
 }
 

@@ -16,8 +16,9 @@ enum fe_range_kind {
 	FE_RANGE_DEVICE,   /* an allocation on the device */
 	FE_RANGE_RESERVED, /* reserved addresses: may be mapped */
 	FE_RANGE_GLOBAL,   /* a module's variable */
-	FE_RANGE_PINNED,   /* a region shared with the executor, same address on both sides */
-	FE_RANGE_SHADOW,   /* "pinned" memory that could not be shared: ordinary memory, staged */
+	FE_RANGE_GRAPH, /* an allocation of a graph's: stays when it is freed, comes back when launched */
+	FE_RANGE_PINNED, /* a region shared with the executor, same address on both sides */
+	FE_RANGE_SHADOW, /* "pinned" memory that could not be shared: ordinary memory, staged */
 };
 
 struct fe_range {
@@ -30,7 +31,7 @@ struct fe_range {
 	bool registered; /* by cuMemHostRegister: the memory is the program's */
 };
 
-/* 0 or -ENOMEM; -EEXIST when it overlaps another (FE_RANGE_GLOBAL ones are replaced). */
+/* 0 or -ENOMEM; -EEXIST when it overlaps another (of kind GLOBAL and GRAPH it is replaced). */
 int fe_range_add(const struct fe_range *range);
 /* Removes the range that begins at base; false: none does. */
 bool fe_range_remove(uint64_t base, struct fe_range *old);
@@ -38,6 +39,12 @@ bool fe_range_remove(uint64_t base, struct fe_range *old);
 bool fe_range_find(uint64_t address, struct fe_range *range);
 /* True when [address, address + size) lies in ranges that the device can use. size 0: true. */
 bool fe_range_known(uint64_t address, uint64_t size);
+
+/* Remembers what a graph's node has allocated (alloc.c). */
+void fe_memory_of_graph(CUdeviceptr address, uint64_t size);
+
+/* A capture begins: from now on an allocation on a stream may be a graph's. */
+void fe_memory_capture_begins(void);
 
 /* In a child after fork. One thread. */
 void fe_range_reset(void);

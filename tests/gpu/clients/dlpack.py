@@ -19,6 +19,9 @@ def both(_):
 
 @case('numba and PyTorch by __cuda_array_interface__')
 def numba_torch(_):
+    import numpy                                    # pylint: disable=import-outside-toplevel
+    if not hasattr(numpy, 'row_stack'):             # numba 0.68 asks for it, numpy 2.5 has dropped it
+        numpy.row_stack = numpy.vstack
     from numba import cuda                          # pylint: disable=import-outside-toplevel
     x = torch.arange(1000, device='cuda', dtype=torch.float32)
     view = cuda.as_cuda_array(x)

@@ -2,9 +2,13 @@
 """numba-cuda: kernels, shared memory, atomics, streams, mapped and managed arrays."""
 
 import numpy
-from numba import cuda, float32
 
-from case import case, main
+if not hasattr(numpy, 'row_stack'):         # numba 0.68 asks for it, numpy 2.5 has dropped it
+    numpy.row_stack = numpy.vstack
+
+from numba import cuda, float32             # noqa: E402  pylint: disable=wrong-import-position
+
+from case import case, main                 # noqa: E402  pylint: disable=wrong-import-position
 
 
 @cuda.jit

@@ -177,8 +177,8 @@ class Images(torch.utils.data.Dataset):
 @case('DataLoader with two workers and pinned memory')
 def loader(clock):
     torch.manual_seed(3)
-    model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(),
-                          nn.Linear(256, 10)).cuda()
+    model = nn.Sequential(nn.Conv2d(3, 16, 5, stride=4), nn.ReLU(), nn.Flatten(),
+                          nn.Linear(16 * 15 * 15, 10)).cuda()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     batches = torch.utils.data.DataLoader(Images(), 16, num_workers=2, pin_memory=True)
     losses = []
@@ -191,6 +191,7 @@ def loader(clock):
 
 
 def attention(backend, clock, dtype=torch.float16):
+    torch.use_deterministic_algorithms(backend != 'CUDNN_ATTENTION')
     from torch.nn.attention import SDPBackend, sdpa_kernel      # pylint: disable=import-outside-toplevel
     torch.manual_seed(4)
     q, k, v = (torch.randn(2, 8, 1024, 64, device='cuda', dtype=dtype, requires_grad=True)

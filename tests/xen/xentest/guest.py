@@ -55,7 +55,8 @@ def add_frontend(contents):
     for path in stage.files(GUEST_STAGE):
         # A folder /lib in the archive would take the place of the guest's link.
         contents.add_program(path, re.sub('^lib/', 'usr/lib/', str(path.relative_to(GUEST_STAGE))))
-    contents.add_file(GUEST_STAGE / 'usr/lib/vgpu/libcuda.so.1', f'{LIBDIR}/libcuda.so.1')
+    for name in ('libcuda.so.1', 'libnvidia-ml.so.1'):
+        contents.add_file(GUEST_STAGE / 'usr/lib/vgpu' / name, f'{LIBDIR}/{name}')
 
 
 def add_backend(contents):
