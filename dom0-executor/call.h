@@ -108,6 +108,7 @@ enum ex_range_kind {
 	EX_RANGE_GLOBAL,     /* a module's variable */
 	EX_RANGE_REGION,     /* pinned memory shared with the guest */
 	EX_RANGE_FOREIGN,    /* imported */
+	EX_RANGE_MANAGED,    /* cuMemAllocManaged: counts as device memory, wherever it is */
 };
 CUresult ex_range_check(struct ex_call *call, uint64_t address, uint64_t size);
 CUresult ex_range_add(struct ex_call *call, uint64_t address, uint64_t size,

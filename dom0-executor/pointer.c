@@ -29,7 +29,9 @@ static CUresult value_of_host_pointer(struct ex_call *call, void *value)
 	int kind;
 
 	memcpy(&address, value, sizeof(address));
-	if (ex_ranges_cover(&call->session->ranges, address, 1, &kind) && kind == EX_RANGE_REGION)
+	/* Managed memory has one address for both processors, and so it has in the guest. */
+	if (ex_ranges_cover(&call->session->ranges, address, 1, &kind) &&
+	    (kind == EX_RANGE_REGION || kind == EX_RANGE_MANAGED || kind == EX_RANGE_GLOBAL))
 		return CUDA_SUCCESS;
 	memset(value, 0, VALUE_BYTES);
 	return CUDA_ERROR_INVALID_VALUE;

@@ -89,7 +89,7 @@ static void range_gone(void *context, const struct ex_span *span)
 {
 	struct ex_session *session = context;
 
-	if (span->kind == EX_RANGE_DEVICE)
+	if (span->kind == EX_RANGE_DEVICE || span->kind == EX_RANGE_MANAGED)
 		ex_memory_gone(session, span);
 	else if (span->kind == EX_RANGE_VMM)
 		ex_charge_drop(session, span->object);
@@ -101,6 +101,7 @@ static void session_init_locks(struct ex_session *session)
 	pthread_mutex_init(&session->region_lock, NULL);
 	pthread_mutex_init(&session->link_lock, NULL);
 	pthread_mutex_init(&session->probe_lock, NULL);
+	pthread_mutex_init(&session->managed_lock, NULL);
 	session->output.fds[0] = session->output.fds[1] = -1;
 }
 

@@ -43,6 +43,13 @@ struct ex_region {
 	void *context;   /* CUcontext that was current then */
 };
 
+/* Our own stream in one of the guest's contexts (managed.c). */
+#define EX_MANAGED_STREAMS 8u
+struct ex_managed_stream {
+	void *context; /* CUcontext, NULL: none */
+	void *stream;  /* CUstream */
+};
+
 struct ex_session {
 	struct vg_log_who who;
 	const struct ex_settings *settings;
@@ -90,6 +97,10 @@ struct ex_session {
 	pthread_mutex_t link_lock;
 	struct ex_link *links;
 	unsigned int links_count;
+
+	pthread_mutex_t managed_lock;
+	struct ex_managed_stream managed_streams[EX_MANAGED_STREAMS];
+	unsigned int managed_next;
 
 	pthread_mutex_t probe_lock;
 	int regions_pinned; /* -1: not probed yet */

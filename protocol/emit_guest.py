@@ -39,7 +39,8 @@ def _checks(call):
             out += [f"\tif ({arg.name} % {arg.attrs['align']})",
                     "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
         if "covers" in arg.attrs:
-            out += [f"\tif (!fe_range_known({arg.name}, {arg.attrs['covers']}))",
+            test = "exists" if call.has("names") else "known"
+            out += [f"\tif (!fe_range_{test}({arg.name}, {arg.attrs['covers']}))",
                     "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
     return out
 

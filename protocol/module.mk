@@ -19,6 +19,6 @@ PROTO_PUBLIC := $(addprefix $(D)/,bounds.h control.h cuda_types.h handle.h sessi
 	$(addprefix $(GEN)/protocol/,calls.h cuda_proto.h handle_types.h)
 $(eval $(call install,$(PROTO_PUBLIC),$(INCLUDEDIR)/protocol,644))
 $(eval $(call install,$(wildcard $(D)/cuda/*.h),$(INCLUDEDIR)/protocol/cuda,644))
-$(eval $(call install,$(addprefix $(D)/,cuda.api errors.tsv procaddress.tsv),$(DATADIR),644))
+$(eval $(call install,$(addprefix $(D)/,cuda.api memory.api errors.tsv procaddress.tsv),$(DATADIR),644))
 
 $(eval $(call unit_script,tests/unit/apigen/test-apigen))

@@ -119,8 +119,8 @@ void memory_free_context(struct soft_context *ctx)
 {
 	uint64_t base;
 
-	while ((base = range_of_context(ctx, RANGE_DEVICE)))
-		memory_free(range_take(base, RANGE_DEVICE));
+	while ((base = range_of_context(ctx, RANGE_DEVICE | RANGE_MANAGED)))
+		memory_free(range_take(base, RANGE_DEVICE | RANGE_MANAGED));
 	while ((base = range_of_context(ctx, RANGE_HOST))) {
 		struct soft_range *range = range_take(base, RANGE_HOST);
 
@@ -194,7 +194,7 @@ CUresult cuMemFree_v2(CUdeviceptr dptr)
 	if (result != CUDA_SUCCESS)
 		return result;
 	device_synchronize(ctx->device);
-	range = range_take(dptr, RANGE_DEVICE);
+	range = range_take(dptr, RANGE_DEVICE | RANGE_MANAGED);
 	if (!range)
 		return CUDA_ERROR_INVALID_VALUE;
 	memory_free(range);
@@ -215,15 +215,6 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr 
 		*psize = range->asked;
 	range_unpin(range);
 	return CUDA_SUCCESS;
-}
-
-/* Honest: this device has no page migration, so no managed memory. */
-CUresult cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int flags)
-{
-	ENTER_CONTEXT(ctx);
-	if (!dptr || !bytesize || (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST))
-		return CUDA_ERROR_INVALID_VALUE;
-	return CUDA_ERROR_NOT_SUPPORTED;
 }
 
 /* Other processes cannot map this memory. */

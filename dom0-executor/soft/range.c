@@ -30,6 +30,8 @@ struct soft_range *range_new(enum range_kind kind, struct soft_device *device,
 	range->kind = kind;
 	range->device = device;
 	range->ctx = object_ref(ctx);
+	range->managed = kind == RANGE_MANAGED;
+	advice_init(&range->advice);
 	return range;
 }
 

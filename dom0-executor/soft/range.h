@@ -18,10 +18,19 @@ enum range_kind {
 	RANGE_MAPPED = 8,     /* cuMemMap */
 	RANGE_VARIABLE = 16,  /* a variable of a module */
 	RANGE_ARRAY = 32,     /* behind a CUarray */
+	RANGE_MANAGED = 64,   /* cuMemAllocManaged */
 };
 #define RANGE_ANY_HOST (RANGE_HOST | RANGE_REGISTERED)
 
 struct soft_physical;
+
+/* What the program has said of managed memory. The device's lock guards it. */
+struct soft_advice {
+	bool read_mostly;
+	CUmemLocation preferred, prefetched;
+	unsigned int accessed; /* by device; bit 31: by the CPU */
+};
+void advice_init(struct soft_advice *advice); /* managed.c */
 
 struct soft_range {
 	uint64_t base;
@@ -37,6 +46,8 @@ struct soft_range {
 	size_t offset;                  /* in physical */
 	atomic_uint access;             /* CUmemAccess_flags; RANGE_MAPPED */
 	atomic_bool sync_memops;
+	bool managed; /* RANGE_MANAGED, or a variable that is */
+	struct soft_advice advice;
 	atomic_uint pins;
 };
 

@@ -32,6 +32,7 @@ CUresult cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode *from, const
 #define cuGraphInstantiate             cuGraphInstantiateWithFlags
 #define cuArray3DCreate                cuArray3DCreate_v2
 #define cuArrayCreate                  cuArrayCreate_v2
+#define cuMemAdvise                    cuMemAdvise_v2
 #define cuMemAlloc                     cuMemAlloc_v2
 #define cuMemAllocHost                 cuMemAllocHost_v2
 #define cuMemAllocPitch                cuMemAllocPitch_v2
@@ -40,6 +41,7 @@ CUresult cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode *from, const
 #define cuMemGetInfo                   cuMemGetInfo_v2
 #define cuMemHostGetDevicePointer      cuMemHostGetDevicePointer_v2
 #define cuMemHostRegister              cuMemHostRegister_v2
+#define cuMemPrefetchAsync             cuMemPrefetchAsync_v2
 #define cuMemcpy2D                     cuMemcpy2D_v2
 #define cuMemcpy2DAsync                cuMemcpy2DAsync_v2
 #define cuMemcpy2DUnaligned            cuMemcpy2DUnaligned_v2
