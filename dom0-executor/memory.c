@@ -125,6 +125,7 @@ void ex_memory_left(struct ex_call *call, const struct ex_span *span, CUresult r
 
 void ex_memory_gone(struct ex_session *session, const struct ex_span *span)
 {
+	ex_ipc_withdraw(session, VG_OFFER_MEMORY, span->start);
 	if (span->object)
 		ex_pool_freed(session, span->object, span->size);
 	else

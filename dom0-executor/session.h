@@ -23,6 +23,7 @@
 #include "dom0-executor/channel.h"
 #include "dom0-executor/handle.h"
 #include "dom0-executor/host_func.h"
+#include "dom0-executor/ipc.h"
 #include "dom0-executor/order.h"
 #include "dom0-executor/output.h"
 #include "dom0-executor/pool.h"
@@ -58,6 +59,7 @@ struct ex_session {
 	struct ex_account account;
 	struct ex_pools pools;
 	struct ex_usage usage;
+	struct ex_ipc ipc;
 	bool soft;          /* the driver is libcuda-soft, whose device is this process's own */
 	int control_fd;     /* -1 while nobody is there */
 	uint32_t peer;      /* counts who has been at its other end */

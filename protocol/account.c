@@ -63,7 +63,7 @@ void vg_account_unmap(struct vg_account *account)
 /* All slots but one. */
 static uint64_t sum_without(const struct vg_account *account, unsigned int slot)
 {
-	uint64_t sum = 0;
+	uint64_t sum = vg_offers_held(&account->offers);
 
 	for (unsigned int i = 0; i < VG_ACCOUNT_SLOTS; i++) {
 		uint64_t held = __atomic_load_n(&account->held[i], __ATOMIC_SEQ_CST);
@@ -144,4 +144,10 @@ void vg_account_set(struct vg_account *account, unsigned int slot, uint64_t held
 {
 	if (slot < VG_ACCOUNT_SLOTS)
 		__atomic_store_n(&account->held[slot], held, __ATOMIC_SEQ_CST);
+}
+
+void vg_account_clear(struct vg_account *account, unsigned int slot)
+{
+	vg_account_set(account, slot, 0);
+	vg_offers_clear(&account->offers, slot);
 }

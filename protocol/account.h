@@ -23,6 +23,8 @@
 
 #include <stdint.h>
 
+#include "protocol/offer.h"
+
 #define VG_ACCOUNT_MAGIC   0x74636361u /* "acct" */
 #define VG_ACCOUNT_SLOTS   256u
 #define VG_ACCOUNT_WAIT_MS 2000u
@@ -32,7 +34,9 @@ struct vg_account {
 	uint32_t version; /* VG_PROTOCOL_VERSION */
 	uint64_t pad[7];
 	uint64_t held[VG_ACCOUNT_SLOTS]; /* bytes, by slot */
+	struct vg_offers offers;         /* what the executors let each other open */
 };
+_Static_assert(VG_ACCOUNT_SLOTS == VG_OFFER_TAKERS * 64, "a bit for each slot");
 
 /* A new one: its memfd, the caller's to close, and its mapping. Or a negative errno. */
 int vg_account_new(struct vg_account **account);
@@ -40,7 +44,7 @@ int vg_account_new(struct vg_account **account);
 int vg_account_map(int fd, struct vg_account **account);
 void vg_account_unmap(struct vg_account *account); /* NULL is fine */
 
-/* The sum of all slots; UINT64_MAX if it does not fit, which only a liar can bring about. */
+/* The sum of all slots, and of what is held of offers that have ended; UINT64_MAX if it does not fit, which only a liar can bring about. */
 uint64_t vg_account_total(const struct vg_account *account);
 /*
  * Sets our slot if the total stays within limit (0: none). One thread of a process at a time. 0,
@@ -49,9 +53,10 @@ uint64_t vg_account_total(const struct vg_account *account);
 int vg_account_raise(struct vg_account *account, int fd, unsigned int slot, uint64_t held,
 		     uint64_t limit);
 /*
- * Sets a slot without asking: our own, to less than it is or to what the driver has taken all the same;
- * or to 0, when its executor has been reaped.
+ * Sets our own slot without asking: to less than it is or to what the driver has taken all the same.
  */
 void vg_account_set(struct vg_account *account, unsigned int slot, uint64_t held);
+/* The executor of that slot has been reaped: it holds and offers nothing. */
+void vg_account_clear(struct vg_account *account, unsigned int slot);
 
 #endif

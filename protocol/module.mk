@@ -10,7 +10,7 @@ PROTO_GEN := $(addprefix $(GEN)/, protocol/handle_types.h protocol/calls.h proto
 $(eval $(call generated,$(PROTO_GEN),$(wildcard $(D)/*.py $(D)/*.api $(D)/*.tsv $(D)/exports.txt),\
 	$(PYTHON) $(D)/apigen.py $(D)/cuda.api $(GEN) && touch $(PROTO_GEN)))
 
-PROTO_SRCS := $(addprefix $(D)/, account.c bell.c conf.c ring.c socket.c image.c log.c context_storage.c \
+PROTO_SRCS := $(addprefix $(D)/, account.c offer.c bell.c conf.c ring.c socket.c image.c log.c context_storage.c \
 	export_table.c integrity.c md2.c) $(GEN)/protocol/op_names.c $(GEN)/protocol/errors.c
 $(eval $(call archive,libvgproto.a,$(PROTO_SRCS)))
 

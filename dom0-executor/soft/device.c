@@ -136,6 +136,12 @@ static CUresult device_init(int ordinal)
 			       strerror(errno));
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
+	device->store = memfd_create("vgpu-soft-device", MFD_CLOEXEC);
+	if (device->store < 0 || ftruncate(device->store, (off_t)SOFT_REGION_SIZE)) {
+		soft_log_error("op=cuInit device=%d cannot make its memory: %s", ordinal,
+			       strerror(errno));
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
 	device->primary = context_create(device, true, 0);
 	return device->primary ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
@@ -223,6 +229,7 @@ static const int attribute_values[CU_DEVICE_ATTRIBUTE_MAX] = {
 	[CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR] = 32,
 	[CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK] = SHARED_RESERVED,
 	[CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED] = 1,
+	[CU_DEVICE_ATTRIBUTE_IPC_EVENT_SUPPORTED] = 1,
 	[CU_DEVICE_ATTRIBUTE_NUMA_CONFIG] = CU_DEVICE_NUMA_CONFIG_NONE,
 	[CU_DEVICE_ATTRIBUTE_NUMA_ID] = -1,
 	[CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID] = -1,

@@ -19,6 +19,7 @@ enum range_kind {
 	RANGE_VARIABLE = 16,  /* a variable of a module */
 	RANGE_ARRAY = 32,     /* behind a CUarray */
 	RANGE_MANAGED = 64,   /* cuMemAllocManaged */
+	RANGE_FOREIGN = 128,  /* another process's, by cuIpcOpenMemHandle */
 };
 #define RANGE_ANY_HOST (RANGE_HOST | RANGE_REGISTERED)
 
@@ -48,6 +49,11 @@ struct soft_range {
 	atomic_bool sync_memops;
 	bool managed; /* RANGE_MANAGED, or a variable that is */
 	struct soft_advice advice;
+	struct {
+		uint8_t name[16];
+		uint64_t base, id; /* over there */
+		unsigned int opens;
+	} foreign; /* RANGE_FOREIGN; the table's lock guards it */
 	atomic_uint pins;
 };
 
@@ -91,6 +97,11 @@ struct soft_range *range_take(uint64_t base, unsigned int kinds);
 
 /* The base of some range of this context, whatever its kind; 0: it has none. */
 uint64_t range_of_context(const struct soft_context *ctx, unsigned int kinds);
+
+/* Another process's range that is open here already, once more: its base; 0: it is not. */
+uint64_t range_foreign_open(const uint8_t *name, uint64_t base, uint64_t id);
+/* One open less. False: there is no such range. */
+bool range_foreign_close(uint64_t base, unsigned int *left);
 
 /* Addresses that belong to devices, allocated or not. */
 bool range_is_device_address(uint64_t address);

@@ -32,6 +32,7 @@ CUresult cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode *from, const
 #define cuGraphInstantiate             cuGraphInstantiateWithFlags
 #define cuArray3DCreate                cuArray3DCreate_v2
 #define cuArrayCreate                  cuArrayCreate_v2
+#define cuIpcOpenMemHandle             cuIpcOpenMemHandle_v2
 #define cuMemAdvise                    cuMemAdvise_v2
 #define cuMemAlloc                     cuMemAlloc_v2
 #define cuMemAllocHost                 cuMemAllocHost_v2

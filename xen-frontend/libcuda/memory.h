@@ -18,6 +18,7 @@ enum fe_range_kind {
 	FE_RANGE_GLOBAL,   /* a module's variable */
 	FE_RANGE_PINNED,   /* a region shared with the executor, same address on both sides */
 	FE_RANGE_MANAGED,  /* both processors' (managed.h) */
+	FE_RANGE_FOREIGN,  /* another process's, opened here */
 	FE_RANGE_SHADOW,   /* "pinned" memory that could not be shared: ordinary memory, staged */
 };
 
@@ -30,6 +31,7 @@ struct fe_range {
 	CUdevice device;
 	bool registered; /* by cuMemHostRegister: the memory is the program's */
 	bool variable;   /* FE_RANGE_MANAGED: a module's */
+	uint32_t opens;  /* FE_RANGE_FOREIGN */
 };
 
 /* 0 or -ENOMEM; -EEXIST when it overlaps another (FE_RANGE_GLOBAL ones are replaced). */
