@@ -87,6 +87,7 @@ struct ex_session {
 	pthread_mutex_t region_lock;
 	struct ex_region regions[VG_REGIONS_MAX];
 	uint64_t region_pages;
+	unsigned int places_refused; /* share.c */
 
 	struct ex_handles handles;
 	struct ex_ranges ranges;   /* what the guest may name as device memory */

@@ -17,6 +17,7 @@
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/fault.h"
 #include "xen-frontend/libcuda/handle.h"
+#include "xen-frontend/libcuda/host_memory.h"
 #include "xen-frontend/libcuda/ipc.h"
 #include "xen-frontend/libcuda/managed.h"
 #include "xen-frontend/libcuda/memory.h"
@@ -54,6 +55,7 @@ static void session_in_child(void)
 	fe_range_reset();
 	fe_managed_reset();
 	fe_ipc_reset();
+	fe_register_reset();
 	fe_fault_reset();
 	fe_arena_reset();
 }
