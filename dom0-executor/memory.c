@@ -77,6 +77,8 @@ CUresult ex_cuMemAllocManaged(struct ex_call *call, CUdeviceptr *dptr, size_t by
 
 	if (!ex_driver.cuMemAllocManaged || !ex_driver.cuMemFree_v2)
 		return CUDA_ERROR_NOT_SUPPORTED;
+	if (!bytesize)
+		return CUDA_ERROR_INVALID_VALUE;
 	if (!ex_memory_take(call->session, size))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = ex_driver.cuMemAllocManaged(dptr, bytesize, flags);
