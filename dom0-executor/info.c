@@ -88,13 +88,15 @@ CUresult ex_vgSessionInfo(struct ex_call *call, void *info, size_t size)
 /*
  * What is not true of the device as the guest has it: its processor reads and writes managed memory
  * only while the device does not, and the device reaches no memory of the program's that CUDA was not
- * told of.
+ * told of. Memory is not shared with other hosts, and no object spans several devices.
  */
 static const CUdevice_attribute not_here[] = {
 	CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS,
 	CU_DEVICE_ATTRIBUTE_DIRECT_MANAGED_MEM_ACCESS_FROM_HOST,
 	CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS,
 	CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES,
+	CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_FABRIC_SUPPORTED,
+	CU_DEVICE_ATTRIBUTE_MULTICAST_SUPPORTED,
 };
 
 static void device_attributes(struct vg_device_info *info, CUdevice dev)

@@ -86,7 +86,20 @@ void ex_ipc_withdraw(struct ex_session *session, enum vg_offer_kind kind, uint64
 		vg_offer_withdraw(session->ipc.offers, session->ipc.slot, kind, object);
 }
 
-static void leave(struct ex_session *session, unsigned int index)
+const uint8_t *ex_ipc_token(const void *token)
+{
+	return ((const struct token *)token)->token;
+}
+
+bool ex_ipc_offered(struct ex_session *session, enum vg_offer_kind kind, uint64_t object)
+{
+	uint8_t token[VG_OFFER_TOKEN];
+
+	return session->ipc.offers &&
+	       vg_offer_find(session->ipc.offers, session->ipc.slot, kind, object, token);
+}
+
+void ex_ipc_leave(struct ex_session *session, unsigned int index)
 {
 	if (session->ipc.offers)
 		vg_offer_leave(session->ipc.offers, session->ipc.slot, index);
@@ -197,7 +210,7 @@ CUresult ex_vgIpcOpenMem(struct ex_call *call, CUdeviceptr *dptr, size_t *size,
 	if (!result) {
 		result = foreign_open(call, &taken, flags, dptr, size);
 		if (result && !is_open(session, taken.index))
-			leave(session, taken.index);
+			ex_ipc_leave(session, taken.index);
 	}
 	pthread_mutex_unlock(&session->ipc.lock);
 	return result;
@@ -225,7 +238,7 @@ void ex_ipc_left(struct ex_session *session, const struct ex_span *span)
 {
 	struct foreign *foreign = span->object;
 
-	leave(session, foreign->index);
+	ex_ipc_leave(session, foreign->index);
 	free(foreign);
 }
 
@@ -261,6 +274,6 @@ CUresult ex_cuIpcOpenEventHandle(struct ex_call *call, CUevent *phEvent, CUipcEv
 		return result;
 	memcpy(&real, taken.data, sizeof(real));
 	result = ex_driver.cuIpcOpenEventHandle(phEvent, real);
-	leave(call->session, taken.index);
+	ex_ipc_leave(call->session, taken.index);
 	return result;
 }

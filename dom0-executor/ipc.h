@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "protocol/cuda_types.h"
@@ -35,6 +36,11 @@ CUresult ex_ipc_offer(struct ex_session *session, enum vg_offer_kind kind, uint6
 /* What a token stands for; this session is a taker of it (vg_offer_leave). */
 CUresult ex_ipc_take(struct ex_session *session, enum vg_offer_kind kind, const void *token,
 		     struct vg_offer_taken *taken);
+/* The random bytes in the 64 that programs have. */
+const uint8_t *ex_ipc_token(const void *token);
+bool ex_ipc_offered(struct ex_session *session, enum vg_offer_kind kind, uint64_t object);
+/* Not a taker any more. */
+void ex_ipc_leave(struct ex_session *session, unsigned int index);
 /* It ends, before its bytes are given back to the account. */
 void ex_ipc_withdraw(struct ex_session *session, enum vg_offer_kind kind, uint64_t object);
 /* A range of kind EX_RANGE_FOREIGN has gone. */

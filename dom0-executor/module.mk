@@ -2,8 +2,8 @@
 # vgpu-executor, and its tests.
 
 EX_PARTS := account adopt array box call channel_local channel_range channel_xen context copy driver function \
-	graph handle host_func host_memory info ipc jit lane launch link managed memory module nvml occupancy order output \
-	pointer pool range reply session share stats tensormap usage vmm
+	graph handle handover host_func host_memory info ipc jit lane launch link managed memory module nvml occupancy order output \
+	pointer pool range reply session share stats tensormap usage vmm vmm_share
 EX_SRCS := $(patsubst %,$(D)/%.c,$(EX_PARTS)) $(GEN)/dom0-executor/dispatch.c \
 	$(GEN)/dom0-executor/driver_table.c
 EX_JAIL_CFLAGS := $(if $(HAVE_SECCOMP),-DHAVE_SECCOMP=1 $(SECCOMP_CFLAGS))

@@ -162,6 +162,7 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 	if (rc)
 		return rc;
 	ex_ipc_init(session);
+	ex_handover_init(&session->handover);
 	arena_reserve(session);
 	return 0;
 }
@@ -180,6 +181,7 @@ void ex_session_dispose(struct ex_session *session)
 	ex_order_dispose(&session->order);
 	while (session->links)
 		ex_link_forget(session, session->links);
+	ex_handover_dispose(&session->handover);
 	ex_ipc_dispose(session);
 	memory_dispose(session);
 	if (session->stats.page)

@@ -22,6 +22,7 @@
 #include "dom0-executor/account.h"
 #include "dom0-executor/channel.h"
 #include "dom0-executor/handle.h"
+#include "dom0-executor/handover.h"
 #include "dom0-executor/host_func.h"
 #include "dom0-executor/ipc.h"
 #include "dom0-executor/order.h"
@@ -60,6 +61,7 @@ struct ex_session {
 	struct ex_pools pools;
 	struct ex_usage usage;
 	struct ex_ipc ipc;
+	struct ex_handover handover;
 	bool soft;          /* the driver is libcuda-soft, whose device is this process's own */
 	int control_fd;     /* -1 while nobody is there */
 	uint32_t peer;      /* counts who has been at its other end */
