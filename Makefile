@@ -316,8 +316,8 @@ RUN := VGPU_BUILD=$(abspath $(B)) VGPU_CONFIG=$(CONFIG) CC='$(CC)' PYTHON='$(PYT
 CHECK_PARTS ?= lint unit local asan tsan deb xen
 SUBMAKE = $(MAKE) --no-print-directory
 
-.PHONY: check soak check-xen-long check-lint check-unit check-local check-asan check-tsan check-deb check-xen demo bench lint
-check: deb-deps nvcc
+.PHONY: coverage coverage-table check soak check-xen-long check-lint check-unit check-local check-asan check-tsan check-deb check-xen demo bench lint
+check: deb-deps nvcc nvml
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
 check-unit: build-all $(UNIT_PREREQS)
@@ -349,6 +349,14 @@ soak: build-all $(TEST_PREREQS)
 check-lint lint: generated
 	@$(RUN) --suite lint --timeout 900 $(sort $(wildcard tests/lint/check-*))
 
+# What the programs call, measured, and docs/coverage.md from it.
+coverage: build-all $(TEST_PREREQS)
+	@VGPU_BUILD=$(abspath $(B)) VGPU_RUN_OPTIONS=--soft tests/programs/run-all local \
+		--called tests/programs/called-local.txt </dev/null
+	@$(PYTHON) protocol/emit_docs.py
+coverage-table:
+	@$(PYTHON) protocol/emit_docs.py
+
 bench: deps
 	+@$(SUBMAKE) -j$(JOBS) bench-run
 bench-run: build-all $(BENCH_PREREQS)
@@ -362,13 +370,17 @@ demo-run: build-all $(TEST_PREREQS)
 
 # --- the rest ----------------------------------------------------------------------------------
 
-.PHONY: deps nvcc install clean bench-run demo-run
+.PHONY: deps nvcc nvml install clean bench-run demo-run
 deps:
 	@tests/deps packages.txt
 
 # A compiler for the CUDA C++ test programs, where none is installed.
 nvcc: deps
 	@$(if $(HAVE_NVCC),:,mkdir -p $(O) && tests/programs/get-nvcc $(O)/nvcc)
+
+# A client of NVML and NVIDIA's header, for the tests of ours.
+nvml: deps
+	@mkdir -p $(O) && tests/programs/get-nvml $(O)/nvml
 
 install:: $(INSTALLS)
 

@@ -89,3 +89,42 @@ CUresult ex_cuArray3DCreate_v2(struct ex_call *call, CUarray *pHandle,
 	result = ex_driver.cuArray3DCreate_v2(pHandle, pAllocateArray);
 	return array_enter(call, result, *pHandle, charge);
 }
+
+/* All levels, each half of the one before in every direction that there is. */
+static uint64_t levels_size(const struct ex_session *session, CUDA_ARRAY3D_DESCRIPTOR level,
+			    unsigned int count)
+{
+	uint64_t size = 0;
+
+	for (unsigned int i = 0; i < count && i < 64; i++) {
+		size = vg_sat_add(size, array_size(session, &level));
+		level.Width = vg_max(level.Width / 2, 1);
+		level.Height = level.Height ? vg_max(level.Height / 2, 1) : 0;
+		if (level.Depth && !(level.Flags & CUDA_ARRAY3D_LAYERED))
+			level.Depth = vg_max(level.Depth / 2, 1);
+	}
+	return size;
+}
+
+CUresult ex_cuMipmappedArrayCreate(struct ex_call *call, CUmipmappedArray *pHandle,
+				   const CUDA_ARRAY3D_DESCRIPTOR *pMipmappedArrayDesc,
+				   unsigned int numMipmapLevels)
+{
+	struct ex_charge *charge;
+	CUresult result;
+
+	if (!ex_driver.cuMipmappedArrayCreate || !ex_driver.cuMipmappedArrayDestroy)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	charge = ex_charge_new(call->session,
+			       levels_size(call->session, *pMipmappedArrayDesc, numMipmapLevels));
+	if (!charge)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = ex_driver.cuMipmappedArrayCreate(pHandle, pMipmappedArrayDesc, numMipmapLevels);
+	if (!result && !ex_charge_bind(call, VG_HANDLE_CUmipmappedArray, *pHandle, charge)) {
+		ex_driver.cuMipmappedArrayDestroy(*pHandle);
+		result = CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	if (result)
+		ex_charge_drop(call->session, charge);
+	return result;
+}

@@ -13,6 +13,7 @@
 #include "protocol/bounds.h"
 #include "protocol/op_names.h"
 
+#include "dom0-executor/copy.h"
 #include "dom0-executor/lane.h"
 
 /* --- arguments ---------------------------------------------------------------------------------- */
@@ -247,6 +248,7 @@ static CUresult bad_handle(enum vg_handle_type type)
 	case VG_HANDLE_CUgraph:
 	case VG_HANDLE_CUgraphNode:
 	case VG_HANDLE_CUgraphExec:
+	case VG_HANDLE_CUuserObject:
 	case VG_HANDLE_CUmemoryPool:
 	case VG_HANDLE_CUmemGenericAllocationHandle: return CUDA_ERROR_INVALID_VALUE;
 	default: return CUDA_ERROR_INVALID_HANDLE;
@@ -292,6 +294,9 @@ static bool stands_alone(enum vg_handle_type type)
 	case VG_HANDLE_CUlibrary:
 	case VG_HANDLE_CUgraph:
 	case VG_HANDLE_CUgraphExec:
+	case VG_HANDLE_CUuserObject:
+	case VG_HANDLE_CUgreenCtx:
+	case VG_HANDLE_CUdevResourceDesc:
 	case VG_HANDLE_CUmemoryPool:
 	case VG_HANDLE_CUmemGenericAllocationHandle: return true;
 	default: return false;
@@ -308,6 +313,7 @@ static uint64_t parent_of(const struct ex_call *call, enum vg_handle_type type, 
 static void handles_count(struct ex_session *session)
 {
 	ex_stats_set(&session->stats.page->handles, ex_handles_live(&session->handles));
+	ex_account_contexts(&session->account, ex_handles_contexts(&session->handles));
 }
 
 uint64_t ex_handle_put(struct ex_call *call, enum vg_handle_type type, void *real, uint64_t parent)
@@ -344,6 +350,34 @@ void ex_handle_drop(struct ex_call *call, enum vg_handle_type type, uint64_t han
 	handles_count(call->session);
 }
 
+/* --- numbers ------------------------------------------------------------------------------------ */
+
+static void *number_real(uint64_t number)
+{
+	return (void *)(uintptr_t)number;
+}
+
+CUresult ex_number_check(struct ex_call *call, enum vg_handle_type type, uint64_t number)
+{
+	return number && ex_handles_find(&call->session->handles, type, number_real(number))
+		       ? CUDA_SUCCESS
+		       : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult ex_number_put(struct ex_call *call, enum vg_handle_type type, uint64_t number,
+		       uint64_t parent)
+{
+	return !number || ex_handle_put(call, type, number_real(number), parent)
+		       ? CUDA_SUCCESS
+		       : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+void ex_number_drop(struct ex_call *call, enum vg_handle_type type, uint64_t number)
+{
+	ex_handle_drop(call, type,
+		       ex_handles_find(&call->session->handles, type, number_real(number)));
+}
+
 /* --- ranges ------------------------------------------------------------------------------------- */
 
 CUresult ex_range_check(struct ex_call *call, uint64_t address, uint64_t size)
@@ -351,6 +385,15 @@ CUresult ex_range_check(struct ex_call *call, uint64_t address, uint64_t size)
 	return ex_ranges_cover(&call->session->ranges, address, size, NULL)
 		       ? CUDA_SUCCESS
 		       : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult ex_range_check_on(struct ex_call *call, uint64_t address, uint64_t size, CUstream stream)
+{
+	CUresult result = ex_range_check(call, address, size);
+
+	if (!stream && call->ptds)
+		stream = CU_STREAM_PER_THREAD;
+	return result && ex_stream_captures(stream) ? CUDA_SUCCESS : result;
 }
 
 CUresult ex_range_add(struct ex_call *call, uint64_t address, uint64_t size,

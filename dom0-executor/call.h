@@ -99,6 +99,15 @@ CUresult ex_handle_bind(struct ex_call *call, enum vg_handle_type type, uint64_t
 void ex_handle_drop(struct ex_call *call, enum vg_handle_type type, uint64_t handle);
 
 /*
+ * Numbers of the driver's that kernels use as they are (texture objects). They are entered in the table of
+ * handles; the guest passes the number itself. check: CUDA_ERROR_INVALID_VALUE for one that is not there.
+ */
+CUresult ex_number_check(struct ex_call *call, enum vg_handle_type type, uint64_t number);
+CUresult ex_number_put(struct ex_call *call, enum vg_handle_type type, uint64_t number,
+		       uint64_t parent);
+void ex_number_drop(struct ex_call *call, enum vg_handle_type type, uint64_t number);
+
+/*
  * Device memory that this session owns. check: the range lies in one of its allocations, mappings or
  * regions, or CUDA_ERROR_INVALID_VALUE.
  */
@@ -109,8 +118,14 @@ enum ex_range_kind {
 	EX_RANGE_REGION,     /* pinned memory shared with the guest */
 	EX_RANGE_FOREIGN,    /* imported */
 	EX_RANGE_MANAGED,    /* cuMemAllocManaged: counts as device memory, wherever it is */
+	EX_RANGE_GRAPH,      /* a graph's own allocation: there while the graph is, freed or not */
 };
 CUresult ex_range_check(struct ex_call *call, uint64_t address, uint64_t size);
+/*
+ * The same for what a stream is to do there. While it is being captured any address will do, as
+ * natively: libraries capture with addresses of their own making, and set others before they launch.
+ */
+CUresult ex_range_check_on(struct ex_call *call, uint64_t address, uint64_t size, CUstream stream);
 CUresult ex_range_add(struct ex_call *call, uint64_t address, uint64_t size,
 		      enum ex_range_kind kind);
 /* Removes the range that begins there. False: none does. */

@@ -19,22 +19,24 @@
 #define FORM(call, name) \
 	((call)->ptds && ex_driver.name##_ptds ? ex_driver.name##_ptds : ex_driver.name)
 
-CUresult ex_copy_mode_check(struct ex_call *call, unsigned int mode, CUstream *stream,
-			    bool pageable)
+bool ex_stream_captures(CUstream stream)
 {
 	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
 
+	return ex_driver.cuStreamIsCapturing && !ex_driver.cuStreamIsCapturing(stream, &status) &&
+	       status != CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
+CUresult ex_copy_mode_check(struct ex_call *call, unsigned int mode, CUstream *stream,
+			    bool pageable)
+{
 	if (mode != VG_COPY_SYNC && mode != VG_COPY_ASYNC)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!*stream && call->ptds)
 		*stream = CU_STREAM_PER_THREAD;
-	if (mode == VG_COPY_SYNC || !pageable || !ex_driver.cuStreamIsCapturing)
+	if (mode == VG_COPY_SYNC || !pageable)
 		return CUDA_SUCCESS;
-	/* Its own errors are the copy's to find. */
-	if (!ex_driver.cuStreamIsCapturing(*stream, &status) &&
-	    status != CU_STREAM_CAPTURE_STATUS_NONE)
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-	return CUDA_SUCCESS;
+	return ex_stream_captures(*stream) ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
 }
 
 CUresult ex_copy_settle(struct ex_call *call, unsigned int mode, CUstream stream, bool always)
@@ -163,4 +165,33 @@ CUresult ex_vgCopy(struct ex_call *call, CUdeviceptr dst, CUdeviceptr src, size_
 	if (!result && dst_kind == EX_RANGE_REGION)
 		ex_stats_add(&stats->bytes_dtoh, size);
 	return result;
+}
+
+/* --- decompression ------------------------------------------------------------------------------ */
+
+static CUresult decompress_check(struct ex_call *call, const CUmemDecompressParams *params)
+{
+	CUresult result = ex_range_check(call, (uintptr_t)params->src, params->srcNumBytes);
+
+	if (!result)
+		result = ex_range_check(call, (uintptr_t)params->dst, params->dstNumBytes);
+	if (!result && params->dstActBytes)
+		result = ex_range_check(call, (uintptr_t)params->dstActBytes,
+					sizeof(*params->dstActBytes));
+	return result;
+}
+
+CUresult ex_cuMemBatchDecompressAsync(struct ex_call *call, CUmemDecompressParams *paramsArray,
+				      size_t count, unsigned int flags, size_t *errorIndex,
+				      CUstream stream)
+{
+	CUresult result = CUDA_SUCCESS;
+
+	if (!ex_driver.cuMemBatchDecompressAsync)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	for (size_t i = 0; i < count && !result; i++)
+		result = decompress_check(call, &paramsArray[i]);
+	return result ? result
+		      : ex_driver.cuMemBatchDecompressAsync(paramsArray, count, flags, errorIndex,
+							    stream);
 }

@@ -14,4 +14,7 @@ CUresult ex_copy_mode_check(struct ex_call *call, unsigned int mode, CUstream *s
 /* Waits until an asynchronous copy is done with host memory: always, or where it may not be. */
 CUresult ex_copy_settle(struct ex_call *call, unsigned int mode, CUstream stream, bool always);
 
+/* Whether work on it goes into a graph. Errors count as no: the work itself finds them. */
+bool ex_stream_captures(CUstream stream);
+
 #endif

@@ -4,8 +4,9 @@
 
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
+#include "dom0-executor/launch.h"
 
-static CUresult parameter_info(void *real, bool kernel, size_t index, size_t *offset, size_t *size)
+CUresult ex_function_param(void *real, bool kernel, size_t index, size_t *offset, size_t *size)
 {
 	if (kernel)
 		return ex_driver.cuKernelGetParamInfo
@@ -20,11 +21,9 @@ static CUresult parameter_info(void *real, bool kernel, size_t index, size_t *of
 static CUresult layout_read(void *real, bool kernel, unsigned int room, unsigned int *count,
 			    uint32_t *offsets, uint32_t *sizes)
 {
-	const unsigned int most = 32 * 1024; /* bytes of parameters, so no more of them */
-
-	for (*count = 0; *count < most; ++*count) {
+	for (*count = 0; *count < EX_PARAMETERS_MAX; ++*count) {
 		size_t offset = 0, size = 0;
-		CUresult result = parameter_info(real, kernel, *count, &offset, &size);
+		CUresult result = ex_function_param(real, kernel, *count, &offset, &size);
 
 		if (result == CUDA_ERROR_INVALID_VALUE)
 			return CUDA_SUCCESS; /* the one behind the last */

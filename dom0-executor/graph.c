@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Graphs: what cannot be replayed as it stands. Runs in lanes' threads. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "protocol/bounds.h"
 
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
-#include "dom0-executor/launch.h"
 
 /* --- capture ------------------------------------------------------------------------------------ */
 
@@ -108,76 +112,139 @@ CUresult ex_vgGraphExecUpdate(struct ex_call *call, CUgraphExec gexec, CUgraph g
 	return result;
 }
 
-/* --- nodes -------------------------------------------------------------------------------------- */
+/* --- text ----------------------------------------------------------------------------------------- */
 
-/* A kernel's node names a function or a library's kernel in different fields. */
-static void node_function(struct ex_call *call, CUDA_KERNEL_NODE_PARAMS *node, CUfunction func)
+/* The driver writes to a path: that of a file in memory, which only this process can open. */
+static CUresult dot_write(CUgraph graph, unsigned int flags, int fd)
 {
-	if (ex_handles_find(&call->session->handles, VG_HANDLE_CUkernel, func))
-		node->kern = (CUkernel)func;
-	else
-		node->func = func;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return ex_driver.cuGraphDebugDotPrint(graph, path, flags);
 }
 
-CUresult ex_vgGraphAddKernelNode(struct ex_call *call, CUgraphNode *node, CUgraph graph,
-				 size_t ndeps, const CUgraphNode *deps, CUfunction func,
-				 unsigned int gridX, unsigned int gridY, unsigned int gridZ,
-				 unsigned int blockX, unsigned int blockY, unsigned int blockZ,
-				 unsigned int shared, unsigned int size, const void *params)
+static bool read_whole(int fd, uint8_t *data, size_t size)
 {
-	struct ex_params bytes;
-	CUDA_KERNEL_NODE_PARAMS own = {.gridDimX = gridX,
-				       .gridDimY = gridY,
-				       .gridDimZ = gridZ,
-				       .blockDimX = blockX,
-				       .blockDimY = blockY,
-				       .blockDimZ = blockZ,
-				       .sharedMemBytes = shared,
-				       .extra = ex_params_extra(&bytes, params, size)};
+	size_t at = 0;
 
-	if (!ex_driver.cuGraphAddKernelNode_v2)
+	while (at < size) {
+		ssize_t n = pread(fd, data + at, size - at, (off_t)at);
+
+		if (n <= 0)
+			return false;
+		at += (size_t)n;
+	}
+	return true;
+}
+
+/* The text becomes the lane's, until it is fetched. */
+static CUresult text_keep(struct ex_lane *lane, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return CUDA_ERROR_OPERATING_SYSTEM;
+	if (st.st_size > EX_TEXT_MAX)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	free(lane->text);
+	lane->text_size = (size_t)st.st_size;
+	lane->text = malloc(lane->text_size ? lane->text_size : 1);
+	if (lane->text && read_whole(fd, lane->text, lane->text_size))
+		return CUDA_SUCCESS;
+	lane->text_size = 0;
+	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult ex_vgGraphDot(struct ex_call *call, CUgraph graph, unsigned int flags, size_t *size)
+{
+	CUresult result;
+	int fd;
+
+	if (!ex_driver.cuGraphDebugDotPrint)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	node_function(call, &own, func);
-	return ex_driver.cuGraphAddKernelNode_v2(node, graph, deps, ndeps, &own);
+	fd = memfd_create("vgpu-graph", MFD_CLOEXEC);
+	if (fd < 0)
+		return CUDA_ERROR_OPERATING_SYSTEM;
+	result = dot_write(graph, flags, fd);
+	if (!result)
+		result = text_keep(call->lane, fd);
+	close(fd);
+	*size = result ? 0 : call->lane->text_size;
+	return result;
 }
 
-CUresult ex_vgGraphExecKernelNodeSet(struct ex_call *call, CUgraphExec gexec, CUgraphNode node,
-				     CUfunction func, unsigned int gridX, unsigned int gridY,
-				     unsigned int gridZ, unsigned int blockX, unsigned int blockY,
-				     unsigned int blockZ, unsigned int shared, unsigned int size,
-				     const void *params)
+CUresult ex_vgTextFetch(struct ex_call *call, size_t size)
 {
-	struct ex_params bytes;
-	CUDA_KERNEL_NODE_PARAMS own = {.gridDimX = gridX,
-				       .gridDimY = gridY,
-				       .gridDimZ = gridZ,
-				       .blockDimX = blockX,
-				       .blockDimY = blockY,
-				       .blockDimZ = blockZ,
-				       .sharedMemBytes = shared,
-				       .extra = ex_params_extra(&bytes, params, size)};
+	const struct ex_lane *lane = call->lane;
+	void *span;
 
-	if (!ex_driver.cuGraphExecKernelNodeSetParams_v2)
-		return CUDA_ERROR_NOT_SUPPORTED;
-	node_function(call, &own, func);
-	return ex_driver.cuGraphExecKernelNodeSetParams_v2(gexec, node, &own);
+	if (size != lane->text_size)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!ex_reply_bulk_begin(call, size))
+		return CUDA_ERROR_UNKNOWN;
+	for (size_t at = 0, n; at < size; at += n) {
+		n = ex_reply_bulk_span(call, &span, size - at);
+		if (!n)
+			return CUDA_ERROR_UNKNOWN;
+		memcpy(span, lane->text + at, n);
+		ex_reply_bulk_commit(call, n);
+	}
+	return CUDA_SUCCESS;
 }
 
-CUresult ex_vgGraphAddHostNode(struct ex_call *call, CUgraphNode *node, CUgraph graph, size_t ndeps,
-			       const CUgraphNode *deps, uint64_t id)
+/* --- user objects ----------------------------------------------------------------------------------- */
+
+/* The guest's destructor is told and not waited for: the driver calls from wherever the last reference went. */
+CUresult ex_vgUserObjectCreate(struct ex_call *call, CUuserObject *object, uint64_t id,
+			       unsigned int references, unsigned int flags)
 {
-	CUDA_HOST_NODE_PARAMS params = {.fn = ex_host_func_run};
 	struct ex_host_func *func;
 	CUresult result;
 
-	if (!ex_driver.cuGraphAddHostNode)
+	if (!ex_driver.cuUserObjectCreate)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	func = ex_host_func_new(&call->session->host_funcs, id, false);
+	func = ex_host_func_new(&call->session->host_funcs, id, true);
 	if (!func)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	params.userData = func;
-	result = ex_driver.cuGraphAddHostNode(node, graph, deps, ndeps, &params);
+	result = ex_driver.cuUserObjectCreate(object, func, ex_host_func_post, references, flags);
 	if (result)
 		ex_host_func_cancel(func);
+	return result;
+}
+
+/* --- memory of graphs ------------------------------------------------------------------------------- */
+
+CUresult ex_vgGraphMemGet(struct ex_call *call, CUdevice device, CUgraphMem_attribute attr,
+			  uint64_t *value)
+{
+	(void)call;
+	*value = 0;
+	if ((unsigned int)attr > CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!ex_driver.cuDeviceGetGraphMemAttribute)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	return ex_driver.cuDeviceGetGraphMemAttribute(device, attr, value);
+}
+
+CUresult ex_vgGraphMemSet(struct ex_call *call, CUdevice device, CUgraphMem_attribute attr,
+			  uint64_t value)
+{
+	(void)call;
+	if ((unsigned int)attr > CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!ex_driver.cuDeviceSetGraphMemAttribute)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	return ex_driver.cuDeviceSetGraphMemAttribute(device, attr, &value);
+}
+
+CUresult ex_cuDeviceGraphMemTrim(struct ex_call *call, CUdevice device)
+{
+	CUresult result;
+
+	if (!ex_driver.cuDeviceGraphMemTrim)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_driver.cuDeviceGraphMemTrim(device);
+	if (!result)
+		ex_usage_look(call->session);
 	return result;
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "dom0-executor/calls.h"
+#include "dom0-executor/copy.h"
 #include "dom0-executor/lane.h"
 
 struct ex_host_func {
@@ -20,7 +21,7 @@ struct ex_host_func {
 	bool once;
 };
 
-/* One call of a function: on the driver's thread's stack, for as long as that waits. */
+/* One call of a function: on the driver's thread's stack, for as long as that waits; or allocated. */
 struct ex_host_turn {
 	struct ex_host_turn *next;
 	uint64_t id, ticket;
@@ -28,6 +29,7 @@ struct ex_host_turn {
 	bool last;
 	bool taken; /* by a Wait */
 	bool done;
+	bool posted; /* nobody waits: it is freed when it is done */
 };
 
 void ex_host_funcs_init(struct ex_host_funcs *funcs)
@@ -59,6 +61,12 @@ void ex_host_funcs_dispose(struct ex_host_funcs *funcs)
 
 		funcs->funcs = func->next;
 		free(func);
+	}
+	while (funcs->turns) {
+		struct ex_host_turn *turn = funcs->turns;
+
+		funcs->turns = turn->next;
+		free(turn); /* posted: the others have gone */
 	}
 	pthread_cond_destroy(&funcs->moved);
 	pthread_mutex_destroy(&funcs->lock);
@@ -131,16 +139,22 @@ static void turn_remove(struct ex_host_funcs *funcs, struct ex_host_turn *turn)
 		funcs->turns_end = at;
 }
 
+/* Under the lock. */
+static void turn_enter(struct ex_host_funcs *funcs, struct ex_host_turn *turn)
+{
+	turn->ticket = ++funcs->tickets;
+	*funcs->turns_end = turn;
+	funcs->turns_end = &turn->next;
+	pthread_cond_broadcast(&funcs->moved);
+}
+
 static void func_turn(struct ex_host_func *func, CUresult status)
 {
 	struct ex_host_funcs *funcs = func->all;
 	struct ex_host_turn turn = {.id = func->id, .status = (int)status, .last = func->once};
 
 	pthread_mutex_lock(&funcs->lock);
-	turn.ticket = ++funcs->tickets;
-	*funcs->turns_end = &turn;
-	funcs->turns_end = &turn.next;
-	pthread_cond_broadcast(&funcs->moved);
+	turn_enter(funcs, &turn);
 	while (!turn.done && !funcs->ending)
 		wait_once(funcs);
 	turn_remove(funcs, &turn);
@@ -154,6 +168,36 @@ void ex_host_func_run(void *func)
 	func_turn(func, CUDA_SUCCESS);
 }
 
+void ex_host_func_post(void *data)
+{
+	struct ex_host_func *func = data;
+	struct ex_host_funcs *funcs = func->all;
+	struct ex_host_turn *turn = calloc(1, sizeof(*turn));
+
+	pthread_mutex_lock(&funcs->lock);
+	if (turn && !funcs->ending) {
+		*turn = (struct ex_host_turn){.id = func->id, .last = true, .posted = true};
+		turn_enter(funcs, turn);
+		turn = NULL;
+	}
+	func_free_locked(func);
+	pthread_mutex_unlock(&funcs->lock);
+	free(turn);
+}
+
+bool ex_host_func_id(struct ex_host_funcs *funcs, const void *data, uint64_t *id)
+{
+	const struct ex_host_func *func;
+
+	pthread_mutex_lock(&funcs->lock);
+	for (func = funcs->funcs; func && func != data; func = func->next)
+		;
+	if (func)
+		*id = func->id;
+	pthread_mutex_unlock(&funcs->lock);
+	return func != NULL;
+}
+
 static void stream_callback(CUstream stream, CUresult status, void *func)
 {
 	(void)stream;
@@ -161,14 +205,6 @@ static void stream_callback(CUstream stream, CUresult status, void *func)
 }
 
 /* --- the calls ---------------------------------------------------------------------------------- */
-
-static bool is_capturing(CUstream stream)
-{
-	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-
-	return ex_driver.cuStreamIsCapturing && !ex_driver.cuStreamIsCapturing(stream, &status) &&
-	       status != CU_STREAM_CAPTURE_STATUS_NONE;
-}
 
 CUresult ex_vgHostFunc(struct ex_call *call, CUstream stream, uint64_t id, unsigned int kind)
 {
@@ -181,7 +217,7 @@ CUresult ex_vgHostFunc(struct ex_call *call, CUstream stream, uint64_t id, unsig
 		return CUDA_ERROR_INVALID_VALUE;
 	if (kind == VG_HOST_FUNC ? !ex_driver.cuLaunchHostFunc : !ex_driver.cuStreamAddCallback)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	func = ex_host_func_new(&call->session->host_funcs, id, !is_capturing(stream));
+	func = ex_host_func_new(&call->session->host_funcs, id, !ex_stream_captures(stream));
 	if (!func)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (kind == VG_HOST_FUNC)
@@ -231,8 +267,13 @@ CUresult ex_vgHostFuncDone(struct ex_call *call, uint64_t ticket)
 	for (struct ex_host_turn *turn = funcs->turns; turn; turn = turn->next) {
 		if (turn->ticket != ticket || !turn->taken || turn->done)
 			continue;
-		turn->done = true;
 		result = CUDA_SUCCESS;
+		if (turn->posted) {
+			turn_remove(funcs, turn);
+			free(turn);
+			break;
+		}
+		turn->done = true;
 		pthread_cond_broadcast(&funcs->moved);
 		break;
 	}

@@ -144,3 +144,12 @@ CUresult ex_vgDeviceInfo(struct ex_call *call, void *info, size_t size, CUdevice
 	memcpy(info, answer, vg_min(size, sizeof(*answer)));
 	return CUDA_SUCCESS;
 }
+
+CUresult ex_vgLogsDump(struct ex_call *call, int has, CUlogIterator *iterator, size_t *size,
+		       char *buffer, unsigned int flags)
+{
+	(void)call;
+	if (!ex_driver.cuLogsDumpToMemory)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	return ex_driver.cuLogsDumpToMemory(has ? iterator : NULL, buffer, size, flags);
+}

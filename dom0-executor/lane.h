@@ -58,6 +58,8 @@ struct ex_lane {
 	size_t reply_room;
 	uint8_t *stage; /* of box copies, EX_STAGE_BYTES, made at first use */
 	void *bulk;     /* of ex_bulk_whole */
+	uint8_t *text;  /* of vgGraphDot, until vgTextFetch; owned */
+	size_t text_size;
 	uint64_t bulk_room;
 	size_t scratch_used; /* of scratch_inline */
 	size_t scratch_total;
@@ -66,6 +68,7 @@ struct ex_lane {
 };
 
 #define EX_STAGE_BYTES (1024u * 1024)
+#define EX_TEXT_MAX    (256ll * 1024 * 1024)
 
 /*
  * A lane over a mapped share whose sizes have been checked; takes the share (leaves it zeroed). NULL and *rc set.

@@ -21,4 +21,8 @@ struct ex_params {
 /* NULL for a kernel without parameters. */
 void **ex_params_extra(struct ex_params *params, const void *bytes, size_t size);
 
+/* The next index behind a kernel's last parameter answers CUDA_ERROR_INVALID_VALUE. real: CUkernel or CUfunction. */
+#define EX_PARAMETERS_MAX (32u * 1024) /* bytes of parameters, so no more of them */
+CUresult ex_function_param(void *real, bool kernel, size_t index, size_t *offset, size_t *size);
+
 #endif

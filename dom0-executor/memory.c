@@ -110,6 +110,14 @@ static CUresult memory_check_own(struct ex_call *call, CUdeviceptr dptr, struct 
 	return CUDA_SUCCESS;
 }
 
+bool ex_memory_is_graphs(struct ex_call *call, CUdeviceptr dptr)
+{
+	struct ex_span span;
+
+	return ex_ranges_find(&call->session->ranges, dptr, &span) && span.start == dptr &&
+	       span.kind == EX_RANGE_GRAPH;
+}
+
 CUresult ex_memory_leave(struct ex_call *call, CUdeviceptr dptr, struct ex_span *span)
 {
 	CUresult result = memory_check_own(call, dptr, span);
@@ -143,6 +151,8 @@ CUresult ex_cuMemFree_v2(struct ex_call *call, CUdeviceptr dptr)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	if (!dptr)
 		return CUDA_SUCCESS;
+	if (ex_memory_is_graphs(call, dptr))
+		return ex_driver.cuMemFree_v2(dptr);
 	result = ex_memory_leave(call, dptr, &span);
 	if (result)
 		return result;

@@ -14,4 +14,7 @@ void ex_memory_left(struct ex_call *call, const struct ex_span *span, CUresult r
 /* Its bytes are the quota's again. */
 void ex_memory_gone(struct ex_session *session, const struct ex_span *span);
 
+/* An allocation of a graph's: it may be freed by any call that frees, and comes back with each launch. */
+bool ex_memory_is_graphs(struct ex_call *call, CUdeviceptr dptr);
+
 #endif

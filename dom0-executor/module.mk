@@ -2,10 +2,11 @@
 # vgpu-executor, and its tests.
 
 EX_PARTS := account adopt array box call channel_local channel_range channel_xen context copy driver function \
-	graph handle handover host_func host_memory info ipc jit lane launch link managed memory module nvml occupancy order output \
-	pointer pool range reply session share stats tensormap usage vmm vmm_share
+	graph green handle handover host_func host_memory info ipc jit lane launch link managed memop memory module node \
+	node_get nvml nvml_ask nvml_call occupancy order output pointer pool range reply session share stats tensormap \
+	texture usage vmm vmm_share
 EX_SRCS := $(patsubst %,$(D)/%.c,$(EX_PARTS)) $(GEN)/dom0-executor/dispatch.c \
-	$(GEN)/dom0-executor/driver_table.c
+	$(GEN)/dom0-executor/driver_table.c $(GEN)/dom0-executor/nvml_dispatch.c
 EX_JAIL_CFLAGS := $(if $(HAVE_SECCOMP),-DHAVE_SECCOMP=1 $(SECCOMP_CFLAGS))
 
 $(eval $(call archive,libexecutor.a,$(EX_SRCS)))
@@ -21,6 +22,8 @@ EX_HARNESS := $(addprefix tests/unit/executor/,harness.c garbage.c fake_driver.c
 EX_TEST_LIBS := $(B)/lib/libexecutor.a $(B)/lib/libvgproto.a -ldl
 $(eval $(call archive,libexecutortest.a,$(EX_HARNESS)))
 $(eval $(call unit_test,executor_dispatch_test,tests/unit/executor/dispatch_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_node_test,tests/unit/executor/node_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_quota_test,tests/unit/executor/quota_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))

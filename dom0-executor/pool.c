@@ -11,6 +11,7 @@
 #include "protocol/bounds.h"
 
 #include "dom0-executor/calls.h"
+#include "dom0-executor/copy.h"
 #include "dom0-executor/lane.h"
 #include "dom0-executor/memory.h"
 
@@ -197,17 +198,28 @@ static CUresult pool_ask(CUdeviceptr *dptr, size_t bytesize, CUmemoryPool pool, 
 	return ex_driver.cuMemAllocAsync(dptr, bytesize, stream);
 }
 
+/* The captured graph's memory: it is counted where it is measured, and comes back with each launch. */
+static CUresult pool_capture(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
+			     CUmemoryPool real, CUstream stream)
+{
+	CUresult result = pool_ask(dptr, bytesize, real, stream);
+
+	return result ? result : ex_range_add(call, *dptr, bytesize, EX_RANGE_GRAPH);
+}
+
 static CUresult pool_alloc(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
 			   CUmemoryPool real, CUstream stream)
 {
 	struct ex_session *session = call->session;
-	struct ex_pool *pool = pool_enter(session, real, ex_memory_size(session, bytesize));
-	struct ex_span span = {.size = bytesize,
-			       .kind = EX_RANGE_DEVICE,
-			       .owner = call->lane->context,
-			       .object = pool};
+	struct ex_span span = {
+		.size = bytesize, .kind = EX_RANGE_DEVICE, .owner = call->lane->context};
+	struct ex_pool *pool;
 	CUresult result;
 
+	if (ex_stream_captures(stream))
+		return pool_capture(call, dptr, bytesize, real, stream);
+	pool = pool_enter(session, real, ex_memory_size(session, bytesize));
+	span.object = pool;
 	if (!pool)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = pool_ask(dptr, bytesize, real, stream);
@@ -263,6 +275,8 @@ CUresult ex_cuMemFreeAsync(struct ex_call *call, CUdeviceptr dptr, CUstream hStr
 
 	if (!ex_driver.cuMemFreeAsync)
 		return CUDA_ERROR_NOT_SUPPORTED;
+	if (ex_memory_is_graphs(call, dptr))
+		return ex_driver.cuMemFreeAsync(dptr, hStream);
 	result = ex_memory_leave(call, dptr, &span);
 	if (result)
 		return result;

@@ -115,12 +115,14 @@ static int memory_init(struct ex_session *session)
 	session->soft = settings->driver && !strcmp(settings->driver, "soft");
 	ex_pools_init(&session->pools);
 	ex_usage_init(&session->usage);
+	ex_nvml_init(&session->nvml);
 	return ex_account_init(&session->account, settings, session->stats.page);
 }
 
 static void memory_dispose(struct ex_session *session)
 {
 	ex_usage_dispose(&session->usage);
+	ex_nvml_dispose(&session->nvml);
 	ex_pools_dispose(&session->pools);
 	ex_account_dispose(&session->account);
 }
@@ -148,6 +150,7 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 	session->ranges.gone_context = session;
 	ex_primary_init(&session->primary);
 	ex_host_funcs_init(&session->host_funcs);
+	ex_resources_init(&session->resources);
 	session->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (session->wake_fd < 0)
 		return -errno;
@@ -178,6 +181,7 @@ void ex_session_dispose(struct ex_session *session)
 	ex_ranges_dispose(&session->ranges);
 	ex_ranges_dispose(&session->reserved);
 	ex_primary_dispose(&session->primary);
+	ex_resources_dispose(&session->resources);
 	ex_order_dispose(&session->order);
 	while (session->links)
 		ex_link_forget(session, session->links);
@@ -282,6 +286,7 @@ static void session_open(struct ex_session *session, struct vg_packet *packet,
 	session->started = time(NULL);
 	memcpy(session->comm, open->comm, sizeof(session->comm));
 	session->stats.page->pid = open->pid;
+	ex_account_enter(&session->account, open->pid);
 	reply.msg.u.answer.limits = session->settings->limits;
 	vg_info(&session->who, "event=open comm=\"%s\" uid=%u", open->comm, open->uid);
 	answer_send(session, &reply);

@@ -21,10 +21,12 @@
 
 #include "dom0-executor/account.h"
 #include "dom0-executor/channel.h"
+#include "dom0-executor/green.h"
 #include "dom0-executor/handle.h"
 #include "dom0-executor/handover.h"
 #include "dom0-executor/host_func.h"
 #include "dom0-executor/ipc.h"
+#include "dom0-executor/nvml.h"
 #include "dom0-executor/order.h"
 #include "dom0-executor/output.h"
 #include "dom0-executor/pool.h"
@@ -62,6 +64,7 @@ struct ex_session {
 	struct ex_usage usage;
 	struct ex_ipc ipc;
 	struct ex_handover handover;
+	struct ex_nvml nvml;
 	bool soft;          /* the driver is libcuda-soft, whose device is this process's own */
 	int control_fd;     /* -1 while nobody is there */
 	uint32_t peer;      /* counts who has been at its other end */
@@ -96,6 +99,7 @@ struct ex_session {
 	struct ex_ranges reserved; /* reserved addresses (cuMemAddressReserve) */
 	struct ex_primary primary;
 	struct ex_host_funcs host_funcs;
+	struct ex_resources resources;
 	struct ex_output output;
 	atomic_ullong bulk_bytes; /* private memory that holds bulk parts now */
 

@@ -21,3 +21,43 @@ CUresult ex_vgTensorMapTiled(struct ex_call *call, CUtensorMap *map, unsigned in
 		box, element, (CUtensorMapInterleave)interleave, (CUtensorMapSwizzle)swizzle,
 		(CUtensorMapL2promotion)promotion, (CUtensorMapFloatOOBfill)fill);
 }
+
+CUresult ex_vgTensorMapIm2col(struct ex_call *call, CUtensorMap *map, unsigned int kind,
+			      unsigned int type, unsigned int rank, uint64_t address,
+			      const uint64_t *dims, const uint64_t *strides,
+			      const uint32_t *corners, unsigned int channels, unsigned int pixels,
+			      const uint32_t *element, unsigned int interleave, unsigned int mode,
+			      unsigned int swizzle, unsigned int promotion, unsigned int fill)
+{
+	int lower[3], upper[3];
+
+	(void)call;
+	if (rank < 3 || rank > RANK_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	for (unsigned int i = 0; i < 3; i++) {
+		lower[i] = (int)corners[i];
+		upper[i] = (int)corners[3 + i];
+	}
+	if (kind ? !ex_driver.cuTensorMapEncodeIm2colWide : !ex_driver.cuTensorMapEncodeIm2col)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (kind)
+		return ex_driver.cuTensorMapEncodeIm2colWide(
+			map, (CUtensorMapDataType)type, rank, (void *)(uintptr_t)address, dims,
+			strides, lower[0], upper[0], channels, pixels, element,
+			(CUtensorMapInterleave)interleave, (CUtensorMapIm2ColWideMode)mode,
+			(CUtensorMapSwizzle)swizzle, (CUtensorMapL2promotion)promotion,
+			(CUtensorMapFloatOOBfill)fill);
+	return ex_driver.cuTensorMapEncodeIm2col(
+		map, (CUtensorMapDataType)type, rank, (void *)(uintptr_t)address, dims, strides,
+		lower, upper, channels, pixels, element, (CUtensorMapInterleave)interleave,
+		(CUtensorMapSwizzle)swizzle, (CUtensorMapL2promotion)promotion,
+		(CUtensorMapFloatOOBfill)fill);
+}
+
+CUresult ex_vgTensorMapReplace(struct ex_call *call, CUtensorMap *map, uint64_t address)
+{
+	(void)call;
+	return ex_driver.cuTensorMapReplaceAddress
+		       ? ex_driver.cuTensorMapReplaceAddress(map, (void *)(uintptr_t)address)
+		       : CUDA_ERROR_NOT_SUPPORTED;
+}

@@ -13,7 +13,6 @@ import sys
 
 import apispec
 import emit_common
-import emit_docs
 import emit_executor
 import emit_guest
 import emit_shared
@@ -38,7 +37,6 @@ def outputs(spec, here):
         "dom0-executor/calls.h": emit_executor.header(spec, variants),
         "dom0-executor/driver_table.c": emit_executor.driver(spec, variants),
         "dom0-executor/dispatch.c": emit_executor.dispatch(spec, variants),
-        "docs/coverage.md": emit_docs.coverage(spec, variants),
     }
 
 

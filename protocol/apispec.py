@@ -6,11 +6,18 @@ A spec is lines; `#` begins a comment. Declarations:
     handle TYPE [accepts T ...] [pass V ...]
                                  an opaque object; handles of the types T do as well; V are values
                                  that are never looked up
+    number TYPE                  an object that kernels know by its number: the driver's own value goes
+                                 to the guest, and only one that the session has may come back
     plain TYPE ...               types passed by value as they are (no pointers, no handles inside)
     include FILE                 the lines of another file of the same folder
+    refuse NAME ... : REASON     exported symbols that are not carried, and why (for the coverage
+                                 table); NAME may end with *
     call NUMBER NAME             a call; NAME is the driver's exported symbol, or vgName for a call
                                  of our own between the guest's library and the executor
         PROPERTY ...             of the call, see PROPERTIES
+        also NAME ...            other exported names of the same function
+        like NAME                properties and arguments are those of an earlier call, which is
+                                 replayed by its own name
         in    NAME TYPE [attr]   an argument, in C order
         out   NAME TYPE [attr]
         inout NAME TYPE [attr]
@@ -24,7 +31,8 @@ TYPE is one of
     bulk[EXPR]   EXPR bytes, streamed through the ring, one a call and direction
 EXPR is C over the call's other arguments.
 
-Attributes: opt (may be NULL), null (handle: may be 0), destroy (the handle ends here), mut (the
+Attributes: opt (may be NULL), null (handle: may be 0), destroy (the handle ends here), counted (with
+destroy: only with the last of as many as there were retains, which the executor counts), mut (the
 prototype has no const), covers EXPR (so many bytes from this address must be the session's),
 align N (the address is a multiple of N), mint (the guest makes the handle), of ARG (the handle ends
 when ARG's does; otherwise with the current context).
@@ -50,7 +58,7 @@ PROPERTIES = {
     "anyerror": "outputs are sent with errors too (exec only)",
 }
 ATTRIBUTES = {
-    "in": {"null", "opt", "destroy", "mut", "covers", "align"},
+    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align"},
     "out": {"opt", "mint", "of"},
     "inout": {"opt"},
 }
@@ -83,15 +91,22 @@ class Arg:
             self.kind = "bulk"
         elif self.base == "bytes":
             self.kind = "bytes"
+        elif self.base in spec.numbers:
+            self.kind = "value"
         elif self.base in spec.handles:
             self.kind = "handles" if suffix else "handle"
         elif self.base in spec.plain:
             self.kind = {None: "value", "*": "pointer"}.get(suffix, "array")
         else:
             raise SpecError(where, f"type {self.base} is neither a handle nor declared plain")
+        self.number = self.base in spec.numbers
         self._check(suffix)
 
     def _check(self, suffix):
+        if self.number and suffix:
+            raise SpecError(self.where, f"{self.name}: numbers go one by one")
+        if "destroy" in self.attrs and not (self.number or self.kind == "handle"):
+            raise SpecError(self.where, f"{self.name}: destroy is for handles and numbers")
         if suffix == "*" and (self.kind != "pointer" or self.direction != "in"):
             raise SpecError(self.where, f"{self.name}: T* is for plain inputs; out T is a pointer")
         if self.kind in ("bytes", "bulk") and not self.count:
@@ -103,8 +118,10 @@ class Arg:
         for attr in self.attrs:
             if attr not in ATTRIBUTES[self.direction]:
                 raise SpecError(self.where, f"{self.name}: no attribute '{attr}' for {self.direction}")
-        if ("mint" in self.attrs or "of" in self.attrs) and self.kind not in ("handle", "handles"):
-            raise SpecError(self.where, f"{self.name}: mint and of are for handles")
+        if "mint" in self.attrs and self.kind != "handle":
+            raise SpecError(self.where, f"{self.name}: mint is for handles")
+        if "of" in self.attrs and self.kind not in ("handle", "handles") and not self.number:
+            raise SpecError(self.where, f"{self.name}: of is for handles and numbers")
 
     @property
     def opt(self):
@@ -156,6 +173,12 @@ class Call:
                 return name
         return None
 
+    @property
+    def captures_anything(self):
+        """It can be captured with any address: an unknown one is the executor's to judge, at once."""
+        return bool(self.stream and self.has("async") and
+                    any("covers" in arg.attrs for arg in self.args))
+
     def bulk(self, direction):
         for arg in self.args:
             if arg.kind == "bulk" and arg.direction == direction:
@@ -203,8 +226,10 @@ class Spec:
 
     def __init__(self):
         self.handles = {}
+        self.numbers = set()
         self.plain = set()
         self.calls = []
+        self.refused = []  # (names, reason)
         self._numbers = {}
         self._names = {}
         self._hash = hashlib.sha256()
@@ -248,13 +273,39 @@ class Spec:
     def _declaration(self, where, words):
         if words[0] == "handle" and len(words) >= 2:
             self.handles[words[1]] = self._handle(where, words)
+        elif words[0] == "number" and len(words) == 2:
+            self.handles[words[1]] = {"accepts": [], "pass": []}
+            self.numbers.add(words[1])
         elif words[0] == "plain" and len(words) >= 2:
             self.plain.update(words[1:])
+        elif words[0] == "refuse":
+            self._refuse(where, words[1:])
         elif words[0] == "call" and len(words) == 3:
             return self._call(where, words)
         else:
             raise SpecError(where, f"cannot read '{' '.join(words)}'")
         return None
+
+    def _refuse(self, where, words):
+        if ":" not in words or not 0 < words.index(":") < len(words) - 1:
+            raise SpecError(where, "refuse NAME ... : REASON")
+        colon = words.index(":")
+        self.refused.append((words[:colon], " ".join(words[colon + 1:])))
+
+    def reason(self, symbol):
+        """Why an exported symbol is not carried; None: nobody has said."""
+        for names, reason in self.refused:
+            for name in names:
+                if symbol == name or name.endswith("*") and symbol.startswith(name[:-1]):
+                    return reason
+        return None
+
+    def _like(self, call, where, words):
+        if len(words) != 1 or words[0] not in self._names or call.args or call.raw:
+            raise SpecError(where, "like NAME, of an earlier call, before any argument")
+        other = self._names[words[0]]
+        call.props |= other.props
+        call.args, call.raw = list(other.args), list(other.raw)
 
     @staticmethod
     def _handle(where, words):
@@ -299,6 +350,8 @@ class Spec:
             call.raw.append((words[1], " ".join(words[2:])))
         elif words[0] == "also":
             call.also += words[1:]
+        elif words[0] == "like":
+            self._like(call, where, words[1:])
         else:
             for word in words:
                 if word not in PROPERTIES:

@@ -138,8 +138,13 @@ def _decode(call):
             out += _room(arg)
     out += ["\tif (!ex_args_end(call))", "\t\treturn CUDA_ERROR_UNKNOWN;"]
     for arg in call.args:
+        if arg.number and arg.direction == "in":
+            out += [f"\tresult = ex_number_check(call, VG_HANDLE_{arg.base}, {arg.name});",
+                    "\tif (result)", "\t\treturn result;"]
         if "covers" in arg.attrs:
-            out += [f"\tresult = ex_range_check(call, {arg.name}, {arg.attrs['covers']});",
+            stream = call.captures_anything and call.stream
+            check, end = ("ex_range_check_on", f", {stream}") if stream else ("ex_range_check", "")
+            out += [f"\tresult = {check}(call, {arg.name}, {arg.attrs['covers']}{end});",
                     "\tif (result)", "\t\treturn result;"]
     bulk = call.bulk("in")
     if bulk:
@@ -179,7 +184,11 @@ def _reply(call):
                     "\tif (result)", "\t\treturn result;"]
     for arg in call.args:
         if "destroy" in arg.attrs:
-            out.append(f"\tex_handle_drop(call, VG_HANDLE_{arg.base}, args->{arg.name});")
+            what = "number" if arg.number else "handle"
+            out.append(f"\tex_{what}_drop(call, VG_HANDLE_{arg.base}, args->{arg.name});")
+        if arg.number and arg.direction == "out":
+            out += [f"\tresult = ex_number_put(call, VG_HANDLE_{arg.base}, value_{arg.name}, "
+                    f"{_parent(call, arg)});", "\tif (result)", "\t\treturn result;"]
     if not c.ret_fields(call):
         return out
     out += ["\tret = ex_reply_put(call, sizeof(*ret));", "\tif (!ret)",
@@ -252,7 +261,7 @@ def dispatch(spec, variants):
     for call in spec.calls:
         if call.wire:
             flags = []
-            if call.has("either") or not call.has("async"):
+            if call.has("either") or not call.has("async") or call.captures_anything:
                 flags.append("EX_OP_SYNC_OK")
             if call.has("either") or call.has("async"):
                 flags.append("EX_OP_ASYNC_OK")

@@ -39,9 +39,11 @@ def _checks(call):
             out += [f"\tif ({arg.name} % {arg.attrs['align']})",
                     "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
         if "covers" in arg.attrs:
-            test = "exists" if call.has("names") else "known"
-            out += [f"\tif (!fe_range_{test}({arg.name}, {arg.attrs['covers']}))",
-                    "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
+            otherwise = "call.async = false;" if call.captures_anything \
+                else "return CUDA_ERROR_INVALID_VALUE;"
+            test = "fe_range_exists" if call.has("names") else "fe_memory_known"
+            out += [f"\tif (!{test}({arg.name}, {arg.attrs['covers']}))",
+                    f"\t\t{otherwise}"]
     return out
 
 
@@ -121,7 +123,7 @@ def _results(call):
         elif arg.kind == "value":
             out.append(f"{opt}\t*{name} = ret.{name};")
     for arg in call.args:
-        if "destroy" in arg.attrs:
+        if "destroy" in arg.attrs and not arg.number and "counted" not in arg.attrs:
             out.append(f"\tfe_handle_drop(VG_HANDLE_{arg.base}, (uint64_t){arg.name});")
     return out
 
@@ -176,7 +178,7 @@ def _entry(call, symbol, variant):
     out = [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tCUresult result;", ""]
     if not call.has("noinit"):
         out += [f"\tresult = fe_enter(VG_OP_{call.name});", "\tif (result)",
-                f"\t\treturn fe_leave(VG_OP_{call.name}, result);"]
+                f'\t\treturn fe_leave("{symbol}", result);']
     if variant and call.stream:
         out += [f"\tif (!{call.stream})", f"\t\t{call.stream} = CU_STREAM_PER_THREAD;"]
     elif variant:
@@ -184,7 +186,7 @@ def _entry(call, symbol, variant):
     out.append(f"\tresult = {target}({c.arguments(call)});")
     if variant and not call.stream:
         out.append("\tfe_ptds = false;")
-    return "\n".join(out + [f"\treturn fe_leave(VG_OP_{call.name}, result);", "}", ""])
+    return "\n".join(out + [f'\treturn fe_leave("{symbol}", result);', "}", ""])
 
 
 def entries(spec, variants):

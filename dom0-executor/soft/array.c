@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CUDA arrays: see array.h. They can be made and copied; this device has no texture units. */
+/* CUDA arrays: see array.h. What textures make of them is in texture.c. */
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/array.h"
 #include "dom0-executor/soft/capture.h"
@@ -9,7 +9,7 @@
 
 #define ARRAY_FLAGS (CUDA_ARRAY3D_LAYERED | CUDA_ARRAY3D_SURFACE_LDST | CUDA_ARRAY3D_CUBEMAP)
 
-static size_t format_bytes(CUarray_format format)
+size_t array_format_bytes(CUarray_format format)
 {
 	switch ((int)format) {
 	case CU_AD_FORMAT_UNSIGNED_INT8:
@@ -55,19 +55,20 @@ static void array_measure(struct soft_array *array)
 {
 	const CUDA_ARRAY3D_DESCRIPTOR *descriptor = &array->descriptor;
 
-	array->row = descriptor->Width * descriptor->NumChannels * format_bytes(descriptor->Format);
+	array->row = descriptor->Width * descriptor->NumChannels *
+		     array_format_bytes(descriptor->Format);
 	array->rows = descriptor->Height ? descriptor->Height : 1;
 	array->slices = descriptor->Depth ? descriptor->Depth : 1;
 }
 
-static CUresult array_create(struct soft_context *ctx, const CUDA_ARRAY3D_DESCRIPTOR *descriptor,
-			     CUarray *handle)
+CUresult array_create(struct soft_context *ctx, const CUDA_ARRAY3D_DESCRIPTOR *descriptor,
+		      CUarray *handle)
 {
 	struct soft_array *array;
 	struct soft_range *range;
 	CUresult result;
 
-	if (!format_bytes(descriptor->Format) || !extent_is_valid(ctx->device, descriptor) ||
+	if (!array_format_bytes(descriptor->Format) || !extent_is_valid(ctx->device, descriptor) ||
 	    (descriptor->NumChannels != 1 && descriptor->NumChannels != 2 &&
 	     descriptor->NumChannels != 4))
 		return CUDA_ERROR_INVALID_VALUE;

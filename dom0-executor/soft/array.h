@@ -14,4 +14,10 @@ struct soft_array {
 	size_t slices; /* depth or layers, at least 1 */
 };
 
+/* Checked and made, with a handle. */
+CUresult array_create(struct soft_context *ctx, const CUDA_ARRAY3D_DESCRIPTOR *descriptor,
+		      CUarray *handle);
+size_t
+array_format_bytes(CUarray_format format); /* of a channel; 0: not a format of this device's */
+
 #endif

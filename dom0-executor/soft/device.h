@@ -16,7 +16,9 @@
 
 #include "protocol/cuda_types.h"
 
-#define SOFT_DEVICES_MAX 4
+#define SOFT_DEVICES_MAX   4
+#define SOFT_DEVICE_NAME   "vgpu soft device"
+#define SOFT_PCI_BUS_FIRST 0x80 /* device n is 0000:80+n:00.0 */
 
 /*
  * Device memory has addresses that nothing else in the process has: one range of addresses per
@@ -41,8 +43,9 @@ struct soft_device {
 	CUuuid uuid;
 	pthread_mutex_t lock; /* guards what follows */
 	size_t used;
-	uint64_t next;                  /* where to look for free addresses */
-	struct soft_context *primary;   /* lives as long as the process */
+	size_t graph_used, graph_high; /* by graphs' allocations; of them all, the most at a time */
+	uint64_t next;                 /* where to look for free addresses */
+	struct soft_context *primary;  /* lives as long as the process */
 	struct soft_pool *default_pool; /* a reference */
 	struct soft_pool *current_pool; /* a reference */
 	unsigned int primary_flags;
@@ -58,7 +61,10 @@ struct soft_settings {
 
 extern struct soft_settings soft_settings;
 
-/* Reads the settings and reserves the regions; once. */
+/* Reads the settings, once: how many devices there are, their memory, UUIDs and attributes. */
+void device_know_all(void);
+
+/* The same, and reserves the regions; once. */
 CUresult device_init_all(void);
 
 /* NULL where there is no such device. */

@@ -182,8 +182,8 @@ static struct soft_item *item_of(struct soft_exec *exec, CUgraphNode handle)
 }
 
 /* Replace the work of a node in the executable graph; takes it over. */
-static CUresult set_work(CUgraphExec hGraphExec, CUgraphNode hNode, CUgraphNodeType type,
-			 struct node_made made)
+CUresult node_exec_set_work(CUgraphExec hGraphExec, CUgraphNode hNode, CUgraphNodeType type,
+			    struct node_made made)
 {
 	struct soft_exec *exec auto_put = object_get(SOFT_EXEC, hGraphExec);
 	struct soft_work *before = made.work;
@@ -208,8 +208,8 @@ CUresult cuGraphExecKernelNodeSetParams_v2(CUgraphExec hGraphExec, CUgraphNode h
 					   const CUDA_KERNEL_NODE_PARAMS *nodeParams)
 {
 	ENTER_CONTEXT(ctx);
-	return set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_KERNEL,
-			node_kernel_work(ctx, nodeParams));
+	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_KERNEL,
+				  node_kernel_work(ctx, nodeParams));
 }
 
 CUresult cuGraphExecKernelNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
@@ -228,7 +228,8 @@ CUresult cuGraphExecMemcpyNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNod
 {
 	ENTER_DRIVER();
 	(void)handle;
-	return set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMCPY, node_copy_work(copyParams));
+	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMCPY,
+				  node_copy_work(copyParams));
 }
 
 CUresult cuGraphExecMemsetNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
@@ -237,21 +238,23 @@ CUresult cuGraphExecMemsetNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNod
 {
 	ENTER_DRIVER();
 	(void)handle;
-	return set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMSET, node_fill_work(memsetParams));
+	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMSET,
+				  node_fill_work(memsetParams));
 }
 
 CUresult cuGraphExecHostNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
 				      const CUDA_HOST_NODE_PARAMS *nodeParams)
 {
 	ENTER_DRIVER();
-	return set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_HOST, node_host_work(nodeParams));
+	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_HOST,
+				  node_host_work(nodeParams));
 }
 
 static CUresult set_event(CUgraphExec hGraphExec, CUgraphNode hNode, CUgraphNodeType type,
 			  CUevent event)
 {
 	ENTER_DRIVER();
-	return set_work(hGraphExec, hNode, type, node_event_work(type, event));
+	return node_exec_set_work(hGraphExec, hNode, type, node_event_work(type, event));
 }
 
 CUresult cuGraphExecEventRecordNodeSetEvent(CUgraphExec hGraphExec, CUgraphNode hNode,
@@ -265,13 +268,67 @@ CUresult cuGraphExecEventWaitNodeSetEvent(CUgraphExec hGraphExec, CUgraphNode hN
 	return set_event(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_WAIT_EVENT, event);
 }
 
+/* A child's nodes are items of their own: the new graph must have the same ones, in the same order. */
+static CUresult take_child(struct soft_exec *exec, const struct soft_item *end,
+			   struct soft_order *order)
+{
+	size_t at = (size_t)(end - exec->order.items);
+
+	if (order->count > at)
+		return CUDA_ERROR_INVALID_VALUE;
+	at -= order->count;
+	for (size_t i = 0; i < order->count; i++)
+		if (exec->order.items[at + i].type != order->items[i].type)
+			return CUDA_ERROR_INVALID_VALUE;
+	for (size_t i = 0; i < order->count; i++) {
+		struct soft_work *work = exec->order.items[at + i].work;
+
+		exec->order.items[at + i].work = order->items[i].work;
+		order->items[i].work = work;
+	}
+	return CUDA_SUCCESS;
+}
+
+static bool same_count(const struct soft_item *end, const struct soft_graph *graph)
+{
+	return end->node->child && end->node->child->count == graph->count;
+}
+
+CUresult cuGraphExecChildGraphNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
+					    CUgraph childGraph)
+{
+	struct soft_exec *exec auto_put = object_get(SOFT_EXEC, hGraphExec);
+	struct soft_graph *child auto_put = object_get(SOFT_GRAPH, childGraph);
+	CUresult result = CUDA_ERROR_INVALID_VALUE;
+	struct soft_order order;
+	struct soft_item *item;
+
+	ENTER_DRIVER();
+	if (!exec || !child)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&graph_lock);
+	item = item_of(exec, hNode);
+	if (item && item->type == CU_GRAPH_NODE_TYPE_GRAPH && same_count(item, child))
+		result = order_make(child, &order);
+	if (result == CUDA_SUCCESS) {
+		result = take_child(exec, item, &order);
+		order_free(&order);
+	}
+	pthread_mutex_unlock(&graph_lock);
+	return result;
+}
+
 CUresult cuGraphExecNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
 				  CUgraphNodeParams *nodeParams)
 {
 	ENTER_CONTEXT(ctx);
 	if (!nodeParams)
 		return CUDA_ERROR_INVALID_VALUE;
-	return set_work(hGraphExec, hNode, nodeParams->type, node_any_work(ctx, nodeParams));
+	if (nodeParams->type == CU_GRAPH_NODE_TYPE_GRAPH)
+		return cuGraphExecChildGraphNodeSetParams(hGraphExec, hNode,
+							  nodeParams->graph.graph);
+	return node_exec_set_work(hGraphExec, hNode, nodeParams->type,
+				  node_any_work(ctx, nodeParams));
 }
 
 CUresult cuGraphNodeSetEnabled(CUgraphExec hGraphExec, CUgraphNode hNode, unsigned int isEnabled)

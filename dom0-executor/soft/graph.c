@@ -2,6 +2,7 @@
 /* Graphs and their structure: see graph.h. What nodes hold is in node.c, running in exec.c. */
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/graph.h"
+#include "dom0-executor/soft/node.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ static void node_destroy(struct soft_object *object)
 	object_put(node->child);
 	object_put(node->origin);
 	free(node->before);
+	free(node->attributes);
 	free(node);
 }
 
@@ -30,6 +32,7 @@ static void graph_destroy(struct soft_object *object)
 		object_put(graph->nodes[i]);
 	}
 	held_put(&graph->held);
+	conditionals_retire(graph->conditionals);
 	free(graph->nodes);
 	free(graph);
 }
@@ -189,6 +192,31 @@ static struct soft_node *clone_of(const struct soft_graph *clone, const struct s
 	return NULL;
 }
 
+/* As CUDA documents: graphs with memory or conditional nodes are not cloned. */
+static bool can_be_cloned(const struct soft_graph *graph)
+{
+	for (size_t i = 0; i < graph->count; i++) {
+		switch ((int)graph->nodes[i]->type) {
+		case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
+		case CU_GRAPH_NODE_TYPE_MEM_FREE:
+		case CU_GRAPH_NODE_TYPE_CONDITIONAL: return false;
+		default: break;
+		}
+	}
+	return true;
+}
+
+static struct soft_node *node_copy(struct soft_graph *clone, const struct soft_node *node,
+				   CUresult *result)
+{
+	struct soft_node *made = NULL;
+
+	*result = graph_add(clone, node->type, work_ref(node->work), NULL, 0, &made);
+	if (*result == CUDA_SUCCESS && node->attributes)
+		*result = node_attributes_copy(made, node);
+	return made;
+}
+
 static CUresult clone_edges(const struct soft_graph *graph, const struct soft_graph *clone)
 {
 	CUresult result = CUDA_SUCCESS;
@@ -209,11 +237,11 @@ CUresult graph_clone(const struct soft_graph *graph, struct soft_graph **out)
 	CUresult result;
 
 	pthread_mutex_lock(&graph_lock);
-	result = graph_create(&clone);
-	for (size_t i = 0; i < graph->count && result == CUDA_SUCCESS; i++) {
+	result = can_be_cloned(graph) ? graph_create(&clone) : CUDA_ERROR_NOT_SUPPORTED;
+	for (size_t i = 0; result == CUDA_SUCCESS && i < graph->count; i++) {
 		struct soft_node *node = graph->nodes[i];
 
-		result = graph_add(clone, node->type, work_ref(node->work), NULL, 0, &made);
+		made = node_copy(clone, node, &result);
 		if (result != CUDA_SUCCESS)
 			break;
 		made->origin = object_ref(node);

@@ -19,7 +19,8 @@ struct soft_node {
 	struct soft_node *origin;  /* a reference: what it is a clone of, or NULL */
 	struct soft_node **before; /* what it depends on: nodes of the same graph */
 	size_t before_count;
-	size_t mark; /* scratch: its place in an order */
+	size_t mark;                        /* scratch: its place in an order */
+	CUlaunchAttributeValue *attributes; /* by id; owned; NULL: none was set */
 };
 
 struct soft_graph {
@@ -27,6 +28,7 @@ struct soft_graph {
 	struct soft_node **nodes; /* references, in the order of their making */
 	size_t count;
 	struct soft_held held;
+	struct soft_conditional *conditionals; /* that were made for it; owned references, linked */
 };
 
 /* A graph's work in an order that can run, flat: child graphs' in the place of their nodes. */
@@ -72,8 +74,28 @@ void nodes_put(struct soft_node **nodes, size_t count);
 CUresult order_make(const struct soft_graph *graph, struct soft_order *order);
 void order_free(struct soft_order *order);
 
+/* conditional_reset() for those in such work. */
+void order_reset(struct soft_work *work);
+
 /* Work that runs an order as it is now; takes over nothing. NULL without memory. */
 struct soft_work *order_work(const struct soft_order *order, struct soft_exec *exec);
+
+/* Graphs' own allocations (graph_memory.c). A node of it, in a capture: *dptr is its address. */
+CUresult graph_alloc_work(struct soft_device *device, const CUDA_MEM_ALLOC_NODE_PARAMS *params,
+			  struct soft_work **work, CUdeviceptr *dptr);
+struct soft_work *graph_free_work(CUdeviceptr dptr);
+bool memory_is_graphs(CUdeviceptr dptr);  /* it begins one */
+bool graph_memory_free(CUdeviceptr dptr); /* the same, and it is free from now on */
+
+/* Conditional nodes (conditional.c). */
+CUresult conditional_work(CUDA_CONDITIONAL_NODE_PARAMS *params, struct soft_work **work);
+/* For one instantiation: the bodies as they are now. */
+CUresult conditional_instantiate(struct soft_work *work, struct soft_work **out);
+/* A launch begins: what it and those within it decide by has its default value. */
+void conditional_reset(struct soft_work *work);
+void conditionals_retire(struct soft_conditional *first);
+/* From a kernel (ptx): false: no such handle. */
+bool conditional_set(uint64_t handle, unsigned int value);
 
 CUresult graph_clone(const struct soft_graph *graph, struct soft_graph **out);
 

@@ -4,7 +4,9 @@
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/capture.h"
 #include "dom0-executor/soft/event.h"
+#include "dom0-executor/soft/graph.h"
 #include "dom0-executor/soft/launch.h"
+#include "dom0-executor/soft/sample.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -62,6 +64,12 @@ CUresult fault_result(int rc, const struct ptx_fault *fault)
 	}
 }
 
+static bool set_condition(void *opaque, uint64_t handle, uint32_t value)
+{
+	(void)opaque;
+	return conditional_set(handle, value);
+}
+
 static CUresult launch_run(struct soft_work *work, struct soft_stream *stream)
 {
 	const struct launch_work *launch = launch_of_work(work);
@@ -79,7 +87,11 @@ static CUresult launch_run(struct soft_work *work, struct soft_stream *stream)
 		.heap_bytes = atomic_load(&ctx->limits[CU_LIMIT_MALLOC_HEAP_SIZE]),
 		.workers = soft_settings.workers,
 		.grid_id = launch->id,
-		.callbacks = {.write = print, .write_assert = print_assert},
+		.callbacks = {.write = print,
+			      .write_assert = print_assert,
+			      .set_condition = set_condition,
+			      .fetch = sample_fetch,
+			      .surface = sample_surface},
 	};
 	int rc = ptx_launch(launch->function->kernel, &run, &fault);
 

@@ -162,6 +162,14 @@ CUresult memop_work_new(const CUstreamBatchMemOpParams *params, unsigned int cou
 	return CUDA_SUCCESS;
 }
 
+const CUstreamBatchMemOpParams *memop_of_work(struct soft_work *work, unsigned int *count)
+{
+	const struct memop_work *memop = (struct memop_work *)work;
+
+	*count = memop->count;
+	return memop->ops;
+}
+
 CUresult cuStreamBatchMemOp_v2(CUstream hStream, unsigned int count,
 			       CUstreamBatchMemOpParams *paramArray, unsigned int flags)
 {

@@ -8,4 +8,7 @@
 CUresult memop_work_new(const CUstreamBatchMemOpParams *params, unsigned int count,
 			struct soft_work **work);
 
+/* What such work holds. */
+const CUstreamBatchMemOpParams *memop_of_work(struct soft_work *work, unsigned int *count);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Device memory: see memory.h. Any thread; the device's lock guards the account. */
+#include "dom0-executor/soft/graph.h"
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/capture.h"
 #include "dom0-executor/soft/memory.h"
@@ -217,6 +218,8 @@ CUresult cuMemFree_v2(CUdeviceptr dptr)
 	if (result != CUDA_SUCCESS)
 		return result;
 	device_synchronize(ctx->device);
+	if (graph_memory_free(dptr))
+		return context_error(ctx); /* it is there while its graph is */
 	range = range_take(dptr, RANGE_DEVICE | RANGE_MANAGED);
 	if (!range)
 		return CUDA_ERROR_INVALID_VALUE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Graph nodes: making them, and reading and changing what they hold. */
+/* Graph nodes: making them, and changing what they hold. Reading is in node_get.c. */
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/capture.h"
 #include "dom0-executor/soft/copy.h"
@@ -72,10 +72,12 @@ struct node_made node_event_work(CUgraphNodeType type, CUevent handle)
 							       : event_wait_work(event));
 }
 
-static struct node_made memop_work(const CUstreamBatchMemOpParams *ops, unsigned int count)
+struct node_made node_memop_work(const CUDA_BATCH_MEM_OP_NODE_PARAMS *params)
 {
 	struct soft_work *work = NULL;
-	CUresult result = memop_work_new(ops, count, &work);
+	CUresult result = params && !params->flags
+				  ? memop_work_new(params->paramArray, params->count, &work)
+				  : CUDA_ERROR_INVALID_VALUE;
 
 	return made_with(result, work);
 }
@@ -125,7 +127,15 @@ static struct node_made any_fill(const CUDA_MEMSET_NODE_PARAMS_v2 *v2)
 	});
 }
 
-struct node_made node_any_work(struct soft_context *ctx, const CUgraphNodeParams *params)
+static struct node_made any_conditional(CUDA_CONDITIONAL_NODE_PARAMS *params)
+{
+	struct soft_work *work = NULL;
+	CUresult result = conditional_work(params, &work);
+
+	return made_with(result, work);
+}
+
+struct node_made node_any_work(struct soft_context *ctx, CUgraphNodeParams *params)
 {
 	CUDA_KERNEL_NODE_PARAMS kernel;
 	CUDA_HOST_NODE_PARAMS host;
@@ -144,8 +154,11 @@ struct node_made node_any_work(struct soft_context *ctx, const CUgraphNodeParams
 	case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
 		return node_event_work(params->type, params->eventRecord.event);
 	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
-		return memop_work(params->memOp.paramArray, params->memOp.count);
+		return node_memop_work(&(CUDA_BATCH_MEM_OP_NODE_PARAMS){
+			params->memOp.ctx, params->memOp.count, params->memOp.paramArray,
+			params->memOp.flags});
 	case CU_GRAPH_NODE_TYPE_EMPTY: return made_with(CUDA_SUCCESS, NULL);
+	case CU_GRAPH_NODE_TYPE_CONDITIONAL: return any_conditional(&params->conditional);
 	default: return made_with(CUDA_ERROR_NOT_SUPPORTED, NULL);
 	}
 }
@@ -179,6 +192,12 @@ static CUresult add(CUgraphNode *out, CUgraph hGraph, const CUgraphNode *depende
 	pthread_mutex_unlock(&graph_lock);
 	nodes_put(before, count);
 	return result;
+}
+
+CUresult node_add(CUgraphNode *out, CUgraph hGraph, const CUgraphNode *dependencies, size_t count,
+		  CUgraphNodeType type, struct node_made made)
+{
+	return add(out, hGraph, dependencies, count, type, made, NULL);
 }
 
 CUresult cuGraphAddKernelNode_v2(CUgraphNode *phGraphNode, CUgraph hGraph,
@@ -269,18 +288,6 @@ CUresult cuGraphAddEventWaitNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 			 CU_GRAPH_NODE_TYPE_WAIT_EVENT, event);
 }
 
-CUresult cuGraphAddBatchMemOpNode(CUgraphNode *phGraphNode, CUgraph hGraph,
-				  const CUgraphNode *dependencies, size_t numDependencies,
-				  const CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams)
-{
-	ENTER_CONTEXT(ctx);
-	if (!nodeParams || nodeParams->flags)
-		return CUDA_ERROR_INVALID_VALUE;
-	return add(phGraphNode, hGraph, dependencies, numDependencies,
-		   CU_GRAPH_NODE_TYPE_BATCH_MEM_OP,
-		   memop_work(nodeParams->paramArray, nodeParams->count), NULL);
-}
-
 CUresult cuGraphAddChildGraphNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 				  const CUgraphNode *dependencies, size_t numDependencies,
 				  CUgraph childGraph)
@@ -302,6 +309,18 @@ CUresult cuGraphAddChildGraphNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 	return result;
 }
 
+static CUresult add_alloc(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies,
+			  size_t numDependencies, CUDA_MEM_ALLOC_NODE_PARAMS_v2 *alloc)
+{
+	CUDA_MEM_ALLOC_NODE_PARAMS params = {alloc->poolProps, alloc->accessDescs,
+					     alloc->accessDescCount, alloc->bytesize, 0};
+	CUresult result =
+		cuGraphAddMemAllocNode(phGraphNode, hGraph, dependencies, numDependencies, &params);
+
+	alloc->dptr = params.dptr;
+	return result;
+}
+
 CUresult cuGraphAddNode_v2(CUgraphNode *phGraphNode, CUgraph hGraph,
 			   const CUgraphNode *dependencies, const CUgraphEdgeData *dependencyData,
 			   size_t numDependencies, CUgraphNodeParams *nodeParams)
@@ -315,6 +334,12 @@ CUresult cuGraphAddNode_v2(CUgraphNode *phGraphNode, CUgraph hGraph,
 	if (nodeParams->type == CU_GRAPH_NODE_TYPE_GRAPH)
 		return cuGraphAddChildGraphNode(phGraphNode, hGraph, dependencies, numDependencies,
 						nodeParams->graph.graph);
+	if (nodeParams->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC)
+		return add_alloc(phGraphNode, hGraph, dependencies, numDependencies,
+				 &nodeParams->alloc);
+	if (nodeParams->type == CU_GRAPH_NODE_TYPE_MEM_FREE)
+		return cuGraphAddMemFreeNode(phGraphNode, hGraph, dependencies, numDependencies,
+					     nodeParams->free.dptr);
 	return add(phGraphNode, hGraph, dependencies, numDependencies, nodeParams->type,
 		   node_any_work(ctx, nodeParams), NULL);
 }
@@ -326,145 +351,10 @@ CUresult cuGraphAddNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphN
 				 nodeParams);
 }
 
-/* --- reading --------------------------------------------------------------------------------- */
-
-struct soft_work *node_work(CUgraphNode handle, CUgraphNodeType type)
-{
-	struct soft_node *node auto_put = object_get(SOFT_NODE, handle);
-	struct soft_work *work = NULL;
-
-	pthread_mutex_lock(&graph_lock);
-	if (node && node->type == type)
-		work = work_ref(node->work);
-	pthread_mutex_unlock(&graph_lock);
-	return work;
-}
-
-CUresult cuGraphNodeGetType(CUgraphNode hNode, CUgraphNodeType *type)
-{
-	struct soft_node *node auto_put = object_get(SOFT_NODE, hNode);
-
-	ENTER_DRIVER();
-	if (!node || !type)
-		return CUDA_ERROR_INVALID_VALUE;
-	*type = node->type;
-	return CUDA_SUCCESS;
-}
-
-/* What pointers in the answer refer to lives as long as the node holds this work. */
-CUresult cuGraphKernelNodeGetParams_v2(CUgraphNode hNode, CUDA_KERNEL_NODE_PARAMS *nodeParams)
-{
-	struct soft_work *work auto_work_put = node_work(hNode, CU_GRAPH_NODE_TYPE_KERNEL);
-	const struct launch_work *launch = launch_of_work(work);
-	bool is_kernel;
-
-	if (!work || !nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	is_kernel = object_kind_of(launch->handle) == SOFT_KERNEL;
-	*nodeParams = (CUDA_KERNEL_NODE_PARAMS){
-		.func = is_kernel ? NULL : launch->handle,
-		.kern = is_kernel ? (CUkernel)launch->handle : NULL,
-		.ctx = object_handle(launch->function->object.ctx),
-		.gridDimX = launch->shape.grid[0],
-		.gridDimY = launch->shape.grid[1],
-		.gridDimZ = launch->shape.grid[2],
-		.blockDimX = launch->shape.block[0],
-		.blockDimY = launch->shape.block[1],
-		.blockDimZ = launch->shape.block[2],
-		.sharedMemBytes = launch->shape.dynamic_shared,
-		.kernelParams = launch->pointers,
-	};
-	return CUDA_SUCCESS;
-}
-
-CUresult cuGraphKernelNodeGetParams(CUgraphNode hNode, CUDA_KERNEL_NODE_PARAMS_v1 *nodeParams)
-{
-	CUDA_KERNEL_NODE_PARAMS params;
-	CUresult result;
-
-	if (!nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = cuGraphKernelNodeGetParams_v2(hNode, &params);
-	if (result == CUDA_SUCCESS)
-		*nodeParams = (CUDA_KERNEL_NODE_PARAMS_v1){
-			.func = params.func ? params.func : (CUfunction)params.kern,
-			.gridDimX = params.gridDimX,
-			.gridDimY = params.gridDimY,
-			.gridDimZ = params.gridDimZ,
-			.blockDimX = params.blockDimX,
-			.blockDimY = params.blockDimY,
-			.blockDimZ = params.blockDimZ,
-			.sharedMemBytes = params.sharedMemBytes,
-			.kernelParams = params.kernelParams,
-		};
-	return result;
-}
-
-CUresult cuGraphMemcpyNodeGetParams(CUgraphNode hNode, CUDA_MEMCPY3D *nodeParams)
-{
-	struct soft_work *work auto_work_put = node_work(hNode, CU_GRAPH_NODE_TYPE_MEMCPY);
-
-	if (!work || !nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	*nodeParams = *copy_of_work(work);
-	return CUDA_SUCCESS;
-}
-
-CUresult cuGraphMemsetNodeGetParams(CUgraphNode hNode, CUDA_MEMSET_NODE_PARAMS *nodeParams)
-{
-	struct soft_work *work auto_work_put = node_work(hNode, CU_GRAPH_NODE_TYPE_MEMSET);
-
-	if (!work || !nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	*nodeParams = *fill_of_work(work);
-	return CUDA_SUCCESS;
-}
-
-CUresult cuGraphHostNodeGetParams(CUgraphNode hNode, CUDA_HOST_NODE_PARAMS *nodeParams)
-{
-	struct soft_work *work auto_work_put = node_work(hNode, CU_GRAPH_NODE_TYPE_HOST);
-
-	if (!work || !nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	*nodeParams = *host_of_work(work);
-	return CUDA_SUCCESS;
-}
-
-static CUresult get_event(CUgraphNode hNode, CUgraphNodeType type, CUevent *event)
-{
-	struct soft_work *work auto_work_put = node_work(hNode, type);
-
-	if (!work || !event)
-		return CUDA_ERROR_INVALID_VALUE;
-	*event = object_handle(event_of_work(work));
-	return CUDA_SUCCESS;
-}
-
-CUresult cuGraphEventRecordNodeGetEvent(CUgraphNode hNode, CUevent *event_out)
-{
-	return get_event(hNode, CU_GRAPH_NODE_TYPE_EVENT_RECORD, event_out);
-}
-
-CUresult cuGraphEventWaitNodeGetEvent(CUgraphNode hNode, CUevent *event_out)
-{
-	return get_event(hNode, CU_GRAPH_NODE_TYPE_WAIT_EVENT, event_out);
-}
-
-CUresult cuGraphChildGraphNodeGetGraph(CUgraphNode hNode, CUgraph *phGraph)
-{
-	struct soft_node *node auto_put = object_get(SOFT_NODE, hNode);
-
-	ENTER_DRIVER();
-	if (!node || !node->child || !phGraph)
-		return CUDA_ERROR_INVALID_VALUE;
-	*phGraph = object_handle(node->child);
-	return CUDA_SUCCESS;
-}
-
 /* --- changing -------------------------------------------------------------------------------- */
 
 /* Replace a node's work; takes the new one over. */
-static CUresult set_work(CUgraphNode handle, CUgraphNodeType type, struct node_made made)
+CUresult node_set_work(CUgraphNode handle, CUgraphNodeType type, struct node_made made)
 {
 	struct soft_node *node auto_put = object_get(SOFT_NODE, handle);
 	struct soft_work *before = made.work;
@@ -486,7 +376,7 @@ static CUresult set_work(CUgraphNode handle, CUgraphNodeType type, struct node_m
 CUresult cuGraphKernelNodeSetParams_v2(CUgraphNode hNode, const CUDA_KERNEL_NODE_PARAMS *nodeParams)
 {
 	ENTER_CONTEXT(ctx);
-	return set_work(hNode, CU_GRAPH_NODE_TYPE_KERNEL, node_kernel_work(ctx, nodeParams));
+	return node_set_work(hNode, CU_GRAPH_NODE_TYPE_KERNEL, node_kernel_work(ctx, nodeParams));
 }
 
 CUresult cuGraphKernelNodeSetParams(CUgraphNode hNode, const CUDA_KERNEL_NODE_PARAMS_v1 *nodeParams)
@@ -502,25 +392,25 @@ CUresult cuGraphKernelNodeSetParams(CUgraphNode hNode, const CUDA_KERNEL_NODE_PA
 CUresult cuGraphMemcpyNodeSetParams(CUgraphNode hNode, const CUDA_MEMCPY3D *nodeParams)
 {
 	ENTER_DRIVER();
-	return set_work(hNode, CU_GRAPH_NODE_TYPE_MEMCPY, node_copy_work(nodeParams));
+	return node_set_work(hNode, CU_GRAPH_NODE_TYPE_MEMCPY, node_copy_work(nodeParams));
 }
 
 CUresult cuGraphMemsetNodeSetParams(CUgraphNode hNode, const CUDA_MEMSET_NODE_PARAMS *nodeParams)
 {
 	ENTER_DRIVER();
-	return set_work(hNode, CU_GRAPH_NODE_TYPE_MEMSET, node_fill_work(nodeParams));
+	return node_set_work(hNode, CU_GRAPH_NODE_TYPE_MEMSET, node_fill_work(nodeParams));
 }
 
 CUresult cuGraphHostNodeSetParams(CUgraphNode hNode, const CUDA_HOST_NODE_PARAMS *nodeParams)
 {
 	ENTER_DRIVER();
-	return set_work(hNode, CU_GRAPH_NODE_TYPE_HOST, node_host_work(nodeParams));
+	return node_set_work(hNode, CU_GRAPH_NODE_TYPE_HOST, node_host_work(nodeParams));
 }
 
 static CUresult set_event(CUgraphNode hNode, CUgraphNodeType type, CUevent event)
 {
 	ENTER_DRIVER();
-	return set_work(hNode, type, node_event_work(type, event));
+	return node_set_work(hNode, type, node_event_work(type, event));
 }
 
 CUresult cuGraphEventRecordNodeSetEvent(CUgraphNode hNode, CUevent event)
@@ -538,5 +428,5 @@ CUresult cuGraphNodeSetParams(CUgraphNode hNode, CUgraphNodeParams *nodeParams)
 	ENTER_CONTEXT(ctx);
 	if (!nodeParams)
 		return CUDA_ERROR_INVALID_VALUE;
-	return set_work(hNode, nodeParams->type, node_any_work(ctx, nodeParams));
+	return node_set_work(hNode, nodeParams->type, node_any_work(ctx, nodeParams));
 }

@@ -22,7 +22,18 @@ struct node_made node_event_work(CUgraphNodeType type, CUevent handle);
 CUDA_KERNEL_NODE_PARAMS node_kernel_from_v1(const CUDA_KERNEL_NODE_PARAMS_v1 *v1);
 
 /* The same from the parameters that serve every type. A child graph has no work. */
-struct node_made node_any_work(struct soft_context *ctx, const CUgraphNodeParams *params);
+struct node_made node_any_work(struct soft_context *ctx, CUgraphNodeParams *params);
+/* Of a node of this type; takes the new work over. */
+CUresult node_set_work(CUgraphNode handle, CUgraphNodeType type, struct node_made made);
+CUresult node_exec_set_work(CUgraphExec hGraphExec, CUgraphNode hNode, CUgraphNodeType type,
+			    struct node_made made);
+struct node_made node_memop_work(const CUDA_BATCH_MEM_OP_NODE_PARAMS *params);
+
+/* Adds a node by handles; takes the work over. */
+CUresult node_add(CUgraphNode *out, CUgraph hGraph, const CUgraphNode *dependencies, size_t count,
+		  CUgraphNodeType type, struct node_made made);
+
+CUresult node_attributes_copy(struct soft_node *to, const struct soft_node *from);
 
 /* The work of a node of this type, with a reference; NULL: it is none. */
 struct soft_work *node_work(CUgraphNode handle, CUgraphNodeType type);

@@ -35,7 +35,14 @@ enum soft_kind {
 	SOFT_NODE,
 	SOFT_EXEC,
 	SOFT_USER_OBJECT,
-	SOFT_CAPTURE, /* never in the table */
+	SOFT_CONDITIONAL, /* of conditional nodes: a number */
+	SOFT_MIPMAP,
+	SOFT_TEXTURE, /* texture objects: a number */
+	SOFT_SURFACE, /* surface objects: a number */
+	SOFT_TEXREF,
+	SOFT_GREEN,
+	SOFT_RESOURCE_DESC, /* cuDevResourceGenerateDesc */
+	SOFT_CAPTURE,       /* never in the table */
 };
 
 struct soft_object {

@@ -70,7 +70,12 @@ static CUresult place(struct soft_node *node, struct soft_order *order)
 	if (!item)
 		return result ? result : CUDA_ERROR_OUT_OF_MEMORY;
 	item->node = object_ref(node);
-	item->work = work_ref(node->work);
+	if (node->type == CU_GRAPH_NODE_TYPE_CONDITIONAL)
+		result = conditional_instantiate(node->work, &item->work);
+	else
+		item->work = work_ref(node->work);
+	if (result != CUDA_SUCCESS)
+		return result;
 	item->type = node->type;
 	item->before = calloc(node->before_count + 1, sizeof(*item->before));
 	if (!item->before)
@@ -101,11 +106,23 @@ struct order_work {
 	struct soft_work *works[]; /* references */
 };
 
+void order_reset(struct soft_work *work)
+{
+	struct order_work *order = (struct order_work *)work;
+
+	for (size_t i = 0; i < order->count; i++)
+		if (order->works[i]->type->node == CU_GRAPH_NODE_TYPE_CONDITIONAL)
+			conditional_reset(order->works[i]);
+}
+
 static CUresult order_run(struct soft_work *work, struct soft_stream *stream)
 {
 	struct order_work *order = (struct order_work *)work;
 	CUresult result = CUDA_SUCCESS;
 
+	/* Bodies of conditional nodes run as orders too, but are no launch. */
+	if (order->exec)
+		order_reset(work);
 	for (size_t i = 0; i < order->count && result == CUDA_SUCCESS; i++)
 		result = order->works[i]->type->run(order->works[i], stream);
 	return result;

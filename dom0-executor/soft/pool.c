@@ -2,6 +2,7 @@
 /* Memory pools and stream-ordered allocation: see pool.h. Any thread. */
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/capture.h"
+#include "dom0-executor/soft/graph.h"
 #include "dom0-executor/soft/pool.h"
 
 #include <stdlib.h>
@@ -109,6 +110,21 @@ static CUresult alloc_from(struct soft_context *ctx, struct soft_pool *pool, siz
 	return CUDA_SUCCESS;
 }
 
+/* The captured graph owns it. */
+static CUresult alloc_captured(struct soft_stream *stream, size_t size, CUdeviceptr *dptr)
+{
+	struct soft_device *device = stream->object.ctx->device;
+	const CUDA_MEM_ALLOC_NODE_PARAMS params = {
+		.poolProps = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+			      .location = {CU_MEM_LOCATION_TYPE_DEVICE, device->ordinal}},
+		.bytesize = size,
+	};
+	struct soft_work *work;
+	CUresult result = graph_alloc_work(device, &params, &work, dptr);
+
+	return result ? result : stream_submit(stream, work, SOFT_QUEUE);
+}
+
 CUresult cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemoryPool handle,
 				 CUstream hStream)
 {
@@ -118,7 +134,7 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemoryPoo
 	if (!dptr || !bytesize || !pool)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (capture_is_on(stream))
-		return CUDA_ERROR_NOT_SUPPORTED; /* graphs here do not own memory */
+		return alloc_captured(stream, bytesize, dptr);
 	return alloc_from(ctx, pool, bytesize, dptr);
 }
 
@@ -135,7 +151,7 @@ CUresult cuMemAllocAsync(CUdeviceptr *dptr, size_t bytesize, CUstream hStream)
 	if (!dptr || !bytesize)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (capture_is_on(stream))
-		return CUDA_ERROR_NOT_SUPPORTED;
+		return alloc_captured(stream, bytesize, dptr);
 	return alloc_from(ctx, pool, bytesize, dptr);
 }
 
@@ -148,6 +164,8 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 	ENTER_STREAM(ctx, stream, hStream);
 	if (!dptr)
 		return CUDA_SUCCESS;
+	if (memory_is_graphs(dptr))
+		return stream_submit(stream, graph_free_work(dptr), SOFT_QUEUE);
 	range = range_pin(dptr);
 	is_start = range && range->kind == RANGE_DEVICE && range->base == dptr;
 	range_unpin(range);

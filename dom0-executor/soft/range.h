@@ -18,8 +18,9 @@ enum range_kind {
 	RANGE_MAPPED = 8,     /* cuMemMap */
 	RANGE_VARIABLE = 16,  /* a variable of a module */
 	RANGE_ARRAY = 32,     /* behind a CUarray */
-	RANGE_MANAGED = 64,   /* cuMemAllocManaged */
-	RANGE_FOREIGN = 128,  /* another process's, by cuIpcOpenMemHandle */
+	RANGE_GRAPH = 64,     /* of a graph's allocation */
+	RANGE_MANAGED = 128,  /* cuMemAllocManaged */
+	RANGE_FOREIGN = 256,  /* another process's, by cuIpcOpenMemHandle */
 };
 #define RANGE_ANY_HOST (RANGE_HOST | RANGE_REGISTERED)
 
@@ -45,6 +46,7 @@ struct soft_range {
 	struct soft_pool *pool;         /* a reference; RANGE_DEVICE from a pool */
 	struct soft_physical *physical; /* a reference; RANGE_MAPPED */
 	size_t offset;                  /* in physical */
+	void *graph_alloc;              /* RANGE_GRAPH: whose it is (graph_memory.c) */
 	atomic_uint access;             /* CUmemAccess_flags; RANGE_MAPPED */
 	atomic_bool sync_memops;
 	bool managed; /* RANGE_MANAGED, or a variable that is */

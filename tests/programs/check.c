@@ -200,6 +200,21 @@ size_t count_not_value(const void *buffer, size_t size, unsigned char value)
 	return wrong;
 }
 
+void (*entry_find(const char *name, int version, cuuint64_t flags))(void)
+{
+	CUdriverProcAddressQueryResult status;
+	void (*entry)(void) = NULL;
+	void *found = NULL;
+
+	CU(cuGetProcAddress(name, &found, version, flags, &status));
+	if (!found) {
+		check_that(false, name, "the driver has none for version %d", version);
+		exit(1);
+	}
+	memcpy(&entry, &found, sizeof(entry));
+	return entry;
+}
+
 double seconds_now(void)
 {
 	struct timespec now;

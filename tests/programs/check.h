@@ -56,6 +56,15 @@ uint64_t random_next(uint64_t *state);
 size_t count_not_random(const void *buffer, size_t size, uint64_t seed);
 size_t count_not_value(const void *buffer, size_t size, unsigned char value);
 
+/* The driver's function of that name as programs of that CUDA version get it; exits without one. */
+void (*entry_find(const char *name, int version, cuuint64_t flags))(void);
+#ifdef CUDA_API_PER_THREAD_DEFAULT_STREAM
+#define entry_of(name, version) \
+	entry_find(name, version, CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM)
+#else
+#define entry_of(name, version) entry_find(name, version, CU_GET_PROC_ADDRESS_DEFAULT)
+#endif
+
 /* Monotonic seconds. */
 double seconds_now(void);
 

@@ -19,6 +19,19 @@ ALL += $(B)/programs/$(1)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call driver_program,$p)))
 
+# Some once more with the default stream of each thread's own: all their calls are other symbols then.
+PTDS_PROGRAMS := arrays batches callbacks contexts copies graphmore graphnodes graphs launchex memory \
+	memsets pitched streams
+define ptds_program
+$(call objects,programs/$(1)-ptds,$(D)/driver/$(1).c,$(PROGRAM_CFLAGS) -DCUDA_API_PER_THREAD_DEFAULT_STREAM)
+$(call link,$(B)/programs/$(1)-ptds,programs/$(1)-ptds,$(D)/driver/$(1).c,$(B)/lib/libcheck.a $(CUDA_STUB) -lm,-pie)
+ALL += $(B)/programs/$(1)-ptds
+PROGRAMS += $(1)-ptds
+endef
+$(eval $(call generated,$(GEN)/$(D)/ptds.h,protocol/exports.txt,\
+	sed -n 's/^\(cu.*\)_pt[sd][sz]$$$$/#define \1 &/p' protocol/exports.txt >$(GEN)/$(D)/ptds.h))
+$(foreach p,$(PTDS_PROGRAMS),$(eval $(call ptds_program,$p)))
+
 # --- CUDA C++ ----------------------------------------------------------------------------------
 # Each in the way that a user compiles it: the static runtime, PTX for any device, machine code for
 # one. vectoradd also with the shared runtime and with each way to pack a fatbin. They are no part
@@ -62,4 +75,7 @@ $(eval $(call generated,$(B)/programs/list,$(D)/module.mk $(wildcard $(D)/driver
 PROGRAM_FILES := $(addprefix $(B)/programs/,$(PROGRAMS)) $(CUDA_BUILT) $(B)/programs/list
 $(eval $(call local_test,$(D)/check-soft,$(PROGRAM_FILES)))
 $(eval $(call local_test,$(D)/check-local,$(PROGRAM_FILES)))
+$(eval $(call local_test,$(D)/check-nvml,$(B)/programs/nvml))
+$(eval $(call local_test,$(D)/check-nvml-py,,release))
+$(eval $(call local_test,$(D)/check-smi,$(B)/programs/nvml,release))
 $(eval $(call local_test,$(D)/check-quota,$(B)/programs/quota))

@@ -9,6 +9,7 @@
 #include "xen-frontend/libcuda/memory.h"
 #include "xen-frontend/libcuda/session.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "protocol/bounds.h"
@@ -177,6 +178,20 @@ CUresult fe_cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthIn
 	return result;
 }
 
+void fe_memory_of_graph(CUdeviceptr address, uint64_t size)
+{
+	if (!fe_arena_claim(address, size))
+		vg_warn(&fe_who, "event=address-clash base=0x%llx", (unsigned long long)address);
+	range_remember(address, size, FE_RANGE_GRAPH);
+}
+
+static bool range_is_graphs(CUdeviceptr base)
+{
+	struct fe_range range;
+
+	return fe_range_find(base, &range) && range.base == base && range.kind == FE_RANGE_GRAPH;
+}
+
 CUresult fe_cuMemFree_v2(CUdeviceptr dptr)
 {
 	struct fe_range range;
@@ -188,6 +203,8 @@ CUresult fe_cuMemFree_v2(CUdeviceptr dptr)
 		fe_managed_remove(&range);
 		return rpc_cuMemFree_v2(dptr);
 	}
+	if (range_is_graphs(dptr))
+		return rpc_cuMemFree_v2(dptr);
 	if (!range_take(dptr, FE_RANGE_DEVICE, &range))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = rpc_cuMemFree_v2(dptr);
@@ -233,13 +250,41 @@ static CUresult async_free(CUdeviceptr dptr, void *arguments)
 	return rpc_cuMemFreeAsync(dptr, a->stream);
 }
 
+/* True from the process's first capture on: until then nothing need be asked about streams. */
+static atomic_bool captures;
+
+void fe_memory_capture_begins(void)
+{
+	atomic_store(&captures, true);
+}
+
+static bool is_captured(CUstream stream)
+{
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+
+	return atomic_load(&captures) && !rpc_cuStreamIsCapturing(stream, &status) &&
+	       status != CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
+static CUresult stream_alloc(struct async_arguments *a, CUdeviceptr *dptr)
+{
+	CUresult result;
+
+	if (!is_captured(a->stream))
+		return alloc_claimed(async_alloc, async_free, a, dptr, &a->bytes);
+	result = async_alloc(dptr, a);
+	if (!result)
+		fe_memory_of_graph(*dptr, a->bytes);
+	return result;
+}
+
 CUresult fe_cuMemAllocAsync(CUdeviceptr *dptr, size_t bytesize, CUstream hStream)
 {
 	struct async_arguments a = {bytesize, NULL, hStream};
 
 	if (!dptr || !bytesize)
 		return CUDA_ERROR_INVALID_VALUE;
-	return alloc_claimed(async_alloc, async_free, &a, dptr, &a.bytes);
+	return stream_alloc(&a, dptr);
 }
 
 CUresult fe_cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemoryPool pool,
@@ -249,7 +294,7 @@ CUresult fe_cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemory
 
 	if (!dptr || !bytesize || !pool)
 		return CUDA_ERROR_INVALID_VALUE;
-	return alloc_claimed(async_alloc, async_free, &a, dptr, &a.bytes);
+	return stream_alloc(&a, dptr);
 }
 
 CUresult fe_cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
@@ -257,6 +302,8 @@ CUresult fe_cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 	struct fe_range range;
 	CUresult result;
 
+	if (range_is_graphs(dptr))
+		return rpc_cuMemFreeAsync(dptr, hStream);
 	if (!range_take(dptr, FE_RANGE_DEVICE, &range))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = rpc_cuMemFreeAsync(dptr, hStream);

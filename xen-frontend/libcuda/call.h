@@ -79,11 +79,16 @@ CUresult fe_handle_check(enum vg_handle_type type, uint64_t handle, unsigned int
 void *fe_handle_data(uint64_t handle);
 /* Keeps data with the handle unless it has some already; returns what it has then (the caller frees its own if that differs). */
 void *fe_handle_set_data(uint64_t handle, void *data);
+/* Keeps data in the place of what there was, which is freed. False: no such handle, and nothing is kept. */
+bool fe_handle_replace_data(uint64_t handle, void *data);
 
 /* Entry of every exported function: 0, CUDA_ERROR_NOT_INITIALIZED, ..._DEINITIALIZED, or the session's sticky error. */
 CUresult fe_enter(uint16_t op);
 /* Its end: log line when VGPU_LOG says so. Returns result. */
-CUresult fe_leave(uint16_t op, CUresult result);
+CUresult fe_leave(const char *symbol, CUresult result);
+
+/* Whether all of these bytes are memory of the device that we know; a log line if not. */
+bool fe_memory_known(uint64_t address, uint64_t bytes);
 
 /* True while this thread is in a per-thread-default-stream variant (set by generated entries). */
 extern __thread bool fe_ptds __attribute__((tls_model("initial-exec")));

@@ -144,6 +144,17 @@ void fe_host_func_drop(uint64_t id)
 	entry_take(id, true, &gone);
 }
 
+bool fe_host_func_find(uint64_t id, CUhostFn *fn, void **user)
+{
+	struct entry entry;
+
+	if (!entry_take(id, false, &entry) || !entry.host)
+		return false;
+	*fn = entry.host;
+	*user = entry.user;
+	return true;
+}
+
 static CUresult func_submit(CUstream stream, uint64_t id, enum vg_host_func kind)
 {
 	CUresult result;

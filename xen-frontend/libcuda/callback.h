@@ -3,6 +3,7 @@
 #ifndef FE_CALLBACK_H
 #define FE_CALLBACK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "protocol/cuda_types.h"
@@ -13,5 +14,6 @@
  */
 uint64_t fe_host_func_new(CUhostFn fn, void *user);
 void fe_host_func_drop(uint64_t id);
+bool fe_host_func_find(uint64_t id, CUhostFn *fn, void **user);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "xen-frontend/libcuda/calls.h"
+#include "xen-frontend/libcuda/memory.h"
 
 /* What one answer may hold: a reply has 1 MiB. */
 #define NODES_MAX 32768
@@ -125,6 +126,27 @@ CUresult fe_cuStreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus *c
 	if (numDependencies_out)
 		*numDependencies_out = info.count;
 	return CUDA_SUCCESS;
+}
+
+CUresult fe_cuStreamBeginCapture_v2(CUstream hStream, CUstreamCaptureMode mode)
+{
+	fe_memory_capture_begins();
+	return rpc_cuStreamBeginCapture_v2(hStream, mode);
+}
+
+CUresult fe_cuStreamBeginCapture(CUstream hStream)
+{
+	return fe_cuStreamBeginCapture_v2(hStream, CU_STREAM_CAPTURE_MODE_GLOBAL);
+}
+
+CUresult fe_cuStreamBeginCaptureToGraph(CUstream hStream, CUgraph hGraph,
+					const CUgraphNode *dependencies,
+					const CUgraphEdgeData *dependencyData,
+					size_t numDependencies, CUstreamCaptureMode mode)
+{
+	fe_memory_capture_begins();
+	return rpc_cuStreamBeginCaptureToGraph(hStream, hGraph, dependencies, dependencyData,
+					       numDependencies, mode);
 }
 
 CUresult fe_cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus *captureStatus_out,

@@ -289,6 +289,43 @@ CUresult fe_cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams, 
 	return fe_cuCtxCreate_v2(pctx, flags, dev);
 }
 
+CUresult fe_cuCtxCreate_v3(CUcontext *pctx, CUexecAffinityParam *paramsArray, int numParams,
+			   unsigned int flags, CUdevice dev)
+{
+	if (numParams < 0 || (numParams && !paramsArray))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (numParams)
+		return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
+	return fe_cuCtxCreate_v2(pctx, flags, dev);
+}
+
+/* A count of users, which begins with the one who made it. */
+CUresult fe_cuCtxAttach(CUcontext *pctx, unsigned int flags)
+{
+	struct fe_context *top = fe_stack_top();
+
+	if (!pctx || flags)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!top || top->primary)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	atomic_fetch_add(&top->attached, 1);
+	*pctx = (CUcontext)atomic_load(&top->handle);
+	return CUDA_SUCCESS;
+}
+
+CUresult fe_cuCtxDetach(CUcontext ctx)
+{
+	struct fe_context *top = fe_stack_top();
+
+	/* Only the current one may be given up, as the driver documents. */
+	if (!top || top->primary || atomic_load(&top->handle) != (uint64_t)ctx)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (!atomic_load(&top->attached))
+		return fe_cuCtxDestroy_v2(ctx);
+	atomic_fetch_sub(&top->attached, 1);
+	return CUDA_SUCCESS;
+}
+
 CUresult fe_cuCtxDestroy_v2(CUcontext ctx)
 {
 	struct fe_context *context;

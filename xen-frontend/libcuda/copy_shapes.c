@@ -146,6 +146,57 @@ CUresult fe_cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *pCopy, CUstream hStream)
 	return copy_3d(pCopy, FE_COPY_ON(hStream));
 }
 
+/* Under unified addressing the contexts say nothing that the addresses do not. */
+static CUresult copy_peer(const CUDA_MEMCPY3D_PEER *copy, struct fe_copy_how how)
+{
+	CUresult result;
+
+	if (!copy)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = fe_context_check(copy->srcContext);
+	if (!result)
+		result = fe_context_check(copy->dstContext);
+	if (result)
+		return result;
+	return copy_3d(
+		&(CUDA_MEMCPY3D){
+			.srcXInBytes = copy->srcXInBytes,
+			.srcY = copy->srcY,
+			.srcZ = copy->srcZ,
+			.srcLOD = copy->srcLOD,
+			.srcMemoryType = copy->srcMemoryType,
+			.srcHost = copy->srcHost,
+			.srcDevice = copy->srcDevice,
+			.srcArray = copy->srcArray,
+			.srcPitch = copy->srcPitch,
+			.srcHeight = copy->srcHeight,
+			.dstXInBytes = copy->dstXInBytes,
+			.dstY = copy->dstY,
+			.dstZ = copy->dstZ,
+			.dstLOD = copy->dstLOD,
+			.dstMemoryType = copy->dstMemoryType,
+			.dstHost = copy->dstHost,
+			.dstDevice = copy->dstDevice,
+			.dstArray = copy->dstArray,
+			.dstPitch = copy->dstPitch,
+			.dstHeight = copy->dstHeight,
+			.WidthInBytes = copy->WidthInBytes,
+			.Height = copy->Height,
+			.Depth = copy->Depth,
+		},
+		how);
+}
+
+CUresult fe_cuMemcpy3DPeer(const CUDA_MEMCPY3D_PEER *pCopy)
+{
+	return copy_peer(pCopy, FE_COPY_SYNC);
+}
+
+CUresult fe_cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *pCopy, CUstream hStream)
+{
+	return copy_peer(pCopy, FE_COPY_ON(hStream));
+}
+
 /* One row between an array of one dimension and memory, or another array. */
 struct row_end {
 	CUarray array; /* NULL: address */

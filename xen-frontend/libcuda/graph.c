@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Graphs where the program's structures hold pointers: kernel and host nodes, instantiation and update
- * with results in a structure. Runs in the program's threads.
+ * Graphs where the program's structures hold pointers, or what comes back goes elsewhere than over there:
+ * instantiation and update, the drawn graph, user objects. Nodes are in node.c. Runs in the program's threads.
  */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "xen-frontend/libcuda/calls.h"
 
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/callback.h"
 #include "xen-frontend/libcuda/context.h"
-#include "xen-frontend/libcuda/params.h"
+#include "xen-frontend/libcuda/device.h"
 
 CUresult fe_cuGraphInstantiateWithParams(CUgraphExec *phGraphExec, CUgraph hGraph,
 					 CUDA_GRAPH_INSTANTIATE_PARAMS *instantiateParams)
@@ -33,99 +38,6 @@ CUresult fe_cuGraphInstantiateWithParams(CUgraphExec *phGraphExec, CUgraph hGrap
 	return result;
 }
 
-/* Function and packed parameters of a kernel node. */
-struct kernel_node {
-	CUfunction func;
-	struct fe_params params;
-};
-
-/* The function may be given as a kernel, in a field of its own. */
-static CUresult kernel_node_open(struct kernel_node *node, const CUDA_KERNEL_NODE_PARAMS *from)
-{
-	struct fe_function *function;
-	CUresult result;
-
-	if (from->func && from->kern)
-		return CUDA_ERROR_INVALID_VALUE;
-	node->func = from->func ? from->func : (CUfunction)from->kern;
-	if (!from->gridDimX || !from->gridDimY || !from->gridDimZ || !from->blockDimX ||
-	    !from->blockDimY || !from->blockDimZ)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = fe_function_get((uint64_t)node->func, &function);
-	if (result)
-		return result;
-	return fe_params_pack(&node->params, function, from->kernelParams, from->extra);
-}
-
-CUresult fe_cuGraphAddKernelNode_v2(CUgraphNode *phGraphNode, CUgraph hGraph,
-				    const CUgraphNode *dependencies, size_t numDependencies,
-				    const CUDA_KERNEL_NODE_PARAMS *nodeParams)
-{
-	struct kernel_node node;
-	bool entered;
-	CUresult result;
-
-	if (!phGraphNode || !nodeParams || (numDependencies && !dependencies))
-		return CUDA_ERROR_INVALID_VALUE;
-	result = fe_context_enter(nodeParams->ctx, &entered);
-	if (!result)
-		result = kernel_node_open(&node, nodeParams);
-	if (!result) {
-		result = rpc_vgGraphAddKernelNode(phGraphNode, hGraph, numDependencies,
-						  dependencies, node.func, nodeParams->gridDimX,
-						  nodeParams->gridDimY, nodeParams->gridDimZ,
-						  nodeParams->blockDimX, nodeParams->blockDimY,
-						  nodeParams->blockDimZ, nodeParams->sharedMemBytes,
-						  (unsigned int)node.params.size, node.params.data);
-		fe_params_free(&node.params);
-	}
-	fe_context_exit(entered);
-	return result;
-}
-
-CUresult fe_cuGraphExecKernelNodeSetParams_v2(CUgraphExec hGraphExec, CUgraphNode hNode,
-					      const CUDA_KERNEL_NODE_PARAMS *nodeParams)
-{
-	struct kernel_node node;
-	bool entered;
-	CUresult result;
-
-	if (!nodeParams)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = fe_context_enter(nodeParams->ctx, &entered);
-	if (!result)
-		result = kernel_node_open(&node, nodeParams);
-	if (!result) {
-		result = rpc_vgGraphExecKernelNodeSet(
-			hGraphExec, hNode, node.func, nodeParams->gridDimX, nodeParams->gridDimY,
-			nodeParams->gridDimZ, nodeParams->blockDimX, nodeParams->blockDimY,
-			nodeParams->blockDimZ, nodeParams->sharedMemBytes,
-			(unsigned int)node.params.size, node.params.data);
-		fe_params_free(&node.params);
-	}
-	fe_context_exit(entered);
-	return result;
-}
-
-CUresult fe_cuGraphAddHostNode(CUgraphNode *phGraphNode, CUgraph hGraph,
-			       const CUgraphNode *dependencies, size_t numDependencies,
-			       const CUDA_HOST_NODE_PARAMS *nodeParams)
-{
-	CUresult result;
-	uint64_t id;
-
-	if (!phGraphNode || !nodeParams || !nodeParams->fn || (numDependencies && !dependencies))
-		return CUDA_ERROR_INVALID_VALUE;
-	/* Lives as long as the graph may be launched; the executor says when that is over. */
-	id = fe_host_func_new(nodeParams->fn, nodeParams->userData);
-	if (!id)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	result = rpc_vgGraphAddHostNode(phGraphNode, hGraph, numDependencies, dependencies, id);
-	if (result)
-		fe_host_func_drop(id);
-	return result;
-}
-
 CUresult fe_cuGraphExecUpdate_v2(CUgraphExec hGraphExec, CUgraph hGraph,
 				 CUgraphExecUpdateResultInfo *resultInfo)
 {
@@ -142,4 +54,131 @@ CUresult fe_cuGraphExecUpdate_v2(CUgraphExec hGraphExec, CUgraph hGraph,
 	resultInfo->errorNode = node;
 	resultInfo->errorFromNode = from;
 	return result;
+}
+
+CUresult fe_cuGraphExecUpdate(CUgraphExec hGraphExec, CUgraph hGraph, CUgraphNode *hErrorNode_out,
+			      CUgraphExecUpdateResult *updateResult_out)
+{
+	CUgraphExecUpdateResultInfo info = {0};
+	CUresult result;
+
+	if (!updateResult_out)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = fe_cuGraphExecUpdate_v2(hGraphExec, hGraph, &info);
+	*updateResult_out = info.result;
+	if (hErrorNode_out)
+		*hErrorNode_out = info.errorNode;
+	return result;
+}
+
+/* Before CUDA 12: a node that is at fault and a log, which later forms no longer fill. */
+CUresult fe_cuGraphInstantiate(CUgraphExec *phGraphExec, CUgraph hGraph, CUgraphNode *phErrorNode,
+			       char *logBuffer, size_t bufferSize)
+{
+	CUDA_GRAPH_INSTANTIATE_PARAMS params = {0};
+	CUresult result;
+
+	if (logBuffer && bufferSize)
+		*logBuffer = '\0';
+	result = fe_cuGraphInstantiateWithParams(phGraphExec, hGraph, &params);
+	if (phErrorNode)
+		*phErrorNode = params.hErrNode_out;
+	return result;
+}
+
+CUresult fe_cuGraphConditionalHandleCreate(CUgraphConditionalHandle *pHandle_out, CUgraph hGraph,
+					   CUcontext ctx, unsigned int defaultLaunchValue,
+					   unsigned int flags)
+{
+	bool entered;
+	CUresult result = fe_context_enter(ctx, &entered);
+
+	if (!result)
+		result = rpc_cuGraphConditionalHandleCreate(pHandle_out, hGraph, ctx,
+							    defaultLaunchValue, flags);
+	fe_context_exit(entered);
+	return result;
+}
+
+/* --- text: the file is this program's ------------------------------------------------------------- */
+
+static CUresult dot_fetch(CUgraph graph, unsigned int flags, char **text, size_t *size)
+{
+	CUresult result = rpc_vgGraphDot(graph, flags, size);
+
+	if (result)
+		return result;
+	*text = malloc(*size + 1);
+	if (!*text)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	return rpc_vgTextFetch(*size, *text);
+}
+
+CUresult fe_cuGraphDebugDotPrint(CUgraph hGraph, const char *path, unsigned int flags)
+{
+	char *text = NULL;
+	size_t size = 0;
+	CUresult result;
+	FILE *file;
+	bool good;
+
+	if (!path)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = dot_fetch(hGraph, flags, &text, &size);
+	if (!result) {
+		file = fopen(path, "we");
+		good = file && fwrite(text, 1, size, file) == size;
+		if (file && fclose(file))
+			good = false;
+		result = good ? CUDA_SUCCESS : CUDA_ERROR_OPERATING_SYSTEM;
+	}
+	free(text);
+	return result;
+}
+
+/* --- user objects: the destructor is called by this process's callback thread ---------------------- */
+
+CUresult fe_cuUserObjectCreate(CUuserObject *object_out, void *ptr, CUhostFn destroy,
+			       unsigned int initialRefcount, unsigned int flags)
+{
+	CUresult result;
+	uint64_t id;
+
+	if (!object_out || !destroy || !initialRefcount || initialRefcount > INT_MAX ||
+	    flags != CU_USER_OBJECT_NO_DESTRUCTOR_SYNC)
+		return CUDA_ERROR_INVALID_VALUE;
+	id = fe_host_func_new(destroy, ptr);
+	if (!id)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = rpc_vgUserObjectCreate(object_out, id, initialRefcount, flags);
+	if (result)
+		fe_host_func_drop(id);
+	return result;
+}
+
+/* --- memory of graphs -------------------------------------------------------------------------------- */
+
+CUresult fe_cuDeviceGetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr, void *value)
+{
+	CUresult result = fe_device_check(device);
+	uint64_t got = 0;
+
+	if (!value)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!result)
+		result = rpc_vgGraphMemGet(device, attr, &got);
+	if (!result)
+		memcpy(value, &got, sizeof(got));
+	return result;
+}
+
+CUresult fe_cuDeviceSetGraphMemAttribute(CUdevice device, CUgraphMem_attribute attr, void *value)
+{
+	CUresult result = fe_device_check(device);
+	uint64_t wanted;
+
+	if (!value)
+		return CUDA_ERROR_INVALID_VALUE;
+	memcpy(&wanted, value, sizeof(wanted));
+	return result ? result : rpc_vgGraphMemSet(device, attr, wanted);
 }

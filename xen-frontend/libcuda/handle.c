@@ -183,6 +183,18 @@ void *fe_handle_set_data(uint64_t handle, void *data)
 	return none;
 }
 
+bool fe_handle_replace_data(uint64_t handle, void *data)
+{
+	struct slot *slot;
+
+	pthread_mutex_lock(&lock);
+	slot = slot_of(handle);
+	if (slot)
+		free(atomic_exchange(&slot->data, data));
+	pthread_mutex_unlock(&lock);
+	return slot != NULL;
+}
+
 void fe_handle_reset(void)
 {
 	pthread_mutex_init(&lock, NULL);

@@ -99,3 +99,10 @@ CUresult fe_cuLibraryLoadFromFile(CUlibrary *library, const char *fileName,
 	return library_load_found(library, result, &image, &load);
 }
 /* NOLINTEND(readability-non-const-parameter) */
+
+CUresult fe_cuLibraryGetUnifiedFunction(void **fptr, CUlibrary library, const char *symbol)
+{
+	if (!fptr || !symbol)
+		return CUDA_ERROR_INVALID_VALUE;
+	return rpc_vgLibraryUnified(library, symbol);
+}

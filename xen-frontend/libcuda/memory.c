@@ -52,7 +52,12 @@ static void range_delete(size_t index)
 	memmove(&ranges[index], &ranges[index + 1], (count - index) * sizeof(*ranges));
 }
 
-/* Variables of modules that have been unloaded give way; nothing tells when they go. */
+/* Variables of modules and graphs' allocations give way; nothing tells when they go. */
+static bool kind_gives_way(enum fe_range_kind kind)
+{
+	return kind == FE_RANGE_GLOBAL || kind == FE_RANGE_GRAPH;
+}
+
 static int range_make_way(uint64_t base, uint64_t size)
 {
 	size_t index = range_above(base);
@@ -60,7 +65,7 @@ static int range_make_way(uint64_t base, uint64_t size)
 	if (index && range_has(ranges[index - 1], base))
 		index--;
 	while (index < count && ranges[index]->base < vg_sat_add(base, size)) {
-		if (ranges[index]->kind != FE_RANGE_GLOBAL && !ranges[index]->variable)
+		if (!kind_gives_way(ranges[index]->kind) && !ranges[index]->variable)
 			return -EEXIST;
 		range_delete(index);
 	}

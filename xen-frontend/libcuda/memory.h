@@ -16,10 +16,11 @@ enum fe_range_kind {
 	FE_RANGE_DEVICE,   /* an allocation on the device */
 	FE_RANGE_RESERVED, /* reserved addresses: may be mapped */
 	FE_RANGE_GLOBAL,   /* a module's variable */
-	FE_RANGE_PINNED,   /* a region shared with the executor, same address on both sides */
-	FE_RANGE_MANAGED,  /* both processors' (managed.h) */
-	FE_RANGE_FOREIGN,  /* another process's, opened here */
-	FE_RANGE_SHADOW,   /* "pinned" memory that could not be shared: ordinary memory, staged */
+	FE_RANGE_GRAPH, /* an allocation of a graph's: stays when it is freed, comes back when launched */
+	FE_RANGE_PINNED,  /* a region shared with the executor, same address on both sides */
+	FE_RANGE_MANAGED, /* both processors' (managed.h) */
+	FE_RANGE_FOREIGN, /* another process's, opened here */
+	FE_RANGE_SHADOW,  /* "pinned" memory that could not be shared: ordinary memory, staged */
 };
 
 struct fe_range {
@@ -34,7 +35,7 @@ struct fe_range {
 	uint32_t opens;  /* FE_RANGE_FOREIGN */
 };
 
-/* 0 or -ENOMEM; -EEXIST when it overlaps another (FE_RANGE_GLOBAL ones are replaced). */
+/* 0 or -ENOMEM; -EEXIST when it overlaps another (of kind GLOBAL and GRAPH it is replaced). */
 int fe_range_add(const struct fe_range *range);
 /* Removes the range that begins at base; false: none does. */
 bool fe_range_remove(uint64_t base, struct fe_range *old);
@@ -48,6 +49,12 @@ bool fe_range_known(uint64_t address, uint64_t size);
 void fe_range_watch(void (*used)(uint64_t address, uint64_t size));
 /* The first managed range that ends behind address. */
 bool fe_range_managed_from(uint64_t address, struct fe_range *range);
+
+/* Remembers what a graph's node has allocated (alloc.c). */
+void fe_memory_of_graph(CUdeviceptr address, uint64_t size);
+
+/* A capture begins: from now on an allocation on a stream may be a graph's. */
+void fe_memory_capture_begins(void);
 
 /* In a child after fork. One thread. */
 void fe_range_reset(void);

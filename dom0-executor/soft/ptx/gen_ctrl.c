@@ -243,6 +243,9 @@ static bool call_builtin(struct ptx_gen *g, const struct ptx_call *call, const s
 		GEN_RT(g, ptx_rt_assert, g->none, g->thread, builtin_arg(g, call, f, 0, 64),
 		       builtin_arg(g, call, f, 1, 64), builtin_arg(g, call, f, 2, 32),
 		       builtin_arg(g, call, f, 3, 64), builtin_arg(g, call, f, 4, 64));
+	} else if (!strcmp(name, "cudaGraphSetConditional")) {
+		GEN_RT(g, ptx_rt_set_condition, g->none, g->thread, builtin_arg(g, call, f, 0, 64),
+		       builtin_arg(g, call, f, 1, 32));
 	} else {
 		return false;
 	}

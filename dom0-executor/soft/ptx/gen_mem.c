@@ -157,7 +157,7 @@ LLVMValueRef gen_address(struct ptx_gen *g, const struct ptx_operand *o, enum pt
 	const struct ptx_operand *base = o->sub;
 	struct ptx_var *var;
 
-	if (o->kind != OPND_ADDR) {
+	if (o->kind != OPND_ADDR || o->count != 1) {
 		gen_fail(g, -EINVAL, "an address expected");
 		return LLVMConstNull(g->ptr);
 	}

@@ -134,9 +134,10 @@ static void operand_list(struct ptx_parser *p, struct ptx_operand *o)
 	o->sub = parse_dup(p, parts, count * sizeof(parts[0]));
 }
 
+/* A texture's or a surface's is [object, {coordinates}]. */
 static void operand_address(struct ptx_parser *p, struct ptx_operand *o)
 {
-	struct ptx_operand base;
+	struct ptx_operand base, parts[2];
 
 	parse_expect(p, '[');
 	parse_operand(p, &base);
@@ -146,9 +147,14 @@ static void operand_address(struct ptx_parser *p, struct ptx_operand *o)
 		o->offset = base.offset;
 		base.offset = 0;
 	}
-	parse_expect(p, ']');
+	parts[0] = base;
 	o->count = 1;
-	o->sub = parse_dup(p, &base, sizeof(base));
+	if (!p->rc && parse_accept(p, ',')) {
+		parse_operand(p, &parts[1]);
+		o->count = 2;
+	}
+	parse_expect(p, ']');
+	o->sub = parse_dup(p, parts, o->count * sizeof(parts[0]));
 }
 
 void parse_operand(struct ptx_parser *p, struct ptx_operand *o)

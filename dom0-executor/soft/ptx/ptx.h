@@ -146,6 +146,29 @@ struct ptx_fault {
 	char text[256];     /* one line for the log, with the kernel's name */
 };
 
+/* One read of a texture. Coordinates are floats or, with is_int, numbers of texels. */
+struct ptx_fetch {
+	uint32_t dims;  /* 1 to 3 */
+	uint32_t layer; /* with is_layered */
+	bool is_layered, is_int;
+	uint32_t at[3]; /* bits */
+	float lod;      /* 0 where the instruction names no level */
+};
+
+/* One read or write of a surface's bytes, within one row. */
+struct ptx_surface {
+	uint32_t dims, layer;
+	bool is_layered, is_write;
+	int32_t at[3];  /* x in bytes */
+	uint32_t bytes; /* 1 to 16 */
+};
+
+enum ptx_texture_result {
+	PTX_TEXTURE_OK,
+	PTX_TEXTURE_NONE,    /* no such object, or of another shape */
+	PTX_TEXTURE_OUTSIDE, /* of a surface: nothing was read or written */
+};
+
 /* What a kernel asks of its host. Any callback may be NULL. They may be called in several threads
  * at once, on a thread's small stack (at least 32 KiB left), and must not call ptx_launch. */
 struct ptx_callbacks {
@@ -157,6 +180,13 @@ struct ptx_callbacks {
 	/* malloc and free in a kernel. NULL: a heap of the engine's own, limited by heap_bytes. */
 	void *(*alloc)(void *opaque, uint64_t bytes);
 	void (*release)(void *opaque, void *address);
+	/* cudaGraphSetConditional. False: no such handle, which is a fault. */
+	bool (*set_condition)(void *opaque, uint64_t handle, uint32_t value);
+	/* tex, suld, sust. Where they are NULL there is no such object. */
+	enum ptx_texture_result (*fetch)(void *opaque, uint64_t handle,
+					 const struct ptx_fetch *fetch, uint32_t texel[4]);
+	enum ptx_texture_result (*surface)(void *opaque, uint64_t handle,
+					   const struct ptx_surface *access, void *bytes);
 };
 
 struct ptx_launch {

@@ -179,6 +179,20 @@ uint64_t ptx_rt_atom(uint64_t address, uint32_t op, uint32_t type, uint64_t valu
 
 /* rt_print.c */
 uint32_t ptx_rt_vprintf(struct ptx_thread *t, uint64_t format, uint64_t buffer);
+void ptx_rt_set_condition(struct ptx_thread *t, uint64_t handle, uint32_t value);
+/* rt_tex.c; flags: enum ptx_tex_flags, geometry in the low byte */
+enum ptx_tex_flags {
+	PTX_TEX_DIMS = 3,
+	PTX_TEX_LAYERED = 4,
+	PTX_TEX_INT = 8,    /* coordinates */
+	PTX_TEX_WRITE = 16, /* of surfaces from here on */
+	PTX_TEX_TRAP = 32,  /* outside: a fault; otherwise zeros, or nothing is written */
+	PTX_TEX_BYTES = 8,  /* how far bytes are shifted */
+};
+void ptx_rt_tex(struct ptx_thread *t, uint64_t handle, uint32_t flags, uint32_t *at, uint32_t lod,
+		uint32_t *texel);
+void ptx_rt_surface(struct ptx_thread *t, uint64_t handle, uint32_t flags, uint32_t *at,
+		    void *bytes);
 /* heap.c */
 uint64_t ptx_rt_malloc(struct ptx_thread *t, uint64_t bytes);
 void ptx_rt_free(struct ptx_thread *t, uint64_t address);

@@ -265,3 +265,15 @@ PTX_SWITCHES void ptx_rt_assert(struct ptx_thread *t, uint64_t message, uint64_t
 		      (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
 	ptx_fault_raise(t, PTX_FAULT_ASSERT, 0, NULL);
 }
+
+/* --- conditions of graphs ------------------------------------------------------------------------- */
+
+PTX_SWITCHES void ptx_rt_set_condition(struct ptx_thread *t, uint64_t handle, uint32_t value)
+{
+	const struct ptx_callbacks *callbacks = &t->block->worker->run->callbacks;
+
+	if (!callbacks->set_condition ||
+	    !callbacks->set_condition(callbacks->opaque, handle, value))
+		ptx_fault_raise(t, PTX_FAULT_ADDRESS, handle,
+				"cudaGraphSetConditional() of an unknown handle");
+}

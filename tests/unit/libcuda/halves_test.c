@@ -17,6 +17,7 @@
 
 #include "tests/unit/libcuda/fake.h"
 #include "xen-frontend/libcuda/call.h"
+#include "xen-frontend/libcuda/memory.h"
 
 /* --- linker ---------------------------------------------------------------------------------- */
 
@@ -168,6 +169,26 @@ static struct {
 	CUstreamCaptureStatus status;
 	bool special_edge;
 } capture;
+
+CUresult rpc_cuStreamBeginCapture_v2(CUstream hStream, CUstreamCaptureMode mode)
+{
+	(void)hStream;
+	return mode == CU_STREAM_CAPTURE_MODE_GLOBAL ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
+}
+
+CUresult rpc_cuStreamBeginCaptureToGraph(CUstream hStream, CUgraph hGraph,
+					 const CUgraphNode *dependencies,
+					 const CUgraphEdgeData *dependencyData,
+					 size_t numDependencies, CUstreamCaptureMode mode)
+{
+	(void)hStream, (void)hGraph, (void)dependencies, (void)dependencyData;
+	(void)numDependencies, (void)mode;
+	return CUDA_ERROR_UNKNOWN;
+}
+
+void fe_memory_capture_begins(void)
+{
+}
 
 CUresult rpc_vgCaptureInfo(CUstream stream, unsigned int room, CUstreamCaptureStatus *status,
 			   cuuint64_t *id, CUgraph *graph, unsigned int *count, CUgraphNode *nodes,
@@ -419,6 +440,78 @@ CUresult rpc_vgTensorMapTiled(CUtensorMap *map, unsigned int type, unsigned int 
 	return CUDA_SUCCESS;
 }
 
+static struct {
+	unsigned int kind, rank, mode;
+	uint64_t strides[5], replaced;
+	uint32_t corners[6];
+} im2col;
+
+CUresult rpc_vgTensorMapIm2col(CUtensorMap *map, unsigned int kind, unsigned int type,
+			       unsigned int rank, uint64_t address, const uint64_t *dims,
+			       const uint64_t *strides, const uint32_t *corners,
+			       unsigned int channels, unsigned int pixels, const uint32_t *element,
+			       unsigned int interleave, unsigned int mode, unsigned int swizzle,
+			       unsigned int promotion, unsigned int fill)
+{
+	(void)type, (void)address, (void)dims, (void)channels, (void)pixels, (void)element;
+	(void)interleave, (void)swizzle, (void)promotion, (void)fill;
+	im2col.kind = kind;
+	im2col.rank = rank;
+	im2col.mode = mode;
+	memcpy(im2col.strides, strides, rank * sizeof(*strides));
+	memcpy(im2col.corners, corners, sizeof(im2col.corners));
+	memset(map, 0xdd, sizeof(*map));
+	return CUDA_SUCCESS;
+}
+
+CUresult rpc_vgTensorMapReplace(CUtensorMap *map, uint64_t address)
+{
+	im2col.replaced = address;
+	memset(map, 0xee, sizeof(*map));
+	return CUDA_SUCCESS;
+}
+
+static const cuuint64_t tensor_dims[5] = {64, 32, 16, 8, 4};
+static const cuuint32_t tensor_ones[5] = {1, 1, 1, 1, 1};
+
+static void im2col_maps(void **state)
+{
+	static const int lower[2] = {-1, -2}, upper[2] = {3, 4};
+	const cuuint64_t strides[3] = {256, 8192, 16384};
+	CUtensorMap map;
+
+	(void)state;
+	assert_int_equal(fe_cuTensorMapEncodeIm2col(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 4,
+						    (void *)0x10000, tensor_dims, strides, lower,
+						    upper, 8, 16, tensor_ones, 0, 0, 0, 0),
+			 CUDA_SUCCESS);
+	assert_int_equal(im2col.kind, 0);
+	assert_int_equal(im2col.rank, 4);
+	assert_int_equal(im2col.strides[2], 16384);
+	assert_int_equal(im2col.strides[3], 0);
+	assert_int_equal((int)im2col.corners[1], -2);
+	assert_int_equal((int)im2col.corners[2], 0);
+	assert_int_equal((int)im2col.corners[4], 4);
+	assert_int_equal(*(unsigned char *)&map, 0xdd);
+	assert_int_equal(fe_cuTensorMapEncodeIm2colWide(
+				 &map, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 3, (void *)0x10000,
+				 tensor_dims, strides, -5, 6, 8, 16, tensor_ones, 0,
+				 CU_TENSOR_MAP_IM2COL_WIDE_MODE_W128, 0, 0, 0),
+			 CUDA_SUCCESS);
+	assert_int_equal(im2col.kind, 1);
+	assert_int_equal(im2col.mode, CU_TENSOR_MAP_IM2COL_WIDE_MODE_W128);
+	assert_int_equal((int)im2col.corners[0], -5);
+	assert_int_equal(im2col.corners[3], 6);
+	/* Pictures have rows, columns and channels at least. */
+	assert_int_equal(fe_cuTensorMapEncodeIm2col(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 2,
+						    (void *)0x10000, tensor_dims, strides, lower,
+						    upper, 8, 16, tensor_ones, 0, 0, 0, 0),
+			 CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(fe_cuTensorMapReplaceAddress(&map, (void *)0x20000), CUDA_SUCCESS);
+	assert_int_equal(im2col.replaced, 0x20000);
+	assert_int_equal(*(unsigned char *)&map, 0xee);
+}
+
 static CUresult encode(CUtensorMap *map, unsigned int rank, const cuuint64_t *strides)
 {
 	static const cuuint64_t dims[5] = {64, 32, 16, 8, 4};
@@ -565,6 +658,7 @@ int main(void)
 		cmocka_unit_test_setup(occupancy_clusters, setup),
 		cmocka_unit_test_setup(pool_attributes, setup),
 		cmocka_unit_test_setup(tensor_maps, setup),
+		cmocka_unit_test_setup(im2col_maps, setup),
 		cmocka_unit_test_setup(flags_are_checked, setup),
 		cmocka_unit_test_setup(shared_events_wait, setup),
 	};

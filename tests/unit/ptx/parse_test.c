@@ -20,8 +20,14 @@ static void test_refusals(void **state)
 	refuse_body(
 		"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f0,%f1,%f2,%f3}, {%x0,%x1,%x2,%x3}, {%x4,%x5}, {%f0,%f1,%f2,%f3};",
 		-ENOTSUP, "mma");
-	refuse_body("tex.1d.v4.f32.s32 {%f0,%f1,%f2,%f3}, [t, {%x0}];", -ENOTSUP,
-		    "instruction 'tex'");
+	refuse_body("txq.width.b32 %x0, [%y0];", -ENOTSUP, "instruction 'txq'");
+	refuse_body("tex.cube.v4.f32.f32 {%f0,%f1,%f2,%f3}, [%y0, {%f0,%f1,%f2,%f3}];", -ENOTSUP,
+		    "cube");
+	refuse_body("tex.2d.v4.f32.f32 {%f0,%f1,%f2,%f3}, [%y0, {%f0}];", -EINVAL,
+		    "2 coordinates expected");
+	refuse_body("tex.2d.v4.f32.f32 {%f0,%f1,%f2,%f3}, [%y0];", -EINVAL, "coordinates");
+	refuse_body("suld.b.2d.b32.clamp {%x0}, [%y0, {%x1,%x2}];", -ENOTSUP, "clamp");
+	refuse_body("ld.global.b32 %x0, [%y0, {%x1}];", -EINVAL, "an address expected");
 	refuse_body("atom.global.add.s16 %h0, [%out], %h1;", -ENOTSUP, "atom");
 	refuse_body("atom.global.v2.f32.add {%f0, %f1}, [%out], {%f2, %f3};", -ENOTSUP, "atom");
 	refuse_body("mov.u32 %x0, %pm0;", -ENOTSUP, "%pm0");

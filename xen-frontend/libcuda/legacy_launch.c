@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Launches as they were before CUDA 4: the shape of a block and the parameters are set on the function, then it is
+ * launched. What was set is kept here and goes over with the launch. Runs in the program's threads.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "xen-frontend/libcuda/calls.h"
+
+#include "xen-frontend/libcuda/call.h"
+
+#define PARAMS_MAX 4096u
+
+struct prepared {
+	uint64_t handle; /* of the function */
+	unsigned int block[3], shared, size;
+	uint8_t params[PARAMS_MAX];
+	struct prepared *next;
+};
+
+/* Few programs have any, none has many: what belongs to functions that have gone stays. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct prepared *all;
+
+/* Under the lock. */
+static CUresult prepared_get(CUfunction f, struct prepared **prepared)
+{
+	CUresult result = fe_handle_check(VG_HANDLE_CUfunction, (uint64_t)f, 0);
+
+	if (result)
+		return result;
+	for (*prepared = all; *prepared; *prepared = (*prepared)->next)
+		if ((*prepared)->handle == (uint64_t)f)
+			return CUDA_SUCCESS;
+	*prepared = calloc(1, sizeof(**prepared));
+	if (!*prepared)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	(*prepared)->handle = (uint64_t)f;
+	(*prepared)->next = all;
+	all = *prepared;
+	return CUDA_SUCCESS;
+}
+
+CUresult fe_cuFuncSetBlockShape(CUfunction hfunc, int x, int y, int z)
+{
+	struct prepared *prepared;
+	CUresult result;
+
+	if (x <= 0 || y <= 0 || z <= 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&lock);
+	result = prepared_get(hfunc, &prepared);
+	if (!result) {
+		prepared->block[0] = (unsigned int)x;
+		prepared->block[1] = (unsigned int)y;
+		prepared->block[2] = (unsigned int)z;
+	}
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
+CUresult fe_cuFuncSetSharedSize(CUfunction hfunc, unsigned int bytes)
+{
+	struct prepared *prepared;
+	CUresult result;
+
+	pthread_mutex_lock(&lock);
+	result = prepared_get(hfunc, &prepared);
+	if (!result)
+		prepared->shared = bytes;
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
+CUresult fe_cuParamSetSize(CUfunction hfunc, unsigned int numbytes)
+{
+	struct prepared *prepared;
+	CUresult result;
+
+	if (numbytes > PARAMS_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&lock);
+	result = prepared_get(hfunc, &prepared);
+	if (!result)
+		prepared->size = numbytes;
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
+CUresult fe_cuParamSetv(CUfunction hfunc, int offset, void *ptr, unsigned int numbytes)
+{
+	struct prepared *prepared;
+	CUresult result;
+
+	if (offset < 0 || numbytes > PARAMS_MAX || (unsigned int)offset > PARAMS_MAX - numbytes ||
+	    (numbytes && !ptr))
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&lock);
+	result = prepared_get(hfunc, &prepared);
+	if (!result && numbytes)
+		memcpy(prepared->params + offset, ptr, numbytes);
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
+CUresult fe_cuParamSeti(CUfunction hfunc, int offset, unsigned int value)
+{
+	return fe_cuParamSetv(hfunc, offset, &value, sizeof(value));
+}
+
+CUresult fe_cuParamSetf(CUfunction hfunc, int offset, float value)
+{
+	return fe_cuParamSetv(hfunc, offset, &value, sizeof(value));
+}
+
+static CUresult prepared_launch(CUfunction f, int width, int height, CUstream stream)
+{
+	struct prepared *found, own;
+	CUresult result;
+	size_t size;
+
+	if (width <= 0 || height <= 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&lock);
+	result = prepared_get(f, &found);
+	if (!result)
+		own = *found;
+	pthread_mutex_unlock(&lock);
+	if (result)
+		return result;
+	size = own.size;
+	return fe_cuLaunchKernel(f, (unsigned int)width, (unsigned int)height, 1, own.block[0],
+				 own.block[1], own.block[2], own.shared, stream, NULL,
+				 (void *[]){CU_LAUNCH_PARAM_BUFFER_POINTER, own.params,
+					    CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
+					    CU_LAUNCH_PARAM_END});
+}
+
+CUresult fe_cuLaunch(CUfunction f)
+{
+	return prepared_launch(f, 1, 1, NULL);
+}
+
+CUresult fe_cuLaunchGrid(CUfunction f, int grid_width, int grid_height)
+{
+	return prepared_launch(f, grid_width, grid_height, NULL);
+}
+
+CUresult fe_cuLaunchGridAsync(CUfunction f, int grid_width, int grid_height, CUstream hStream)
+{
+	return prepared_launch(f, grid_width, grid_height, hStream);
+}
