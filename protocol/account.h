@@ -45,7 +45,7 @@ struct vg_account {
 	uint32_t pid[VG_ACCOUNT_SLOTS];        /* the guest's; 0: nobody's slot */
 	uint32_t executor[VG_ACCOUNT_SLOTS];   /* pid on the host */
 	uint32_t contexts[VG_ACCOUNT_SLOTS];   /* that live */
-	struct vg_offers offers; /* what the executors let each other open */
+	struct vg_offers offers;               /* what the executors let each other open */
 };
 _Static_assert(VG_ACCOUNT_SLOTS == VG_OFFER_TAKERS * 64, "a bit for each slot");
 

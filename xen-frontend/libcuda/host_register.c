@@ -51,15 +51,31 @@ static void *pointer(uint64_t address)
 
 /* --- which pages can be replaced ---------------------------------------------------------------- */
 
-/* A line of /proc/self/maps. ours: it is shared pages of this library. */
-static bool line_replaceable(const char *line, uint64_t *start, uint64_t *end, bool *ours)
+/* A line of /proc/self/maps: "start-end access offset device inode path". */
+static bool line_read(char *line, uint64_t *start, uint64_t *end, char **access, const char **path)
 {
-	char access[5] = "", path[LINE_MAX] = "";
-	uint64_t offset, inode;
-	unsigned int major, minor;
+	char *at = line;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %511[^\n]",
-		   start, end, access, &offset, &major, &minor, &inode, path) < 7)
+	*start = strtoull(at, &at, 16);
+	if (*at != '-')
+		return false;
+	*end = strtoull(at + 1, &at, 16);
+	if (at[0] != ' ' || strlen(at) < 6)
+		return false;
+	*access = at + 1;
+	*path = strpbrk(*access, "[/");
+	if (!*path)
+		*path = "";
+	return true;
+}
+
+/* ours: it is shared pages of this library. */
+static bool line_replaceable(char *line, uint64_t *start, uint64_t *end, bool *ours)
+{
+	const char *path;
+	char *access;
+
+	if (!line_read(line, start, end, &access, &path))
 		return false;
 	*ours = strstr(path, "/memfd:vgpu-region") || strstr(path, "/dev/xen/gntalloc");
 	return access[0] == 'r' && access[1] == 'w' && access[3] == 'p' &&

@@ -525,8 +525,8 @@ static struct extent *extent_new(uint64_t start, uint64_t size, const struct fe_
 static void extent_unmap(struct extent *extent)
 {
 	munmap(extent->alias, extent->size);
-	mmap((void *)extent->start, extent->size, PROT_NONE,
-	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	(void)mmap((void *)extent->start, extent->size, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	fallocate(store, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)extent->start,
 		  (off_t)extent->size);
 }

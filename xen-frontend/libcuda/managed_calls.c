@@ -166,12 +166,12 @@ CUresult fe_cuEventSynchronize(CUevent hEvent)
 	return result;
 }
 
-CUresult fe_cuGraphLaunch(CUgraphExec hGraphExec, CUstream hStream)
+CUresult fe_cuGraphLaunch(CUgraphExec hGraph, CUstream hStream)
 {
 	CUresult result;
 
 	fe_managed_launch(hStream);
-	result = rpc_cuGraphLaunch(hGraphExec, hStream);
+	result = rpc_cuGraphLaunch(hGraph, hStream);
 	fe_managed_launched();
 	return result;
 }

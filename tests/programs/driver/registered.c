@@ -72,7 +72,8 @@ static void copy_through(const char *name, void *memory, size_t size)
 
 static void check_heap(void)
 {
-	unsigned char *heap = malloc(3 * BYTES);
+	size_t all = 3 * BYTES;
+	unsigned char *heap = malloc(all);
 	uint32_t *middle = (uint32_t *)(void *)(heap + BYTES + 4 - BYTES % 4);
 	unsigned int flags = 0;
 	size_t wrong;
@@ -80,7 +81,7 @@ static void check_heap(void)
 
 	if (!heap)
 		exit(2);
-	memset(heap, 0x3c, 3 * BYTES);
+	memset(heap, 0x3c, all);
 	CU(cuMemHostRegister(middle, BYTES, CU_MEMHOSTREGISTER_PORTABLE));
 	CU(cuMemHostGetFlags(&flags, middle));
 	check_that(flags & CU_MEMHOSTREGISTER_PORTABLE, "flags", "%#x", flags);
