@@ -317,7 +317,7 @@ CHECK_PARTS ?= lint unit local asan tsan deb xen
 SUBMAKE = $(MAKE) --no-print-directory
 
 .PHONY: coverage coverage-table check soak check-xen-long check-lint check-unit check-local check-asan check-tsan check-deb check-xen demo bench lint
-check: deb-deps nvcc
+check: deb-deps nvcc nvml
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
 check-unit: build-all $(UNIT_PREREQS)
@@ -370,13 +370,17 @@ demo-run: build-all $(TEST_PREREQS)
 
 # --- the rest ----------------------------------------------------------------------------------
 
-.PHONY: deps nvcc install clean bench-run demo-run
+.PHONY: deps nvcc nvml install clean bench-run demo-run
 deps:
 	@tests/deps packages.txt
 
 # A compiler for the CUDA C++ test programs, where none is installed.
 nvcc: deps
 	@$(if $(HAVE_NVCC),:,mkdir -p $(O) && tests/programs/get-nvcc $(O)/nvcc)
+
+# A client of NVML and NVIDIA's header, for the tests of ours.
+nvml: deps
+	@mkdir -p $(O) && tests/programs/get-nvml $(O)/nvml
 
 install:: $(INSTALLS)
 

@@ -89,6 +89,18 @@ uint64_t ex_account_held(struct ex_account *account)
 	return held;
 }
 
+void ex_account_enter(struct ex_account *account, uint32_t pid)
+{
+	if (account->page)
+		vg_account_enter(account->page, account->slot, pid, (uint32_t)getpid());
+}
+
+void ex_account_contexts(struct ex_account *account, uint32_t contexts)
+{
+	if (account->page)
+		vg_account_contexts(account->page, account->slot, contexts);
+}
+
 uint64_t ex_account_used(struct ex_account *account)
 {
 	uint64_t held = ex_account_held(account);

@@ -43,6 +43,9 @@ bool ex_account_take(struct ex_account *account, uint64_t bytes);
 void ex_account_force(struct ex_account *account, uint64_t bytes);
 void ex_account_give(struct ex_account *account, uint64_t bytes);
 uint64_t ex_account_held(struct ex_account *account);
+/* For NVML in the guest's processes: whose session this is, and how many contexts it has. */
+void ex_account_enter(struct ex_account *account, uint32_t pid);
+void ex_account_contexts(struct ex_account *account, uint32_t contexts);
 /* By all executors of the vGPU. */
 uint64_t ex_account_used(struct ex_account *account);
 

@@ -9,18 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dom0-executor/lane.h"
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
+#include "protocol/clock.h"
 
 void ex_adopt_begin(struct ex_session *session)
 {
@@ -36,13 +28,13 @@ void ex_adopt_begin(struct ex_session *session)
 	}
 	/* One that came and went without a word does not prolong it. */
 	if (!session->adopt_by)
-		session->adopt_by = now_ms() + seconds * 1000ull;
+		session->adopt_by = vg_clock_ms() + seconds * 1000ull;
 	vg_info(&session->who, "event=alone adopt-timeout=%u", seconds);
 }
 
 int ex_adopt_wait_ms(const struct ex_session *session)
 {
-	uint64_t now = now_ms();
+	uint64_t now = vg_clock_ms();
 
 	if (!session->adopt_by)
 		return -1;
@@ -123,7 +115,7 @@ void ex_adopt_check(struct ex_session *session)
 	if (guest_gone(session)) {
 		vg_info(&session->who, "event=guest-gone");
 		session->closing = true;
-	} else if (now_ms() >= session->adopt_by) {
+	} else if (vg_clock_ms() >= session->adopt_by) {
 		ex_session_breach(session, -ETIMEDOUT, "no xen-vgpud came back in time");
 	}
 }

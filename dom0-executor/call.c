@@ -13,6 +13,7 @@
 #include "protocol/bounds.h"
 #include "protocol/op_names.h"
 
+#include "dom0-executor/copy.h"
 #include "dom0-executor/lane.h"
 
 /* --- arguments ---------------------------------------------------------------------------------- */
@@ -312,6 +313,7 @@ static uint64_t parent_of(const struct ex_call *call, enum vg_handle_type type, 
 static void handles_count(struct ex_session *session)
 {
 	ex_stats_set(&session->stats.page->handles, ex_handles_live(&session->handles));
+	ex_account_contexts(&session->account, ex_handles_contexts(&session->handles));
 }
 
 uint64_t ex_handle_put(struct ex_call *call, enum vg_handle_type type, void *real, uint64_t parent)
@@ -383,6 +385,15 @@ CUresult ex_range_check(struct ex_call *call, uint64_t address, uint64_t size)
 	return ex_ranges_cover(&call->session->ranges, address, size, NULL)
 		       ? CUDA_SUCCESS
 		       : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult ex_range_check_on(struct ex_call *call, uint64_t address, uint64_t size, CUstream stream)
+{
+	CUresult result = ex_range_check(call, address, size);
+
+	if (!stream && call->ptds)
+		stream = CU_STREAM_PER_THREAD;
+	return result && ex_stream_captures(stream) ? CUDA_SUCCESS : result;
 }
 
 CUresult ex_range_add(struct ex_call *call, uint64_t address, uint64_t size,

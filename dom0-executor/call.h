@@ -120,6 +120,11 @@ enum ex_range_kind {
 	EX_RANGE_GRAPH,      /* a graph's own allocation: there while the graph is, freed or not */
 };
 CUresult ex_range_check(struct ex_call *call, uint64_t address, uint64_t size);
+/*
+ * The same for what a stream is to do there. While it is being captured any address will do, as
+ * natively: libraries capture with addresses of their own making, and set others before they launch.
+ */
+CUresult ex_range_check_on(struct ex_call *call, uint64_t address, uint64_t size, CUstream stream);
 CUresult ex_range_add(struct ex_call *call, uint64_t address, uint64_t size,
 		      enum ex_range_kind kind);
 /* Removes the range that begins there. False: none does. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The driver library. Runs in the main thread before any lane is there. Trusts the library. */
+/* The driver library: opened by the main thread before any lane is there, initialised when a lane asks for
+ * it. Trusts the library. */
 #include "dom0-executor/driver.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,8 @@
 #define SOFT    "libcuda-soft.so.1"
 #define DEFAULT "libcuda.so.1"
 
+static pthread_once_t init_once = PTHREAD_ONCE_INIT;
+static void (*busy_at)(uint64_t *busy_ns, uint64_t *busy_since);
 static CUresult init_result = CUDA_ERROR_NOT_INITIALIZED;
 
 static void place_add(struct ex_driver_places *places, const char *folder, const char *name)
@@ -129,18 +133,30 @@ int ex_driver_open(const struct ex_driver_places *places, const struct vg_log_wh
 		memcpy(ex_driver_symbols[i].slot, &symbol, sizeof(symbol));
 		found += symbol != NULL;
 	}
+	*(void **)&busy_at = dlsym(library, "vg_soft_busy_at");
 	if (!ex_driver.cuInit) {
 		snprintf(text, VG_TEXT_MAX, "%.90s is not a CUDA driver library: it has no cuInit",
 			 wanted);
 		return -ENOENT;
 	}
-	init_result = ex_driver.cuInit(0);
-	vg_info(who, "event=driver library=\"%s\" functions=%u init=%d", wanted, found,
-		(int)init_result);
+	vg_info(who, "event=driver library=\"%s\" functions=%u", wanted, found);
 	return 0;
+}
+
+void ex_driver_busy_at(uint64_t *busy_ns, uint64_t *busy_since)
+{
+	if (busy_at)
+		busy_at(busy_ns, busy_since);
+}
+
+static void driver_init(void)
+{
+	if (ex_driver.cuInit)
+		init_result = ex_driver.cuInit(0);
 }
 
 CUresult ex_driver_init(void)
 {
+	pthread_once(&init_once, driver_init);
 	return init_result;
 }

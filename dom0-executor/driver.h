@@ -7,6 +7,7 @@
 #define EX_DRIVER_H
 
 #include <limits.h>
+#include <stdint.h>
 
 #include "protocol/cuda_types.h"
 #include "protocol/log.h"
@@ -26,7 +27,15 @@ struct ex_driver_places {
 void ex_driver_locate(struct ex_driver_places *places, const char *name);
 /* Opens it and fills ex_driver. 0, or -ENOENT with what went wrong in text (VG_TEXT_MAX bytes). */
 int ex_driver_open(const struct ex_driver_places *places, const struct vg_log_who *who, char *text);
-/* cuInit's result. */
+/*
+ * The software device adds up there how long it works (protocol/account.h): busy_ns, and busy_since
+ * while it does. NVIDIA's driver does not.
+ */
+void ex_driver_busy_at(uint64_t *busy_ns, uint64_t *busy_since);
+/*
+ * Calls cuInit, once, and returns its result. A session of NVML alone never comes here: cuInit takes
+ * hundreds of milliseconds and of mebibytes. Any thread.
+ */
 CUresult ex_driver_init(void);
 
 #endif

@@ -226,6 +226,7 @@ static void node_enter(struct ex_handles *t, uint32_t n, uint64_t handle, void *
 	t->nodes[n].refs = 1;
 	node_link(t, n, above);
 	t->live++;
+	t->contexts += vg_handle_type(handle) == VG_HANDLE_CUcontext;
 	hash_grow(t); /* enters the node too if it grows */
 	if (find_handle(t, handle) != n)
 		hash_add(t, n);
@@ -321,6 +322,7 @@ static bool take_leaf(struct ex_handles *t, uint32_t n, struct dropped *dropped)
 	node_unlink(t, leaf);
 	node_give(t, leaf);
 	t->live--;
+	t->contexts -= vg_handle_type(dropped->handle) == VG_HANDLE_CUcontext;
 	return leaf == n;
 }
 
@@ -395,4 +397,14 @@ uint32_t ex_handles_live(struct ex_handles *handles)
 	live = handles->live;
 	pthread_rwlock_unlock(&handles->lock);
 	return live;
+}
+
+uint32_t ex_handles_contexts(struct ex_handles *handles)
+{
+	uint32_t contexts;
+
+	pthread_rwlock_rdlock(&handles->lock);
+	contexts = handles->contexts;
+	pthread_rwlock_unlock(&handles->lock);
+	return contexts;
 }

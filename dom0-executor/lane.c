@@ -14,10 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "protocol/bounds.h"
+#include "protocol/clock.h"
 #include "protocol/errors.h"
 #include "protocol/op_names.h"
 
@@ -114,14 +114,6 @@ void ex_lane_free(struct ex_lane *lane)
 
 /* --- waiting --------------------------------------------------------------------------------- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 /* Bytes of commands have come, or there is room for bytes of replies. */
 static bool lane_ready(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
@@ -143,10 +135,10 @@ static void looks_measure(void)
 	uint64_t begin, took = UINT64_MAX;
 
 	for (int round = 0; round < 3; round++) {
-		begin = now_ns();
+		begin = vg_clock_ns();
 		for (unsigned int i = 0; i < LOOKS_MEASURED; i++)
 			ex_relax();
-		took = vg_min(took, now_ns() - begin);
+		took = vg_min(took, vg_clock_ns() - begin);
 	}
 	looks_ps = took * 1000 / LOOKS_MEASURED + 1;
 }
@@ -195,7 +187,7 @@ static bool lane_goes_on(struct ex_lane *lane)
 static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
 	bool adapts = lane->spin_ns && !lane->spin_fixed;
-	uint64_t begin = adapts ? now_ns() : 0;
+	uint64_t begin = adapts ? vg_clock_ns() : 0;
 	int mask = vg_bell_take(&lane->share.bell);
 
 	if (mask < 0)
@@ -212,7 +204,7 @@ static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 	if (mask & VG_BELL_RUNG)
 		ex_stats_add(&lane->session->stats.page->wakes, 1);
 	if (adapts)
-		spin_adapt(lane, now_ns() - begin);
+		spin_adapt(lane, vg_clock_ns() - begin);
 	return true;
 broken:
 	ex_session_breach(lane->session, mask, "a lane's bell is broken");

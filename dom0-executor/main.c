@@ -69,6 +69,7 @@ int main(int argc, char **argv)
 	char driver_error[VG_TEXT_MAX] = "";
 	struct ex_settings settings;
 	int status, rc;
+	bool all;
 
 	if (ex_settings_parse(&settings, argc, argv))
 		return 2;
@@ -86,8 +87,14 @@ int main(int argc, char **argv)
 			strerror(-rc));
 	/* Without a driver the guest still hears why. */
 	ex_driver_open(&places, &session.who, driver_error);
+	if (session.account.page)
+		ex_driver_busy_at(&session.account.page->busy_ns[session.account.slot],
+				  &session.account.page->busy_since[session.account.slot]);
 	status = ex_session_serve(&session, *driver_error ? driver_error : NULL);
-	if (!ex_session_end(&session))
+	all = ex_session_end(&session);
+	/* For a xen-vgpud that is not our parent. */
+	ex_stats_set(&session.stats.page->exit, 1u + (unsigned int)status);
+	if (!all)
 		_exit(status);
 	ex_session_dispose(&session);
 	return status;

@@ -78,8 +78,12 @@ static CUresult image_take(struct ex_call *call, size_t size, const void **image
 	return CUDA_SUCCESS;
 }
 
-/* A module or library has been made of an image of that size: pay for it. */
-static CUresult image_pay(struct ex_call *call, enum vg_handle_type type, void *real, size_t size)
+/*
+ * A module or library has been made of an image of that size: pay for it, or have it undone by `unload`,
+ * which the driver may lack.
+ */
+static CUresult image_pay(struct ex_call *call, enum vg_handle_type type, void *real, size_t size,
+			  CUresult (*unload)(void *real))
 {
 	struct ex_charge *charge;
 	CUresult result = ex_charge_made(call->session, size, &charge);
@@ -88,31 +92,23 @@ static CUresult image_pay(struct ex_call *call, enum vg_handle_type type, void *
 		ex_charge_drop(call->session, charge);
 		result = CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	return result;
-}
-
-static CUresult module_pay(struct ex_call *call, CUmodule module, size_t size)
-{
-	CUresult result = image_pay(call, VG_HANDLE_CUmodule, module, size);
-
 	if (!result)
 		return CUDA_SUCCESS;
-	if (ex_driver.cuModuleUnload)
-		ex_driver.cuModuleUnload(module);
+	unload(real);
 	ex_usage_look(call->session);
 	return result;
 }
 
-static CUresult library_pay(struct ex_call *call, CUlibrary library, size_t size)
+static CUresult module_unload(void *module)
 {
-	CUresult result = image_pay(call, VG_HANDLE_CUlibrary, library, size);
+	return ex_driver.cuModuleUnload ? ex_driver.cuModuleUnload(module)
+					: CUDA_ERROR_NOT_SUPPORTED;
+}
 
-	if (!result)
-		return CUDA_SUCCESS;
-	if (ex_driver.cuLibraryUnload)
-		ex_driver.cuLibraryUnload(library);
-	ex_usage_look(call->session);
-	return result;
+static CUresult library_unload(void *library)
+{
+	return ex_driver.cuLibraryUnload ? ex_driver.cuLibraryUnload(library)
+					 : CUDA_ERROR_NOT_SUPPORTED;
 }
 
 CUresult ex_vgModuleLoad(struct ex_call *call, CUmodule *module, size_t size, unsigned int count,
@@ -134,7 +130,7 @@ CUresult ex_vgModuleLoad(struct ex_call *call, CUmodule *module, size_t size, un
 	result = ex_driver.cuModuleLoadDataEx(module, image, jit.count, jit.options, jit.values);
 	ex_jit_results(&jit, values, count, results);
 	if (!result)
-		result = module_pay(call, *module, size);
+		result = image_pay(call, VG_HANDLE_CUmodule, *module, size, module_unload);
 	if (result)
 		*module = NULL;
 	return result;
@@ -177,7 +173,7 @@ CUresult ex_vgLibraryLoad(struct ex_call *call, CUlibrary *library, size_t size,
 					     NULL, NULL, 0);
 	ex_jit_results(&jit, values, count, results);
 	if (!result)
-		result = library_pay(call, *library, size);
+		result = image_pay(call, VG_HANDLE_CUlibrary, *library, size, library_unload);
 	if (result)
 		*library = NULL;
 	return result;

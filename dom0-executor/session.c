@@ -111,12 +111,14 @@ static int memory_init(struct ex_session *session)
 	session->soft = settings->driver && !strcmp(settings->driver, "soft");
 	ex_pools_init(&session->pools);
 	ex_usage_init(&session->usage);
+	ex_nvml_init(&session->nvml);
 	return ex_account_init(&session->account, settings, session->stats.page);
 }
 
 static void memory_dispose(struct ex_session *session)
 {
 	ex_usage_dispose(&session->usage);
+	ex_nvml_dispose(&session->nvml);
 	ex_pools_dispose(&session->pools);
 	ex_account_dispose(&session->account);
 }
@@ -276,6 +278,7 @@ static void session_open(struct ex_session *session, struct vg_packet *packet,
 	session->started = time(NULL);
 	memcpy(session->comm, open->comm, sizeof(session->comm));
 	session->stats.page->pid = open->pid;
+	ex_account_enter(&session->account, open->pid);
 	reply.msg.u.answer.limits = session->settings->limits;
 	vg_info(&session->who, "event=open comm=\"%s\" uid=%u", open->comm, open->uid);
 	answer_send(session, &reply);

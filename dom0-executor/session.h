@@ -24,6 +24,7 @@
 #include "dom0-executor/green.h"
 #include "dom0-executor/handle.h"
 #include "dom0-executor/host_func.h"
+#include "dom0-executor/nvml.h"
 #include "dom0-executor/order.h"
 #include "dom0-executor/output.h"
 #include "dom0-executor/pool.h"
@@ -52,6 +53,7 @@ struct ex_session {
 	struct ex_account account;
 	struct ex_pools pools;
 	struct ex_usage usage;
+	struct ex_nvml nvml;
 	bool soft;          /* the driver is libcuda-soft, whose device is this process's own */
 	int control_fd;     /* -1 while nobody is there */
 	uint32_t peer;      /* counts who has been at its other end */

@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "dom0-executor/calls.h"
-#include "dom0-executor/nvml.h"
 #include "dom0-executor/session.h"
 
 #define GLANCE_MS 1000u
@@ -19,8 +18,6 @@ void ex_usage_init(struct ex_usage *usage)
 
 void ex_usage_dispose(struct ex_usage *usage)
 {
-	ex_nvml_close(usage->nvml);
-	usage->nvml = NULL;
 	pthread_mutex_destroy(&usage->lock);
 }
 
@@ -36,28 +33,10 @@ static bool soft_used(uint64_t *bytes)
 	return true;
 }
 
-static struct ex_nvml *nvml_of(struct ex_session *session)
-{
-	struct ex_usage *usage = &session->usage;
-
-	if (usage->tried)
-		return usage->nvml;
-	usage->tried = true;
-	usage->nvml = ex_nvml_open();
-	if (!usage->nvml)
-		vg_warn(&session->who,
-			"event=no-nvml effect=\"contexts and modules are counted by estimates\"");
-	return usage->nvml;
-}
-
 /* It does not know processes without a context, nor any where pids are not the host's. */
 static bool nvml_used(struct ex_session *session, uint64_t *bytes)
 {
-	struct ex_nvml *nvml = nvml_of(session);
-
-	if (!nvml)
-		return false;
-	if (ex_nvml_used(nvml, bytes))
+	if (ex_nvml_used(session, bytes))
 		session->usage.known = true;
 	return session->usage.known;
 }

@@ -18,18 +18,15 @@
 #include <stdint.h>
 
 struct ex_session;
-struct ex_nvml;
 
 /* Driver 580 takes 518 MiB for one on an H100, the largest seen. */
 #define EX_CONTEXT_BYTES (512ull << 20)
 
 struct ex_usage {
 	pthread_mutex_t lock;
-	uint64_t overhead;    /* in the account */
-	struct ex_nvml *nvml; /* owned; NULL: not there */
-	bool tried;           /* to open it */
-	bool known;           /* it has told of this process: it will, when there is something */
-	atomic_bool stale;    /* something of unknown size has gone */
+	uint64_t overhead; /* in the account */
+	bool known;        /* NVML has told of this process: it will, when there is something */
+	atomic_bool stale; /* something of unknown size has gone */
 	atomic_ullong looked_ms;
 	atomic_ullong launches; /* seen by the last look */
 };

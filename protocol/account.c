@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "protocol/clock.h"
 #include "protocol/wire.h"
 
 #define YIELDS   20      /* the lock is held for the time of a loop over the slots */
@@ -79,14 +80,6 @@ uint64_t vg_account_total(const struct vg_account *account)
 	return sum_without(account, VG_ACCOUNT_SLOTS);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Asked for again and again: waiting in the kernel (F_SETLKW) could not be ended by a time. */
 static int account_lock(int fd)
 {
@@ -102,8 +95,8 @@ static int account_lock(int fd)
 			continue;
 		}
 		if (!until)
-			until = now_ms() + VG_ACCOUNT_WAIT_MS;
-		else if (now_ms() > until)
+			until = vg_clock_ms() + VG_ACCOUNT_WAIT_MS;
+		else if (vg_clock_ms() > until)
 			return -ETIMEDOUT;
 		nanosleep(&pause, NULL);
 	}
@@ -144,4 +137,55 @@ void vg_account_set(struct vg_account *account, unsigned int slot, uint64_t held
 {
 	if (slot < VG_ACCOUNT_SLOTS)
 		__atomic_store_n(&account->held[slot], held, __ATOMIC_SEQ_CST);
+}
+
+/* --- whose a slot is ----------------------------------------------------------------------------- */
+
+void vg_account_enter(struct vg_account *account, unsigned int slot, uint32_t pid,
+		      uint32_t executor)
+{
+	if (slot >= VG_ACCOUNT_SLOTS)
+		return;
+	__atomic_store_n(&account->executor[slot], executor, __ATOMIC_RELAXED);
+	/* Release: who sees the pid sees the rest. */
+	__atomic_store_n(&account->pid[slot], pid, __ATOMIC_RELEASE);
+}
+
+void vg_account_contexts(struct vg_account *account, unsigned int slot, uint32_t contexts)
+{
+	if (slot < VG_ACCOUNT_SLOTS)
+		__atomic_store_n(&account->contexts[slot], contexts, __ATOMIC_RELAXED);
+}
+
+void vg_account_clear(struct vg_account *account, unsigned int slot)
+{
+	if (slot >= VG_ACCOUNT_SLOTS)
+		return;
+	vg_account_set(account, slot, 0);
+	__atomic_store_n(&account->pid[slot], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&account->executor[slot], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&account->contexts[slot], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&account->busy_since[slot], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&account->busy_ns[slot], 0, __ATOMIC_RELAXED);
+}
+
+bool vg_account_process(const struct vg_account *account, unsigned int slot,
+			struct vg_account_process *process)
+{
+	uint64_t since, now = vg_clock_ns();
+
+	*process = (struct vg_account_process){0};
+	if (slot >= VG_ACCOUNT_SLOTS)
+		return false;
+	process->pid = __atomic_load_n(&account->pid[slot], __ATOMIC_ACQUIRE);
+	if (!process->pid)
+		return false;
+	process->executor = __atomic_load_n(&account->executor[slot], __ATOMIC_RELAXED);
+	process->contexts = __atomic_load_n(&account->contexts[slot], __ATOMIC_RELAXED);
+	process->held = __atomic_load_n(&account->held[slot], __ATOMIC_RELAXED);
+	since = __atomic_load_n(&account->busy_since[slot], __ATOMIC_RELAXED);
+	process->busy_ns = __atomic_load_n(&account->busy_ns[slot], __ATOMIC_RELAXED);
+	if (since && since < now)
+		process->busy_ns += now - since;
+	return true;
 }

@@ -11,6 +11,10 @@
  * is killed has either reserved or not. Lowering a slot needs no lock: who adds up meanwhile sees too
  * much, never too little.
  *
+ * Beside that a slot says whose it is, so that NVML in one process of a guest can name the others: the
+ * guest's pid, the executor's own, how many contexts there are; and, for the software device, how long it has
+ * been working.
+ *
  * Whoever started an executor clears its slot once it has been reaped (by then the driver has taken
  * back its memory, and no thread is left to write), and does nothing else with the page but print it.
  *
@@ -21,6 +25,7 @@
 #ifndef VG_ACCOUNT_H
 #define VG_ACCOUNT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define VG_ACCOUNT_MAGIC   0x74636361u /* "acct" */
@@ -31,7 +36,13 @@ struct vg_account {
 	uint32_t magic;
 	uint32_t version; /* VG_PROTOCOL_VERSION */
 	uint64_t pad[7];
-	uint64_t held[VG_ACCOUNT_SLOTS]; /* bytes, by slot */
+	/* By slot. */
+	uint64_t held[VG_ACCOUNT_SLOTS];       /* bytes */
+	uint64_t busy_ns[VG_ACCOUNT_SLOTS];    /* that the software device has worked */
+	uint64_t busy_since[VG_ACCOUNT_SLOTS]; /* ns of CLOCK_MONOTONIC; 0: it does not work now */
+	uint32_t pid[VG_ACCOUNT_SLOTS];        /* the guest's; 0: nobody's slot */
+	uint32_t executor[VG_ACCOUNT_SLOTS];   /* pid on the host */
+	uint32_t contexts[VG_ACCOUNT_SLOTS];   /* that live */
 };
 
 /* A new one: its memfd, the caller's to close, and its mapping. Or a negative errno. */
@@ -48,10 +59,22 @@ uint64_t vg_account_total(const struct vg_account *account);
  */
 int vg_account_raise(struct vg_account *account, int fd, unsigned int slot, uint64_t held,
 		     uint64_t limit);
-/*
- * Sets a slot without asking: our own, to less than it is or to what the driver has taken all the same;
- * or to 0, when its executor has been reaped.
- */
+/* Sets our own slot without asking: to less than it is, or to what the driver has taken all the same. */
 void vg_account_set(struct vg_account *account, unsigned int slot, uint64_t held);
+/* Says whose our slot is. */
+void vg_account_enter(struct vg_account *account, unsigned int slot, uint32_t pid,
+		      uint32_t executor);
+void vg_account_contexts(struct vg_account *account, unsigned int slot, uint32_t contexts);
+/* Makes a slot nobody's, when its executor has been reaped. */
+void vg_account_clear(struct vg_account *account, unsigned int slot);
+
+/* What another's slot says, each field read once. False: it is nobody's, or there is no such slot. */
+struct vg_account_process {
+	uint32_t pid, executor, contexts;
+	uint64_t held;
+	uint64_t busy_ns; /* until now */
+};
+bool vg_account_process(const struct vg_account *account, unsigned int slot,
+			struct vg_account_process *process);
 
 #endif

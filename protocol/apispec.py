@@ -170,6 +170,12 @@ class Call:
                 return name
         return None
 
+    @property
+    def captures_anything(self):
+        """It can be captured with any address: an unknown one is the executor's to judge, at once."""
+        return bool(self.stream and self.has("async") and
+                    any("covers" in arg.attrs for arg in self.args))
+
     def bulk(self, direction):
         for arg in self.args:
             if arg.kind == "bulk" and arg.direction == direction:

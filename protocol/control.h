@@ -212,9 +212,10 @@ struct vg_stats {
 	uint32_t last_op;
 	int32_t last_error; /* CUresult */
 	uint32_t last_error_op;
-	uint32_t pid;               /* the guest's */
-	uint64_t wakes;             /* doorbells answered */
-	uint64_t rings;             /* doorbells rung */
+	uint32_t pid;   /* the guest's */
+	uint64_t wakes; /* doorbells answered */
+	uint64_t rings; /* doorbells rung */
+	uint64_t exit;  /* 1 + the status that it exits with; 0: it runs, or was killed */
 	uint64_t ops[VG_STATS_OPS]; /* executed, by enum vg_op */
 };
 

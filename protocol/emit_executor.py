@@ -142,7 +142,9 @@ def _decode(call):
             out += [f"\tresult = ex_number_check(call, VG_HANDLE_{arg.base}, {arg.name});",
                     "\tif (result)", "\t\treturn result;"]
         if "covers" in arg.attrs:
-            out += [f"\tresult = ex_range_check(call, {arg.name}, {arg.attrs['covers']});",
+            stream = call.captures_anything and call.stream
+            check, end = ("ex_range_check_on", f", {stream}") if stream else ("ex_range_check", "")
+            out += [f"\tresult = {check}(call, {arg.name}, {arg.attrs['covers']}{end});",
                     "\tif (result)", "\t\treturn result;"]
     bulk = call.bulk("in")
     if bulk:
@@ -259,7 +261,7 @@ def dispatch(spec, variants):
     for call in spec.calls:
         if call.wire:
             flags = []
-            if call.has("either") or not call.has("async"):
+            if call.has("either") or not call.has("async") or call.captures_anything:
                 flags.append("EX_OP_SYNC_OK")
             if call.has("either") or call.has("async"):
                 flags.append("EX_OP_ASYNC_OK")

@@ -39,8 +39,10 @@ def _checks(call):
             out += [f"\tif ({arg.name} % {arg.attrs['align']})",
                     "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
         if "covers" in arg.attrs:
-            out += [f"\tif (!fe_range_known({arg.name}, {arg.attrs['covers']}))",
-                    "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
+            otherwise = "call.async = false;" if call.captures_anything \
+                else "return CUDA_ERROR_INVALID_VALUE;"
+            out += [f"\tif (!fe_memory_known({arg.name}, {arg.attrs['covers']}))",
+                    f"\t\t{otherwise}"]
     return out
 
 

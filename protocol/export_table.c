@@ -60,9 +60,19 @@ const void *const vg_export_checks[15] = {
 	[4 ... 14] = VG_EXPORT_REFUSED,
 };
 
+/* --- what cuBLASLt asks ------------------------------------------------------------------------- */
+
+/* It calls [4] without a look at whether there is such a table, and goes on where that is refused. */
+const void *const vg_export_blas[17] = {
+	[0] = VG_EXPORT_SIZE(17),
+	[1 ... 16] = VG_EXPORT_REFUSED,
+};
+
 /* --- the tables by their UUIDs ------------------------------------------------------------------ */
 
 static const uint8_t uuids[VG_EXPORTS][16] = {
+	[VG_EXPORT_BLAS] = {0x17, 0x34, 0xdc, 0x26, 0x80, 0x0d, 0x47, 0x45, 0x87, 0x26, 0xc0, 0xf1,
+			    0xe7, 0xdd, 0x8b, 0xca},
 	[VG_EXPORT_CUDART] = {0x6b, 0xd5, 0xfb, 0x6c, 0x5b, 0xf4, 0xe7, 0x4a, 0x89, 0x87, 0xd9,
 			      0x39, 0x12, 0xfd, 0x9d, 0xf9},
 	[VG_EXPORT_HOOKS] = {0xa0, 0x94, 0x79, 0x8c, 0x2e, 0x74, 0x2e, 0x74, 0x93, 0xf2, 0x08, 0x00,

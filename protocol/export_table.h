@@ -22,6 +22,7 @@ enum vg_export {
 	VG_EXPORT_LOG,
 	VG_EXPORT_CONTEXT,
 	VG_EXPORT_MODULE,
+	VG_EXPORT_BLAS, /* asked by cuBLASLt's heuristics */
 	VG_EXPORTS
 };
 
@@ -62,6 +63,7 @@ CUresult vg_export_nothing(void); /* CUDA_SUCCESS */
 extern const void *const vg_export_hooks[7];
 /* Says of every context that it is fine. */
 extern const void *const vg_export_checks[15];
+extern const void *const vg_export_blas[17];
 
 /* cuGetExportTable over a library's tables by their enum vg_export; one that is NULL is not there.
    Never success without a table: the callers do not look twice. */

@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "protocol/clock.h"
 
 #define LINE_MAX_BYTES 1024
 
@@ -131,17 +132,9 @@ void vg_log_clean(char *text)
 			*text = '?';
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 bool vg_log_allow(struct vg_log_limit *limit, const struct vg_log_who *who)
 {
-	uint64_t now = now_ms();
+	uint64_t now = vg_clock_ms();
 
 	if (!limit->window_start || now - limit->window_start >= limit->window_ms) {
 		if (limit->dropped)

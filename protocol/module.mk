@@ -10,16 +10,25 @@ PROTO_GEN := $(addprefix $(GEN)/, protocol/handle_types.h protocol/calls.h proto
 $(eval $(call generated,$(PROTO_GEN),$(wildcard $(D)/*.py $(D)/*.api $(D)/*.tsv $(D)/exports.txt),\
 	$(PYTHON) $(D)/apigen.py $(D)/cuda.api $(GEN) && touch $(PROTO_GEN)))
 
+NVML_GEN := $(addprefix $(GEN)/, protocol/nvml_ops.h protocol/nvml_proto.h xen-frontend/nvml/calls.h \
+	xen-frontend/nvml/stubs.c xen-frontend/nvml/entries.c xen-frontend/nvml/libnvidia-ml.map \
+	dom0-executor/nvml_calls.h dom0-executor/nvml_dispatch.c docs/nvml-coverage.md)
+
+$(eval $(call generated,$(NVML_GEN),$(wildcard $(D)/*.py) $(D)/nvml.api $(D)/nvml_exports.txt,\
+	$(PYTHON) $(D)/nvmlgen.py $(D)/nvml.api $(D)/nvml_exports.txt $(GEN) && touch $(NVML_GEN)))
+
 PROTO_SRCS := $(addprefix $(D)/, account.c bell.c conf.c ring.c socket.c image.c log.c context_storage.c \
 	export_table.c integrity.c md2.c) $(GEN)/protocol/op_names.c $(GEN)/protocol/errors.c
 $(eval $(call archive,libvgproto.a,$(PROTO_SRCS)))
 
 # For those who write another end of it: the formats, which stand alone, and the spec.
-PROTO_PUBLIC := $(addprefix $(D)/,bounds.h control.h cuda_types.h handle.h session_info.h wire.h) \
-	$(addprefix $(GEN)/protocol/,calls.h cuda_proto.h handle_types.h)
+PROTO_PUBLIC := $(addprefix $(D)/,bounds.h control.h cuda_types.h handle.h nvml_types.h \
+	nvml_wire.h session_info.h wire.h) \
+	$(addprefix $(GEN)/protocol/,calls.h cuda_proto.h handle_types.h nvml_ops.h nvml_proto.h)
 $(eval $(call install,$(PROTO_PUBLIC),$(INCLUDEDIR)/protocol,644))
 $(eval $(call install,$(wildcard $(D)/cuda/*.h),$(INCLUDEDIR)/protocol/cuda,644))
-$(eval $(call install,$(addprefix $(D)/,cuda.api errors.tsv procaddress.tsv),$(DATADIR),644))
+$(eval $(call install,$(wildcard $(D)/nvml/*.h),$(INCLUDEDIR)/protocol/nvml,644))
+$(eval $(call install,$(addprefix $(D)/,cuda.api nvml.api errors.tsv procaddress.tsv),$(DATADIR),644))
 
 $(eval $(call unit_script,tests/unit/apigen/test-apigen))
 $(eval $(call unit_script,tests/unit/apigen/test-coverage))

@@ -74,15 +74,22 @@ static int attach_check(struct attach *attach)
 	struct vg_settings settings;
 	char why[VG_SCHEMA_WHY];
 
-	if (vg_settings_parse(attach->spec, &attach->device.settings, &attach->device.devid, why) ||
+	if (vg_settings_parse(attach->spec, &attach->device.settings, &attach->device.place, why) ||
 	    vg_settings_resolve(&attach->device.settings, &settings, why))
 		return vgpu_fail("%s", why);
 	if (!vgpu_xenstore(vgpu) || !vgpu_domain_find(vgpu, attach->domain, &attach->domid))
 		return VGPU_FAILED;
+	if (vgpu_tree_backends(vgpu->xs, &attach->device, 1, why))
+		return vgpu_fail("%s", why);
+	if (attach->domid == attach->device.backend)
+		return vgpu_fail(
+			"domain %u would serve itself: where the GPU is a program needs no vGPU "
+			"(vgpu-run runs one over the local channel)",
+			attach->domid);
 	if (attach->domid == 0)
-		return vgpu_fail("domain 0 has the GPU itself: a program there needs no vGPU "
-				 "(vgpu-run runs one over the local channel)");
-	if (attach->wait && !attach->dry_run && !vgpu_daemon_runs(vgpu))
+		return vgpu_fail("domain 0 cannot have a vGPU: give it to a guest");
+	if (attach->wait && !attach->dry_run &&
+	    attach->device.backend == vgpu_tree_self(vgpu->xs) && !vgpu_daemon_runs(vgpu))
 		return vgpu_fail(
 			"xen-vgpud does not answer on %s (%s): start it (systemctl start "
 			"xen-vgpud), or give --no-wait to have it pick the device up later",
@@ -95,7 +102,7 @@ static int attach_add_failed(const struct attach *attach, int rc)
 	if (rc == -EEXIST)
 		return vgpu_fail("domain %s has a vGPU number %d already: choose another devid, or "
 				 "detach that one first",
-				 attach->domain, attach->device.devid);
+				 attach->domain, attach->device.place.devid);
 	if (rc == -ENOSPC)
 		return vgpu_fail("domain %s has %u vGPUs already, and no more numbers",
 				 attach->domain, VGPU_DEVID_MAX + 1);
@@ -121,9 +128,10 @@ static int attach_wait(const struct attach *attach)
 	vgpu_tree_remove(xs, domid, devid);
 	if (rc == -ECONNREFUSED)
 		return vgpu_fail("xen-vgpud refuses the device: %s", error);
-	return vgpu_fail("xen-vgpud did not pick the device up within %d s; nothing was changed. "
-			 "See its log (journalctl -u xen-vgpud)",
-			 VGPU_WAIT_MS / 1000);
+	return vgpu_fail(
+		"xen-vgpud of domain %u did not pick the device up within %d s; nothing was "
+		"changed. See its log (journalctl -u xen-vgpud)",
+		attach->device.backend, VGPU_WAIT_MS / 1000);
 }
 
 /* {"vgpu": 1, "domid": ..., "devid": ...}; the caller puts it. */
@@ -142,7 +150,7 @@ static struct json_object *device_json(uint32_t domid, int devid)
 static void attach_print(const struct attach *attach)
 {
 	const struct vg_settings_text *text = &attach->device.settings;
-	int devid = attach->dry_run ? attach->device.devid : (int)attach->device.number;
+	int devid = attach->dry_run ? attach->device.place.devid : (int)attach->device.number;
 	struct json_object *object;
 
 	if (!attach->json && !attach->dry_run) {
@@ -151,6 +159,7 @@ static void attach_print(const struct attach *attach)
 		return;
 	}
 	object = device_json(attach->domid, devid);
+	json_object_object_add(object, "backend", json_object_new_int64(attach->device.backend));
 	for (size_t i = 0; i < text->count; i++)
 		if (*text->value[i])
 			json_object_object_add(object, text->key[i]->name,
@@ -161,7 +170,7 @@ static void attach_print(const struct attach *attach)
 
 int vgpu_attach(struct vgpu *vgpu, int argc, char **argv)
 {
-	struct attach attach = {.vgpu = vgpu, .wait = true, .device.devid = -1};
+	struct attach attach = {.vgpu = vgpu, .wait = true, .device.place = VG_PLACE_ANY};
 	int rc = attach_options(&attach, argc, argv);
 
 	if (!rc)
@@ -189,11 +198,12 @@ static int detach_usage(void)
 static int detach_device(struct vgpu *vgpu, const char *domain, uint32_t domid, uint32_t devid,
 			 bool force)
 {
+	bool here = vgpu_tree_backend(vgpu->xs, domid, devid) == vgpu_tree_self(vgpu->xs);
 	char error[8];
 	bool closed;
 	int rc;
 
-	if (!force && vgpu_tree_state(vgpu->xs, domid, devid, error, sizeof(error)) != 6 &&
+	if (here && !force && vgpu_tree_state(vgpu->xs, domid, devid, error, sizeof(error)) != 6 &&
 	    !vgpu_daemon_runs(vgpu))
 		return vgpu_fail(
 			"xen-vgpud, which has to let go of the guest's memory, does not answer "
@@ -205,7 +215,7 @@ static int detach_device(struct vgpu *vgpu, const char *domain, uint32_t domid, 
 		return vgpu_fail("xenstore refuses: run vgpu as root in dom0");
 	if (rc && rc != -ENOENT)
 		return vgpu_fail("cannot close the device: %s", strerror(-rc));
-	closed = rc == -ENOENT || (force && !vgpu_daemon_runs(vgpu)) ||
+	closed = rc == -ENOENT || (here && force && !vgpu_daemon_runs(vgpu)) ||
 		 !vgpu_tree_wait_closed(vgpu->xs, domid, devid);
 	if (!closed && !force)
 		return vgpu_fail(

@@ -2,16 +2,12 @@
 /*
  * Time. A file of its own, so that tests can have theirs.
  */
-#include <time.h>
-
+#include "protocol/clock.h"
 #include "tools/tree.h"
 
 uint64_t vgpu_now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return vg_clock_ms();
 }
 
 void vgpu_sleep_ms(unsigned int ms)

@@ -20,6 +20,7 @@ struct list {
 	struct vgpu *vgpu;
 	uint32_t *domids;   /* owned; the domains that were named */
 	size_t domid_count; /* 0: all */
+	uint32_t self;      /* the domain that we run in, and xen-vgpud that we ask */
 	bool json, calls, brief;
 	struct json_object *daemon;  /* owned; xen-vgpud's answer, NULL when it does not run */
 	struct json_object *devices; /* owned; what is printed */
@@ -114,15 +115,21 @@ static void list_device(struct list *list, uint32_t domid, uint32_t devid)
 {
 	const struct vg_schema_tree *tree = &vg_schema_trees[VG_TREE_BACKEND];
 	struct json_object *device = json_object_new_object();
-	struct json_object *known = daemon_device(list, domid, devid), *sessions, *used;
-	char dir[VG_STORE_PATH], name[256], error[512];
+	struct vg_schema_device id = {domid, devid,
+				      vgpu_tree_backend(list->vgpu->xs, domid, devid)};
+	char dir[VG_SCHEMA_PATH], name[256], error[512];
 	int state = vgpu_tree_state(list->vgpu->xs, domid, devid, error, sizeof(error));
 
-	snprintf(dir, sizeof(dir), VG_PATH_BACKEND, domid, devid);
+	struct json_object *known = id.backend == list->self ? daemon_device(list, domid, devid)
+							     : NULL;
+	struct json_object *sessions, *used;
+
+	vg_schema_path(dir, VG_TREE_BACKEND, VG_LEVEL_DEVICE, &id);
 	vgpu_domain_name(list->vgpu, domid, name, sizeof(name));
 	json_object_object_add(device, "domain", json_object_new_string(name));
 	json_object_object_add(device, "domid", json_object_new_int64(domid));
 	json_object_object_add(device, "devid", json_object_new_int64(devid));
+	json_object_object_add(device, "backend", json_object_new_int64(id.backend));
 	json_object_object_add(device, "state", json_object_new_string(state_name(state)));
 	for (size_t i = 0; i < tree->count; i++)
 		if (tree->keys[i].setting)
@@ -136,25 +143,53 @@ static void list_device(struct list *list, uint32_t domid, uint32_t devid)
 	json_object_array_add(list->devices, device);
 }
 
+/* The devices of one domain: those in the toolstack's record, and those that are served here. */
+static void list_domain(struct list *list, uint32_t domid)
+{
+	const struct vg_schema_device id = {domid, 0, list->self};
+	uint32_t devids[VGPU_DEVID_MAX + 1];
+	bool seen[VGPU_DEVID_MAX + 1] = {false};
+	char dir[VG_SCHEMA_PATH];
+	int count = vgpu_tree_list(list->vgpu->xs, domid, devids, VGPU_DEVID_MAX + 1);
+
+	for (int i = 0; i < count; i++)
+		seen[devids[i]] = true;
+	vg_schema_path(dir, VG_TREE_BACKEND, VG_LEVEL_DOMAIN, &id);
+	count = vg_store_list_numbers(list->vgpu->xs, XBT_NULL, dir, VGPU_DEVID_MAX, devids,
+				      VGPU_DEVID_MAX + 1);
+	for (int i = 0; i < count; i++)
+		seen[devids[i]] = true;
+	for (uint32_t devid = 0; devid <= VGPU_DEVID_MAX; devid++)
+		if (seen[devid])
+			list_device(list, domid, devid);
+}
+
+static int domid_compare(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* The record is dom0's to read: a driver domain sees what it serves itself. */
 static void list_gather(struct list *list)
 {
-	static uint32_t domids[DOMAINS_MAX];
-	int count = vg_store_list_numbers(list->vgpu->xs, XBT_NULL, VG_PATH_BACKEND_ALL,
-					  VGPU_DOMID_MAX, domids, DOMAINS_MAX);
+	const struct vg_schema_device id = {.backend = list->self};
+	static uint32_t domids[2 * DOMAINS_MAX];
+	char served[VG_SCHEMA_PATH];
+	int count = 0;
 
-	for (int i = 0; i < count; i++) {
-		uint32_t devids[VGPU_DEVID_MAX + 1];
-		char dir[VG_STORE_PATH];
-		int n;
+	vg_schema_path(served, VG_TREE_BACKEND, VG_LEVEL_ALL, &id);
+	for (int i = 0; i < 2; i++) {
+		int more = vg_store_list_numbers(list->vgpu->xs, XBT_NULL, i ? served : "/libxl",
+						 VGPU_DOMID_MAX, domids + count, DOMAINS_MAX);
 
-		if (!list_wants(list, domids[i]))
-			continue;
-		snprintf(dir, sizeof(dir), VG_PATH_BACKEND_DOMAIN, domids[i]);
-		n = vg_store_list_numbers(list->vgpu->xs, XBT_NULL, dir, VGPU_DEVID_MAX, devids,
-					  sizeof(devids) / sizeof(devids[0]));
-		for (int j = 0; j < n; j++)
-			list_device(list, domids[i], devids[j]);
+		count += more > 0 ? more : 0;
 	}
+	qsort(domids, (size_t)count, sizeof(domids[0]), domid_compare);
+	for (int i = 0; i < count; i++)
+		if ((!i || domids[i] != domids[i - 1]) && list_wants(list, domids[i]))
+			list_domain(list, domids[i]);
 }
 
 /* --- printing -------------------------------------------------------------------------------- */
@@ -260,6 +295,8 @@ static void print_devices(const struct list *list)
 		       (unsigned long long)get_uint(d, "domid"),
 		       (unsigned long long)get_uint(d, "devid"), get_text(d, "state"),
 		       get_text(d, "gpu"));
+		if (get_uint(d, "backend") != list->self)
+			printf(", backend=%s", get_text(d, "backend"));
 		print_memory(d);
 		printf("%s%s\n", *error ? ", error: " : "", error);
 		print_sessions(list, d);
@@ -273,21 +310,22 @@ static void print_brief(const struct list *list)
 	       "evt-ch", "ring-ref", "gpu", "mem", "BE-path");
 	for (size_t i = 0; i < json_object_array_length(list->devices); i++) {
 		struct json_object *d = json_object_array_get_idx(list->devices, i);
-		uint32_t domid = (uint32_t)get_uint(d, "domid"),
-			 devid = (uint32_t)get_uint(d, "devid");
-		char front[VG_STORE_PATH], back[VG_STORE_PATH];
+		const struct vg_schema_device id = {(uint32_t)get_uint(d, "domid"),
+						    (uint32_t)get_uint(d, "devid"),
+						    (uint32_t)get_uint(d, "backend")};
+		char front[VG_SCHEMA_PATH], back[VG_SCHEMA_PATH];
 		uint64_t port = 0, ref = 0;
 
-		snprintf(front, sizeof(front), VG_PATH_FRONTEND, domid, devid);
-		snprintf(back, sizeof(back), VG_PATH_BACKEND, domid, devid);
+		vg_schema_path(front, VG_TREE_FRONTEND, VG_LEVEL_DEVICE, &id);
+		vg_schema_path(back, VG_TREE_BACKEND, VG_LEVEL_DEVICE, &id);
 		vg_store_read_uint(list->vgpu->xs, XBT_NULL, front, VG_KEY_EVENT_CHANNEL, 0,
 				   UINT32_MAX, &port);
 		vg_store_read_uint(list->vgpu->xs, XBT_NULL, front, VG_KEY_RING_REF, 0, UINT32_MAX,
 				   &ref);
-		printf("%-5u %-3u %-2u %-10s %-6llu %-8llu %-12s %-7s %s\n", domid, devid, 0u,
-		       get_text(d, "state"), (unsigned long long)port, (unsigned long long)ref,
-		       get_text(d, "gpu"), get_uint(d, "mem") ? human(get_uint(d, "mem")) : "-",
-		       back);
+		printf("%-5u %-3u %-2u %-10s %-6llu %-8llu %-12s %-7s %s\n", id.domid, id.devid,
+		       id.backend, get_text(d, "state"), (unsigned long long)port,
+		       (unsigned long long)ref, get_text(d, "gpu"),
+		       get_uint(d, "mem") ? human(get_uint(d, "mem")) : "-", back);
 	}
 }
 
@@ -427,6 +465,7 @@ int vgpu_list(struct vgpu *vgpu, int argc, char **argv)
 	}
 	if (!vgpu_xenstore(vgpu))
 		return VGPU_FAILED;
+	list.self = vgpu_tree_self(vgpu->xs);
 	rc = list_domains(&list, argc - optind, argv + optind);
 	if (list.domid_count || !rc) {
 		int listed = list_run(&list);

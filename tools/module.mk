@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # vgpu, the administrator's command. What writes a device into xenstore is shared with xl/.
 
-VGPU_TREE_SRCS := $(addprefix $(D)/,clock.c socket.c tree.c wait.c) \
+VGPU_TREE_SRCS := $(addprefix $(D)/,clock.c name.c socket.c tree.c wait.c) \
 	xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
 VGPU_SRCS := $(addprefix $(D)/,vgpu.c attach.c domain.c list.c request.c) $(VGPU_TREE_SRCS)

@@ -21,14 +21,21 @@
 #define VGPU_WAIT_MS   10000
 
 struct vgpu_device {
-	int devid;       /* -1: the lowest that is free */
-	uint32_t number; /* out: the devid that it got */
+	struct vg_place place;
+	uint32_t backend; /* domid; what vgpu_tree_backends() makes of the place's */
+	uint32_t number;  /* out: the devid that it got */
 	struct vg_settings_text settings;
 };
 
 /*
+ * Finds the backend of each device. 0, or a negative errno with a message in `why` (VG_SCHEMA_WHY
+ * bytes): there is no such domain.
+ */
+int vgpu_tree_backends(struct xs_handle *xs, struct vgpu_device *devices, size_t count, char *why);
+/*
  * Writes the three trees of each device, all in one transaction. 0, -EEXIST (a devid is taken),
- * -ENOENT (the domain has gone), or another negative errno; then nothing was written.
+ * -ENOENT (the domain has gone), -EINVAL (it would be its own backend), or another negative errno;
+ * then nothing was written.
  */
 int vgpu_tree_add(struct xs_handle *xs, uint32_t domid, struct vgpu_device *devices, size_t count);
 /* online=0 and state=5, in one transaction. -ENOENT: no such device. */
@@ -38,10 +45,27 @@ int vgpu_tree_remove(struct xs_handle *xs, uint32_t domid, uint32_t devid);
 bool vgpu_tree_exists(struct xs_handle *xs, uint32_t domid, uint32_t devid);
 /* XenbusState of the backend, 0 when there is none; its error, if any, into `error`. */
 int vgpu_tree_state(struct xs_handle *xs, uint32_t domid, uint32_t devid, char *error, size_t size);
+/*
+ * Who serves a device: by the toolstack's record, or, of a device without one, the domain that we
+ * run in.
+ */
+uint32_t vgpu_tree_backend(struct xs_handle *xs, uint32_t domid, uint32_t devid);
+/* The domain that we run in. */
+uint32_t vgpu_tree_self(struct xs_handle *xs);
+/* false: it is being detached. A device whose backend's directory has gone counts as online. */
+bool vgpu_tree_online(struct xs_handle *xs, uint32_t domid, uint32_t devid);
 /* The toolstack's own record: the domain's devids, and what one was given. */
 int vgpu_tree_list(struct xs_handle *xs, uint32_t domid, uint32_t *devids, size_t size);
 int vgpu_tree_settings(struct xs_handle *xs, uint32_t domid, uint32_t devid,
 		       struct vg_settings_text *text);
+
+/* --- name.c ----------------------------------------------------------------------------------- */
+
+/* A domain's name, "?" when it has none; cleaned by the caller. */
+void vgpu_name_of(struct xs_handle *xs, uint32_t domid, char *name, size_t size);
+/* A domain by name or number: whether there is one, and its number. */
+bool vgpu_name_find(struct xs_handle *xs, const char *text, uint32_t *domid);
+bool vgpu_name_exists(struct xs_handle *xs, uint32_t domid);
 
 /* --- wait.c: at most VGPU_WAIT_MS ------------------------------------------------------------- */
 

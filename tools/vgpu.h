@@ -34,7 +34,6 @@ bool vgpu_xenstore(struct vgpu *vgpu);
 bool vgpu_domain_find(struct vgpu *vgpu, const char *text, uint32_t *domid);
 /* Its name; "?" when it has none. */
 void vgpu_domain_name(struct vgpu *vgpu, uint32_t domid, char *name, size_t size);
-bool vgpu_domain_exists(struct vgpu *vgpu, uint32_t domid);
 
 /* --- request.c ------------------------------------------------------------------------------- */
 

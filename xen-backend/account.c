@@ -120,7 +120,7 @@ void be_account_sweep(struct be_device *device)
 		return;
 	for (unsigned int slot = 0; device->account && slot < VG_ACCOUNT_SLOTS; slot++)
 		if (!slot_used(device, slot))
-			vg_account_set(device->account, slot, 0);
+			vg_account_clear(device->account, slot);
 }
 
 uint64_t be_account_used(const struct be_device *device)

@@ -5,7 +5,7 @@
  *
  * The folder is root's alone, so the names can be believed: an earlier xen-vgpud has made them. The
  * process is the one that listens, as the kernel says (SO_PEERCRED); it is held by a pidfd. What it
- * says about itself is checked where it matters (session.c).
+ * says about itself is checked where it matters (resume.c).
  */
 #include "xen-backend/daemon.h"
 

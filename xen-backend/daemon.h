@@ -31,6 +31,7 @@ struct be_daemon;
 struct be_device;
 struct be_tools;
 struct be_found;
+struct be_pulse;
 
 /* --- what has been, of a session that ended ------------------------------------------------- */
 
@@ -167,8 +168,8 @@ struct be_device {
 	struct be_daemon *daemon;
 	struct be_device *next;
 	uint32_t domid, devid;
-	char dir[64];    /* backend's directory */
-	char fe_dir[64]; /* frontend's, made from the numbers */
+	char dir[VG_SCHEMA_PATH];    /* backend's directory */
+	char fe_dir[VG_SCHEMA_PATH]; /* frontend's, made from the numbers */
 	struct vg_log_who who;
 	struct vg_log_limit limit; /* of lines that the guest provokes */
 
@@ -210,6 +211,10 @@ struct be_device {
 			vg_log_write(who, level, __VA_ARGS__);                    \
 	} while (0)
 
+/* Its numbers, as the schema takes them. */
+struct vg_schema_device be_device_id(const struct be_device *device);
+/* Removes the directory of a domain whose devices have gone, and what is above it, where empty. */
+void be_devices_prune(struct be_daemon *daemon, uint32_t domid);
 /* Reads xenstore, takes the state machine's step, until it says stay. */
 void be_device_act(struct be_device *device);
 struct be_device *be_device_new(struct be_daemon *daemon, uint32_t domid, uint32_t devid);
@@ -248,6 +253,7 @@ struct be_daemon {
 	int argc; /* the command line, which a reload reads again */
 	char **argv;
 	struct xs_handle *xs;
+	uint32_t domid; /* the domain that we run in: 0, or a driver domain */
 	struct vg_log_who who;
 	int signals; /* signalfd */
 	struct be_device *devices;
@@ -256,11 +262,16 @@ struct be_daemon {
 	bool end_sessions; /* while stopping: they are not left to the next xen-vgpud */
 	bool adopt_again;  /* an executor could not be asked yet */
 	struct be_tools *tools;
+	struct be_pulse *pulse;    /* NULL: xenstored is believed to answer */
 	struct be_record *history; /* ring of BE_HISTORY_MAX */
 	unsigned int history_next, history_count;
+	int history_fd;          /* owned; -1: there is no file */
+	uint64_t history_number; /* of the last record in it */
 	int64_t started;
 };
 
+/* Finds out which domain we are and watches for its devices; false and errno. */
+bool be_devices_open(struct be_daemon *daemon);
 /* Devices in xenstore that we do not know yet; and those that have gone. */
 void be_devices_scan(struct be_daemon *daemon);
 struct be_device *be_devices_find(struct be_daemon *daemon, uint32_t domid, uint32_t devid);
@@ -269,6 +280,9 @@ struct be_device *be_devices_get(struct be_daemon *daemon, uint32_t domid, uint3
 /* Takes all queued watch events and marks what they concern. */
 void be_devices_watch(struct be_daemon *daemon);
 
+/* What an earlier xen-vgpud has written down, and where we do. After be_adopt_open. */
+void be_history_open(struct be_daemon *daemon);
+void be_history_close(struct be_daemon *daemon);
 void be_history_add(struct be_daemon *daemon, const struct be_session *session);
 
 /* Takes over what may change at run time, and says in the log what that was and what waits. */
@@ -276,13 +290,20 @@ void be_reload(struct be_daemon *daemon, const struct be_config *fresh);
 /* From now on, of everything that logs; of one domain, or of all with -1. False: it has no vGPU. */
 bool be_log_level_set(struct be_daemon *daemon, int64_t domid, enum vg_log_level level);
 
+/* Whether xenstored answers (pulse.c). open: 0 or a negative errno. */
+int be_pulse_open(struct be_daemon *daemon);
+void be_pulse_close(struct be_daemon *daemon);
+int be_pulse_fd(const struct be_pulse *pulse); /* readable: it has answered */
+void be_pulse_ask(struct be_pulse *pulse, uint64_t now);
+/* It has answered what was asked. */
+bool be_pulse_take(struct be_pulse *pulse);
+
 /* The vgpu command's socket (docs/control-socket.md). */
 int be_tools_open(struct be_daemon *daemon, char *why);
 void be_tools_close(struct be_daemon *daemon);
 size_t be_tools_sources(struct be_daemon *daemon, struct pollfd *fds, size_t room);
 void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t count);
 
-uint64_t be_now_ms(void);
 /* Waits for something to happen, at most a second, and acts on it. */
 void be_turn(struct be_daemon *daemon);
 /* Nothing of any guest is mapped here, and no executor runs that nobody will look after. */

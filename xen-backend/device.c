@@ -2,7 +2,7 @@
 /*
  * One vGPU's life in xenstore: reads what stands there, asks the state machine, does it.
  *
- * The backend's directory is dom0's and trusted to be well meant, not to be well formed. The
+ * The backend's directory is dom0's, or in a driver domain our own, and trusted to be well meant, not to be well formed. The
  * frontend's directory is the guest's: three numbers and a state are read from it, each checked; its
  * path is made from domid and devid.
  */
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/clock.h"
 #include "xenstore-schema/store.h"
 
 #define STEPS_MAX      8    /* of the state machine in one turn; then it has to wait for the next */
@@ -21,6 +22,11 @@
 #define RETRY_MS       250u /* doubled with each failure in a row */
 #define RETRY_MAX_MS   30000u
 #define COMMIT_TRIES   16
+
+struct vg_schema_device be_device_id(const struct be_device *device)
+{
+	return (struct vg_schema_device){device->domid, device->devid, device->daemon->domid};
+}
 
 /* --- xenstore -------------------------------------------------------------------------------- */
 
@@ -68,14 +74,16 @@ static int device_set_state(struct be_device *device, enum be_xenbus state)
 static void device_error_node(struct be_device *device, int rc, const char *text)
 {
 	struct xs_handle *xs = device->daemon->xs;
-	char dir[VG_STORE_PATH], line[VG_TEXT_MAX * 2 + 16];
+	const struct vg_schema_device id = be_device_id(device);
+	char dir[VG_SCHEMA_PATH], line[VG_TEXT_MAX * 2 + 16];
 
-	snprintf(dir, sizeof(dir), VG_PATH_BACKEND_ERROR, device->domid, device->devid);
+	vg_schema_path(dir, VG_TREE_BACKEND_ERROR, VG_LEVEL_DEVICE, &id);
 	if (!text) {
 		vg_store_remove(xs, XBT_NULL, dir, NULL);
-		snprintf(dir, sizeof(dir), VG_PATH_BACKEND_ERROR_DOMAIN, device->domid);
+		vg_schema_path(dir, VG_TREE_BACKEND_ERROR, VG_LEVEL_DOMAIN, &id);
 		vg_store_prune(xs, dir);
-		vg_store_prune(xs, VG_PATH_BACKEND_ERROR_ALL);
+		vg_schema_path(dir, VG_TREE_BACKEND_ERROR, VG_LEVEL_ALL, &id);
+		vg_store_prune(xs, dir);
 		return;
 	}
 	snprintf(line, sizeof(line), "%d %s", -rc, text);
@@ -115,13 +123,19 @@ static enum be_xenbus read_state(struct be_device *device, const char *dir)
 	return (enum be_xenbus)state;
 }
 
+/*
+ * A driver domain may not ask for domains, nor look at their homes. What it may read is the frontend's
+ * directory, which goes with the domain (or, to its own harm, by the guest's own hand).
+ */
 static bool domain_exists(struct be_device *device)
 {
+	struct xs_handle *xs = device->daemon->xs;
 	char path[32];
 
+	if (device->daemon->domid)
+		return vg_store_exists(xs, XBT_NULL, device->fe_dir);
 	snprintf(path, sizeof(path), "/local/domain/%u", device->domid);
-	return xs_is_domain_introduced(device->daemon->xs, device->domid) &&
-	       vg_store_exists(device->daemon->xs, XBT_NULL, path);
+	return xs_is_domain_introduced(xs, device->domid) && vg_store_exists(xs, XBT_NULL, path);
 }
 
 static void device_view(struct be_device *device, struct be_view *view)
@@ -155,7 +169,7 @@ static int settings_read_key(struct be_device *device, struct vg_settings_text *
 			     const char *name, char *why)
 {
 	const struct vg_schema_key *key = vg_schema_find(VG_TREE_BACKEND, name);
-	struct vg_schema_device who = {device->domid, device->devid};
+	struct vg_schema_device who = be_device_id(device);
 	char value[VG_STORE_VALUE];
 	int rc;
 
@@ -219,7 +233,7 @@ static void device_publish(struct be_device *device)
 static int frontend_read(struct be_device *device, const char *name, uint32_t *number, char *why)
 {
 	const struct vg_schema_key *key = vg_schema_find(VG_TREE_FRONTEND, name);
-	struct vg_schema_device who = {device->domid, device->devid};
+	struct vg_schema_device who = be_device_id(device);
 	char value[64];
 	uint64_t wide = 0;
 	int rc = vg_store_read(device->daemon->xs, XBT_NULL, device->fe_dir, name, value,
@@ -246,7 +260,7 @@ static int protocol_check(struct be_device *device, char *why)
 		rc = -EPROTO;
 		snprintf(why, VG_SCHEMA_WHY,
 			 "the guest's vgpu-frontd speaks protocol version %u, xen-vgpud speaks %u: "
-			 "install the same release of vgpu in the guest and in dom0",
+			 "install the same release of vgpu in the guest and here",
 			 protocol, VG_PROTOCOL_VERSION);
 	}
 	return rc;
@@ -278,7 +292,7 @@ static int device_try_connect(struct be_device *device, char *why)
 static void device_connect(struct be_device *device)
 {
 	char why[VG_SCHEMA_WHY];
-	uint64_t now = be_now_ms();
+	uint64_t now = vg_clock_ms();
 	int rc = device_try_connect(device, why);
 
 	if (rc) {
@@ -375,13 +389,8 @@ static void device_close(struct be_device *device, const struct be_view *view)
 
 static void device_remove_nodes(struct be_device *device)
 {
-	struct xs_handle *xs = device->daemon->xs;
-	char parent[VG_STORE_PATH];
-
-	snprintf(parent, sizeof(parent), VG_PATH_BACKEND_DOMAIN, device->domid);
-	vg_store_remove(xs, XBT_NULL, device->dir, NULL);
-	vg_store_prune(xs, parent);
-	vg_store_prune(xs, VG_PATH_BACKEND_ALL);
+	vg_store_remove(device->daemon->xs, XBT_NULL, device->dir, NULL);
+	be_devices_prune(device->daemon, device->domid);
 	device_error_node(device, 0, NULL);
 }
 
@@ -402,7 +411,7 @@ static void device_remove(struct be_device *device, const struct be_view *view)
 /* true: look again at once. */
 static bool device_step(struct be_device *device, enum be_action action, const struct be_view *view)
 {
-	bool early = device->retry_at > be_now_ms();
+	bool early = device->retry_at > vg_clock_ms();
 
 	switch (action) {
 	case BE_PUBLISH:
@@ -454,7 +463,8 @@ void be_device_act(struct be_device *device)
 struct be_device *be_device_new(struct be_daemon *daemon, uint32_t domid, uint32_t devid)
 {
 	struct be_device *device = calloc(1, sizeof(*device));
-	char watch[VG_STORE_PATH], token[32];
+	char watch[VG_SCHEMA_PATH + 8], token[32];
+	struct vg_schema_device id;
 
 	if (!device)
 		return NULL;
@@ -471,8 +481,9 @@ struct be_device *be_device_new(struct be_daemon *daemon, uint32_t domid, uint32
 	if (be_account_open(device))
 		vg_warn(&device->who, "event=no-account reason=\"out of descriptors or memory\"");
 	device->limit = (struct vg_log_limit){.burst = 20, .window_ms = 5000};
-	snprintf(device->dir, sizeof(device->dir), VG_PATH_BACKEND, domid, devid);
-	snprintf(device->fe_dir, sizeof(device->fe_dir), VG_PATH_FRONTEND, domid, devid);
+	id = be_device_id(device);
+	vg_schema_path(device->dir, VG_TREE_BACKEND, VG_LEVEL_DEVICE, &id);
+	vg_schema_path(device->fe_dir, VG_TREE_FRONTEND, VG_LEVEL_DEVICE, &id);
 	snprintf(watch, sizeof(watch), "%s/" VG_KEY_STATE, device->fe_dir);
 	snprintf(token, sizeof(token), "frontend/%u/%u", domid, devid);
 	if (!xs_watch(daemon->xs, watch, token)) {
@@ -486,7 +497,7 @@ struct be_device *be_device_new(struct be_daemon *daemon, uint32_t domid, uint32
 
 void be_device_free(struct be_device *device)
 {
-	char watch[VG_STORE_PATH], token[32];
+	char watch[VG_SCHEMA_PATH + 8], token[32];
 
 	snprintf(watch, sizeof(watch), "%s/" VG_KEY_STATE, device->fe_dir);
 	snprintf(token, sizeof(token), "frontend/%u/%u", device->domid, device->devid);

@@ -48,30 +48,67 @@ struct be_device *be_devices_get(struct be_daemon *daemon, uint32_t domid, uint3
 	return device;
 }
 
+/* The directory that has all devices that we serve, or one domain's. */
+static void devices_dir(const struct be_daemon *daemon, enum vg_schema_level level, uint32_t domid,
+			char *dir)
+{
+	const struct vg_schema_device id = {domid, 0, daemon->domid};
+
+	vg_schema_path(dir, VG_TREE_BACKEND, level, &id);
+}
+
+void be_devices_prune(struct be_daemon *daemon, uint32_t domid)
+{
+	char dir[VG_SCHEMA_PATH];
+
+	devices_dir(daemon, VG_LEVEL_DOMAIN, domid, dir);
+	vg_store_prune(daemon->xs, dir);
+	devices_dir(daemon, VG_LEVEL_ALL, domid, dir);
+	vg_store_prune(daemon->xs, dir);
+}
+
+bool be_devices_open(struct be_daemon *daemon)
+{
+	char dir[VG_SCHEMA_PATH];
+	uint64_t self;
+
+	if (!vg_store_read_uint(daemon->xs, XBT_NULL, "domid", NULL, 0, BE_DOMID_MAX, &self))
+		daemon->domid = (uint32_t)self;
+	devices_dir(daemon, VG_LEVEL_ALL, 0, dir);
+	if (!xs_watch(daemon->xs, dir, TOKEN_BACKEND))
+		return false;
+	if (xs_watch(daemon->xs, "@introduceDomain", TOKEN_DOMAINS) &&
+	    xs_watch(daemon->xs, "@releaseDomain", TOKEN_DOMAINS))
+		return true;
+	/* A driver domain may not: it sees the frontend's directory go, and scans. */
+	return daemon->domid != 0;
+}
+
 static void devices_scan_domain(struct be_daemon *daemon, uint32_t domid)
 {
 	uint32_t ids[BE_DEVID_MAX + 1];
-	char dir[VG_STORE_PATH];
+	char dir[VG_SCHEMA_PATH];
 	int count;
 
-	snprintf(dir, sizeof(dir), VG_PATH_BACKEND_DOMAIN, domid);
+	devices_dir(daemon, VG_LEVEL_DOMAIN, domid, dir);
 	count = vg_store_list_numbers(daemon->xs, XBT_NULL, dir, BE_DEVID_MAX, ids,
 				      sizeof(ids) / sizeof(ids[0]));
 	for (int i = 0; i < count; i++)
 		be_devices_get(daemon, domid, ids[i]);
 	/* A directory that an attach left empty, or whose last device was removed by hand. */
-	if (count == 0) {
-		vg_store_prune(daemon->xs, dir);
-		vg_store_prune(daemon->xs, VG_PATH_BACKEND_ALL);
-	}
+	if (count == 0)
+		be_devices_prune(daemon, domid);
 }
 
 void be_devices_scan(struct be_daemon *daemon)
 {
 	static uint32_t domids[BE_DEVICES_MAX];
-	int count = vg_store_list_numbers(daemon->xs, XBT_NULL, VG_PATH_BACKEND_ALL, BE_DOMID_MAX,
-					  domids, BE_DEVICES_MAX);
+	char dir[VG_SCHEMA_PATH];
+	int count;
 
+	devices_dir(daemon, VG_LEVEL_ALL, 0, dir);
+	count = vg_store_list_numbers(daemon->xs, XBT_NULL, dir, BE_DOMID_MAX, domids,
+				      BE_DEVICES_MAX);
 	daemon->rescan = false;
 	for (int i = 0; i < count; i++)
 		devices_scan_domain(daemon, domids[i]);
@@ -104,12 +141,15 @@ static bool parse_pair(const char *text, uint32_t *domid, uint32_t *devid)
 /* A path below the backend's root: one device's, or something above. */
 static void devices_mark(struct be_daemon *daemon, const char *path)
 {
-	static const char root[] = VG_PATH_BACKEND_ALL "/";
+	char root[VG_SCHEMA_PATH];
 	struct be_device *device;
 	uint32_t domid, devid;
+	size_t length;
 
-	if (strncmp(path, root, sizeof(root) - 1) != 0 ||
-	    !parse_pair(path + sizeof(root) - 1, &domid, &devid)) {
+	devices_dir(daemon, VG_LEVEL_ALL, 0, root);
+	length = strlen(root);
+	if (strncmp(path, root, length) != 0 || path[length] != '/' ||
+	    !parse_pair(path + length + 1, &domid, &devid)) {
 		daemon->rescan = true;
 		return;
 	}

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xen-vgpud: serves the vgpu device class in dom0.
+ * xen-vgpud: serves the vgpu device class, in dom0 or in a driver domain.
  *
  * Trusts: dom0's xenstore nodes and its configuration. Does not trust: guests (their xenstore nodes,
  * the control ring) and executors, which run guests' commands. Knows no CUDA.
  *
  * One thread runs a loop of turns around poll(2). libxenstore has a reader thread of its own, which
- * only queues watch events. Executors are children, one for each guest process. They outlive this
- * process for a while, killed or stopped (but not by SIGINT, which ends them): the next xen-vgpud
- * finds the devices in a state that the state machine heals, adopts the executors, and the guests'
- * frontends say which sessions they still have.
+ * only queues watch events, and pulse.c has one that asks xenstored whether it answers. Executors are
+ * children, one for each guest process. They outlive this process for a while, killed or stopped (but
+ * not by SIGINT, which ends them): the next xen-vgpud finds the devices in a state that the state
+ * machine heals, adopts the executors, and the guests' frontends say which sessions they still have.
  */
 #include "xen-backend/daemon.h"
 
@@ -26,13 +26,14 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "protocol/clock.h"
+
 #ifndef VG_LIBEXECDIR
 #define VG_LIBEXECDIR "/usr/local/libexec/vgpu"
 #endif
 
-#define SCAN_MS      10000 /* a full scan, should an event have been missed */
-#define STOP_MS      20000 /* for executors to end when we stop */
-#define DOMAIN_WATCH "domains"
+#define SCAN_MS 10000 /* a full scan, should an event have been missed */
+#define STOP_MS 20000 /* for executors to end when we stop */
 
 /* --- the service manager --------------------------------------------------------------------- */
 
@@ -59,12 +60,10 @@ static uint64_t watchdog_ms(void)
 
 static void notify_reloading(void)
 {
-	struct timespec now;
 	char text[64];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
-		 (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+		 (unsigned long long)vg_clock_ns() / 1000);
 	notify(text);
 }
 
@@ -124,16 +123,16 @@ static void daemon_loop(struct be_daemon *daemon)
 
 	notify("READY=1");
 	for (;;) {
-		if (be_now_ms() >= scan_at) {
+		if (vg_clock_ms() >= scan_at) {
 			daemon->rescan = true;
 			if (daemon->adopt_again)
 				be_adopt_scan(daemon);
-			scan_at = be_now_ms() + SCAN_MS;
+			scan_at = vg_clock_ms() + SCAN_MS;
 		}
 		be_turn(daemon);
-		if (alive_ms && be_now_ms() >= alive_at) {
+		if (alive_ms && vg_clock_ms() >= alive_at) {
 			notify("WATCHDOG=1");
-			alive_at = be_now_ms() + alive_ms;
+			alive_at = vg_clock_ms() + alive_ms;
 		}
 		if (daemon->reload)
 			daemon_reload(daemon);
@@ -142,9 +141,9 @@ static void daemon_loop(struct be_daemon *daemon)
 		if (!stop_by) {
 			notify("STOPPING=1");
 			vg_info(&daemon->who, "event=stopping");
-			stop_by = be_now_ms() + STOP_MS;
+			stop_by = vg_clock_ms() + STOP_MS;
 		}
-		if (be_all_released(daemon) || be_now_ms() >= stop_by)
+		if (be_all_released(daemon) || vg_clock_ms() >= stop_by)
 			return;
 	}
 }
@@ -174,22 +173,26 @@ static int daemon_open(struct be_daemon *daemon, char *why)
 	daemon->xs = xs_open(0);
 	if (!daemon->xs) {
 		snprintf(why, BE_CONFIG_WHY,
-			 "cannot reach xenstore (%s): does this machine run Xen, and is this dom0?",
-			 strerror(errno));
+			 "cannot reach xenstore (%s): does this machine run Xen?", strerror(errno));
 		return -EIO;
 	}
-	if (!xs_watch(daemon->xs, VG_PATH_BACKEND_ALL, "backend") ||
-	    !xs_watch(daemon->xs, "@introduceDomain", DOMAIN_WATCH) ||
-	    !xs_watch(daemon->xs, "@releaseDomain", DOMAIN_WATCH)) {
+	if (!be_devices_open(daemon)) {
 		snprintf(why, BE_CONFIG_WHY, "cannot watch xenstore: %s", strerror(errno));
 		return -EIO;
+	}
+	rc = be_pulse_open(daemon);
+	if (rc) {
+		snprintf(why, BE_CONFIG_WHY, "cannot ask xenstore: %s", strerror(-rc));
+		return rc;
 	}
 	rc = be_tools_open(daemon, why); /* from here on there is no other xen-vgpud */
 	if (!rc)
 		rc = be_adopt_open(daemon, why);
-	if (!rc)
-		be_adopt_scan(daemon);
-	return rc;
+	if (rc)
+		return rc;
+	be_history_open(daemon);
+	be_adopt_scan(daemon);
+	return 0;
 }
 
 static void daemon_close(struct be_daemon *daemon)
@@ -201,16 +204,19 @@ static void daemon_close(struct be_daemon *daemon)
 		be_device_free(daemon->devices);
 		daemon->devices = next;
 	}
+	be_pulse_close(daemon);
 	if (daemon->xs)
 		xs_close(daemon->xs);
 	if (daemon->signals >= 0)
 		close(daemon->signals);
+	be_history_close(daemon);
 	free(daemon->history);
 }
 
 int main(int argc, char **argv)
 {
-	struct be_daemon daemon = {.who = VG_LOG_WHO_NONE, .rescan = true, .signals = -1};
+	struct be_daemon daemon = {
+		.who = VG_LOG_WHO_NONE, .rescan = true, .signals = -1, .history_fd = -1};
 	char why[BE_CONFIG_WHY] = "out of memory";
 	int rc = be_config_load(&daemon.config, argc, argv, why);
 
@@ -236,8 +242,8 @@ int main(int argc, char **argv)
 	if (rc) {
 		vg_error(&daemon.who, "event=start-failed reason=\"%s\"", why);
 	} else {
-		vg_info(&daemon.who, "event=started protocol=%u executor=\"%s\"",
-			VG_PROTOCOL_VERSION, daemon.config.executor);
+		vg_info(&daemon.who, "event=started domain=%u protocol=%u executor=\"%s\"",
+			daemon.domid, VG_PROTOCOL_VERSION, daemon.config.executor);
 		daemon_loop(&daemon);
 		vg_info(&daemon.who, "event=stopped");
 	}

@@ -11,30 +11,26 @@
  *
  * The end of the socket does not end an executor, which may wait for another xen-vgpud: it is told.
  */
-#include "xen-backend/daemon.h"
+#include "xen-backend/session.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "protocol/clock.h"
 #include "protocol/socket.h"
 
-#define KILL_AFTER_TERM_MS 2000u
-#define UNKILLABLE_MS      10000u
 /* A lane is drained before it is dropped, and what is in it may wait for the device. A little
  * less than vgpu-frontd waits. */
 #define UNSHARE_S         590u
 #define MESSAGES_PER_TURN 32
-/* For an executor to answer ADOPT, at most: vgpu-frontd waits 45 s for all of them. */
-#define ADOPT_S 30u
 
 static const struct be_config *config_of(const struct be_session *session)
 {
@@ -46,7 +42,7 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-static void answer_tag(struct be_session *session, uint32_t tag, int32_t status, const char *text)
+void be_session_answer(struct be_session *session, uint32_t tag, int32_t status, const char *text)
 {
 	struct vg_control request = {.tag = tag, .session = session->id};
 
@@ -89,7 +85,7 @@ static int open_check(const struct be_device *device, const struct vg_control *m
 	return 0;
 }
 
-static struct be_session *session_new(struct be_device *device, uint32_t id)
+struct be_session *be_session_new(struct be_device *device, uint32_t id)
 {
 	struct be_session *s = calloc(1, sizeof(*s));
 
@@ -119,22 +115,21 @@ static int session_account(struct be_session *s)
 	return s->device->account_fd;
 }
 
-/* What the guest says about itself, for logs and lists. */
-static void session_introduce(struct be_session *s, uint32_t pid, uint32_t uid, const char *comm)
+void be_session_introduce(struct be_session *session, uint32_t pid, uint32_t uid, const char *comm)
 {
-	s->guest_pid = pid;
-	s->guest_uid = uid;
-	snprintf(s->comm, sizeof(s->comm), "%.*s", VG_COMM_MAX - 1, comm);
-	vg_log_clean(s->comm);
-	s->who.pid = pid;
+	session->guest_pid = pid;
+	session->guest_uid = uid;
+	snprintf(session->comm, sizeof(session->comm), "%.*s", VG_COMM_MAX - 1, comm);
+	vg_log_clean(session->comm);
+	session->who.pid = pid;
 }
 
-static void session_add(struct be_session *s)
+void be_session_add(struct be_session *session)
 {
-	struct be_device *device = s->device;
+	struct be_device *device = session->device;
 
-	s->next = device->sessions;
-	device->sessions = s;
+	session->next = device->sessions;
+	device->sessions = session;
 	device->session_count++;
 	device->daemon->executor_count++;
 }
@@ -183,7 +178,7 @@ static int session_start(struct be_session *s)
 	return rc < 0 ? rc : 0;
 }
 
-static struct be_request *request_find(struct be_session *session, bool used, uint32_t tag)
+struct be_request *be_session_find(struct be_session *session, bool used, uint32_t tag)
 {
 	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++) {
 		struct be_request *r = &session->requests[i];
@@ -197,7 +192,7 @@ static struct be_request *request_find(struct be_session *session, bool used, ui
 /* Hands a packet to the executor and remembers that it owes an answer. */
 static int session_forward(struct be_session *session, struct vg_packet *packet, uint32_t seconds)
 {
-	struct be_request *request = request_find(session, false, 0);
+	struct be_request *request = be_session_find(session, false, 0);
 	int rc;
 
 	if (!request)
@@ -209,7 +204,7 @@ static int session_forward(struct be_session *session, struct vg_packet *packet,
 	*request = (struct be_request){.used = true,
 				       .tag = packet->msg.tag,
 				       .type = packet->msg.type,
-				       .deadline = be_now_ms() + seconds * 1000ull};
+				       .deadline = vg_clock_ms() + seconds * 1000ull};
 	return 0;
 }
 
@@ -222,12 +217,12 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 
 	if (open_check(device, msg, answer))
 		return NULL;
-	s = session_new(device, msg->session);
+	s = be_session_new(device, msg->session);
 	if (!s) {
 		refuse(answer, -ENOMEM, "the host is out of memory");
 		return NULL;
 	}
-	session_introduce(s, msg->u.open.pid, msg->u.open.uid, msg->u.open.comm);
+	be_session_introduce(s, msg->u.open.pid, msg->u.open.uid, msg->u.open.comm);
 	rc = session_start(s);
 	if (rc) {
 		vg_error(&s->who, "event=spawn-failed errno=%d reason=\"%s\" executor=\"%s\"", -rc,
@@ -237,7 +232,7 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 		be_session_free(s);
 		return NULL;
 	}
-	session_add(s);
+	be_session_add(s);
 	be_guest_log(device, &s->who, VG_LOG_INFO,
 		     "event=session-start session=%u executor=%d uid=%u comm=\"%s\"", s->id,
 		     (int)s->pid, s->guest_uid, s->comm);
@@ -246,7 +241,7 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 	memcpy(packet.msg.u.open.comm, s->comm, sizeof(s->comm));
 	rc = session_forward(s, &packet, config_of(s)->open_timeout);
 	if (rc) {
-		answer_tag(s, msg->tag, rc, "the executor does not take requests");
+		be_session_answer(s, msg->tag, rc, "the executor does not take requests");
 		be_session_end(s, rc, "executor does not take requests");
 	}
 	return s;
@@ -345,125 +340,6 @@ void be_session_request(struct be_session *session, const struct vg_control *msg
 	}
 }
 
-/* --- adoption -------------------------------------------------------------------------------- */
-
-bool be_session_adopt(struct be_device *device, const struct be_found *found)
-{
-	struct be_session *s = session_new(device, found->session);
-	struct vg_packet packet;
-
-	if (!s)
-		return false;
-	s->state = BE_SESSION_ADOPTING;
-	s->adopted = true;
-	s->adopt_by = be_now_ms() + min_u32(config_of(s)->request_timeout, ADOPT_S) * 1000ull;
-	s->settings_print = found->settings_print;
-	memcpy(s->path, found->path, sizeof(s->path));
-	s->sock = found->sock;
-	s->pidfd = found->pidfd;
-	s->pid = found->pid;
-	session_add(s);
-	vg_packet_init(&packet, VG_CTL_ADOPT, 0);
-	packet.msg.u.adopt.protocol = VG_PROTOCOL_VERSION;
-	/* If it cannot be sent, its end or the time limit follows. */
-	vg_packet_send(s->sock, &packet);
-	return true;
-}
-
-bool be_session_resuming(const struct be_session *session)
-{
-	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++)
-		if (session->requests[i].used && session->requests[i].type == VG_CTL_RESUME)
-			return true;
-	return false;
-}
-
-/* Both the executor and the guest want it to go on. */
-static void session_resumed(struct be_session *session, uint32_t tag)
-{
-	if (session->settings_print != be_settings_print(&session->device->settings)) {
-		answer_tag(session, tag, -ESTALE,
-			   "the vGPU's settings were changed while xen-vgpud was away");
-		be_session_end(session, -ESTALE, "the vGPU's settings were changed");
-		return;
-	}
-	session->state = BE_SESSION_OPEN;
-	session->opened = true;
-	be_guest_log(session->device, &session->who, VG_LOG_INFO,
-		     "event=session-resumed session=%u executor=%d comm=\"%s\"", session->id,
-		     (int)session->pid, session->comm);
-	answer_tag(session, tag, 0, NULL);
-}
-
-void be_session_resume(struct be_session *session, const struct vg_control *msg)
-{
-	struct be_request *request = request_find(session, false, 0);
-
-	if (session->state == BE_SESSION_ADOPTED) {
-		session_resumed(session, msg->tag);
-		return;
-	}
-	if (!request || be_session_resuming(session)) {
-		be_device_answer(session->device, msg, -EALREADY, "it is being resumed");
-		return;
-	}
-	*request = (struct be_request){.used = true,
-				       .tag = msg->tag,
-				       .type = VG_CTL_RESUME,
-				       .deadline = session->adopt_by};
-}
-
-/* What the executor says of itself must be what its socket's name says of it. */
-static const char *adopt_check(const struct be_session *session, const struct vg_packet *packet)
-{
-	const struct vg_control *msg = &packet->msg;
-	const struct vg_control_adopt *adopt = &msg->u.adopt;
-
-	if (msg->status)
-		return msg->text[0] ? msg->text : "the executor does not want to be adopted";
-	if (adopt->protocol != VG_PROTOCOL_VERSION || msg->session != session->id ||
-	    adopt->domid != session->device->domid || adopt->devid != session->device->devid)
-		return "the executor says that it is another";
-	if (!adopt->opened)
-		return "the session was not open yet when xen-vgpud went";
-	return NULL;
-}
-
-static void session_adopted(struct be_session *session, struct vg_packet *packet)
-{
-	const struct vg_control_adopt *adopt = &packet->msg.u.adopt;
-	const char *wrong;
-	struct be_request *request;
-	int64_t now = time(NULL);
-
-	vg_log_clean(packet->msg.text);
-	wrong = adopt_check(session, packet);
-	if (!wrong) {
-		session->stats = be_stats_adopt(packet->fds[0]);
-		if (!session->stats)
-			wrong = "the executor handed over no counters";
-	}
-	if (!wrong)
-		wrong = be_account_adopt(session, packet->fds[1], adopt->account_slot);
-	if (wrong) {
-		be_session_end(session, -EPROTO, wrong);
-		return;
-	}
-	session_introduce(session, adopt->pid, adopt->uid, adopt->comm);
-	session->started = adopt->started > 0 && adopt->started <= now ? adopt->started : now;
-	session->state = BE_SESSION_ADOPTED;
-	session->adopt_by = be_now_ms() + config_of(session)->adopt_timeout * 1000ull;
-	vg_info(&session->who, "event=session-adopted session=%u executor=%d comm=\"%s\"",
-		session->id, (int)session->pid, session->comm);
-	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++) {
-		request = &session->requests[i];
-		if (!request->used || session->state != BE_SESSION_ADOPTED)
-			continue;
-		request->used = false;
-		session_resumed(session, request->tag);
-	}
-}
-
 /* --- the executor's side --------------------------------------------------------------------- */
 
 /* What the guest gets to see of an executor's answer: only fields that mean something. */
@@ -504,7 +380,7 @@ static void session_opened(struct be_session *session, const struct vg_control *
 
 static void session_answer(struct be_session *session, const struct vg_control *msg)
 {
-	struct be_request *request = request_find(session, true, msg->tag);
+	struct be_request *request = be_session_find(session, true, msg->tag);
 	struct vg_control answer;
 
 	if (!request) {
@@ -525,7 +401,7 @@ static void session_message(struct be_session *session, struct vg_packet *packet
 	struct vg_control *msg = &packet->msg;
 
 	if (msg->type == VG_CTL_ANSWER && session->state == BE_SESSION_ADOPTING) {
-		session_adopted(session, packet);
+		be_session_adopted(session, packet);
 	} else if (msg->type == VG_CTL_ANSWER) {
 		session_answer(session, msg);
 	} else if (msg->type == VG_CTL_GONE) {
@@ -554,166 +430,4 @@ void be_session_read(struct be_session *session)
 		session_message(session, &packet);
 		vg_packet_close_fds(&packet);
 	}
-}
-
-/* --- the end --------------------------------------------------------------------------------- */
-
-void be_session_end(struct be_session *session, int32_t status, const char *reason)
-{
-	struct vg_packet packet;
-
-	if (session->state >= BE_SESSION_ENDING)
-		return;
-	session->state = BE_SESSION_ENDING;
-	session->status = status;
-	snprintf(session->reason, sizeof(session->reason), "%s", reason);
-	session->deadline = be_now_ms() + config_of(session)->exit_timeout * 1000ull;
-	/* It reads what was sent before, then this, then the end. If it takes nothing any more, signals
-	 * follow. */
-	vg_packet_init(&packet, VG_CTL_CLOSE, session->close_tag);
-	vg_packet_send(session->sock, &packet);
-	close(session->sock);
-	session->sock = -1;
-}
-
-/* How the process ended, where that says more than what we know already. */
-static void session_describe(struct be_session *session, const siginfo_t *end)
-{
-	char how[64] = "";
-
-	if (end->si_code == CLD_KILLED || end->si_code == CLD_DUMPED)
-		snprintf(how, sizeof(how), "executor killed by signal %d (%s)", end->si_status,
-			 strsignal(end->si_status));
-	else if (end->si_code == CLD_EXITED && end->si_status)
-		snprintf(how, sizeof(how), "executor exited with status %d", end->si_status);
-	if (!*how || session->signals_sent)
-		return;
-	if (session->status == -EPIPE || session->status == 0) {
-		session->status = -EIO;
-		snprintf(session->reason, sizeof(session->reason), "%s", how);
-	}
-}
-
-/* Tells the guest: first what it waits for, then that it is over. */
-static void session_report(struct be_session *session)
-{
-	struct vg_control gone = {.type = VG_CTL_GONE, .session = session->id};
-
-	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++) {
-		struct be_request *r = &session->requests[i];
-
-		if (r->used)
-			answer_tag(session, r->tag, session->status ? session->status : -EPIPE,
-				   session->reason);
-		r->used = false;
-	}
-	if (session->close_asked) {
-		answer_tag(session, session->close_tag, 0, NULL);
-	} else if (session->opened) {
-		gone.status = session->status ? session->status : -EPIPE;
-		snprintf(gone.text, sizeof(gone.text), "%s", session->reason);
-		be_device_send(session->device, &gone);
-	}
-}
-
-/* What an adopted executor's exit status was is told to init, its parent: `end` stays zero. */
-static bool session_exited(const struct be_session *session, siginfo_t *end)
-{
-	memset(end, 0, sizeof(*end));
-	if (!waitid(P_PIDFD, (id_t)session->pidfd, end, WEXITED | WNOHANG))
-		return end->si_pid != 0;
-	return errno == ECHILD; /* not ours, and the pidfd said that it has ended */
-}
-
-static void session_reap(struct be_session *session)
-{
-	struct be_device *device = session->device;
-	siginfo_t end;
-
-	session->exited = false;
-	if (!session_exited(session, &end))
-		return;
-	if (session->state < BE_SESSION_ENDING)
-		be_session_read(session); /* its last words */
-	be_session_end(session, -EPIPE, "the executor ended");
-	session_describe(session, &end);
-	if (*session->path)
-		unlink(session->path);
-	device->daemon->executor_count--;
-	device->session_count--;
-	session->state = BE_SESSION_DEAD;
-	be_account_sweep(device);
-	device->dirty = true; /* the device may wait for its last session */
-	be_history_add(device->daemon, session);
-	session->pid = -1;
-	be_guest_log(device, &session->who, session->status ? VG_LOG_WARN : VG_LOG_INFO,
-		     "event=session-end session=%u status=%d reason=\"%s\" calls=%llu freed=%llu",
-		     session->id, session->status, session->reason,
-		     (unsigned long long)(session->stats ? session->stats->commands : 0),
-		     (unsigned long long)(session->stats ? session->stats->freed_bytes : 0));
-	session_report(session);
-}
-
-static void session_escalate(struct be_session *session, uint64_t now)
-{
-	static const int signals[] = {SIGTERM, SIGKILL};
-
-	if (session->signals_sent < 2) {
-		pidfd_send_signal(session->pidfd, signals[session->signals_sent], NULL, 0);
-		vg_warn(&session->who, "event=executor-kill session=%u executor=%d signal=%d",
-			session->id, (int)session->pid, signals[session->signals_sent]);
-		session->signals_sent++;
-		session->deadline =
-			now + (session->signals_sent < 2 ? KILL_AFTER_TERM_MS : UNKILLABLE_MS);
-		return;
-	}
-	vg_error(
-		&session->who,
-		"event=executor-unkillable session=%u executor=%d reason=\"it hangs in the kernel; "
-		"its pages stay mapped\"",
-		session->id, (int)session->pid);
-	session->deadline = now + UNKILLABLE_MS;
-}
-
-void be_session_tick(struct be_session *session, uint64_t now)
-{
-	if (session->state == BE_SESSION_DEAD)
-		return;
-	for (size_t i = 0; i < VG_CTLRING_SLOTS && session->state < BE_SESSION_ENDING; i++)
-		if (session->requests[i].used && now >= session->requests[i].deadline)
-			be_session_end(session, -ETIMEDOUT, "the executor did not answer in time");
-	if (session->state == BE_SESSION_ADOPTING && now >= session->adopt_by)
-		be_session_end(session, -ETIMEDOUT, "the executor did not answer a new xen-vgpud");
-	if (session->state == BE_SESSION_ADOPTED && now >= session->adopt_by)
-		be_session_end(session, -ETIMEDOUT, "the guest did not come back for it in time");
-	if (session->state == BE_SESSION_ENDING && now >= session->deadline)
-		session_escalate(session, now);
-	if (session->exited)
-		session_reap(session);
-}
-
-uint64_t be_session_deadline(const struct be_session *session)
-{
-	uint64_t first = UINT64_MAX;
-
-	if (session->exited)
-		return 0;
-	if (session->state == BE_SESSION_ENDING)
-		return session->deadline;
-	if (session->state == BE_SESSION_ADOPTING || session->state == BE_SESSION_ADOPTED)
-		first = session->adopt_by;
-	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++)
-		if (session->requests[i].used && session->requests[i].deadline < first)
-			first = session->requests[i].deadline;
-	return first;
-}
-
-void be_session_free(struct be_session *session)
-{
-	if (session->pidfd >= 0)
-		close(session->pidfd);
-	if (session->sock >= 0)
-		close(session->sock);
-	be_stats_free(session->stats);
-	free(session);
 }

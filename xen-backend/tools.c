@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "protocol/clock.h"
+
 #define CLIENTS_MAX 8
 #define REQUEST_MAX 4096
 #define PROTOCOL    1
@@ -362,7 +364,7 @@ static void tools_accept(struct be_tools *tools)
 			slot = &tools->clients[i];
 	client_close(slot);
 	slot->fd = fd;
-	slot->since = be_now_ms();
+	slot->since = vg_clock_ms();
 }
 
 size_t be_tools_sources(struct be_daemon *daemon, struct pollfd *fds, size_t room)

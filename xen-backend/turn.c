@@ -2,28 +2,22 @@
 /*
  * One turn of the daemon: waits for something to happen, marks what it concerns, then acts once on
  * each device. The lists of what is waited for are made anew each turn, and nothing in them is freed
- * before its end.
+ * before its end. What is to be done in xenstore waits for a turn in which xenstored answers (pulse.c).
  */
 #include "xen-backend/daemon.h"
 
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "protocol/clock.h"
 
 #define SOURCES_MAX 12288
 #define TURN_MS     1000 /* at least one turn in this time: the watchdog's and a safety net */
 
-uint64_t be_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 enum source_kind {
 	SOURCE_STORE,
+	SOURCE_PULSE,
 	SOURCE_SIGNALS,
 	SOURCE_DEVICE,
 	SOURCE_SESSION,
@@ -53,6 +47,7 @@ static size_t sources_fill(struct be_daemon *daemon)
 	size_t count = 0;
 
 	count = source_add(count, xs_fileno(daemon->xs), SOURCE_STORE, NULL);
+	count = source_add(count, be_pulse_fd(daemon->pulse), SOURCE_PULSE, NULL);
 	count = source_add(count, daemon->signals, SOURCE_SIGNALS, NULL);
 	for (struct be_device *d = daemon->devices; d; d = d->next) {
 		/* A masked port brings no event, but its descriptor may still be readable. */
@@ -76,7 +71,7 @@ static void signals_read(struct be_daemon *daemon)
 			continue;
 		}
 		/* Whoever stops a service sends SIGTERM, and may start it again. */
-		daemon->stopping = true;
+		daemon->stopping = daemon->rescan = true;
 		daemon->end_sessions |= info.ssi_signo == SIGINT;
 	}
 }
@@ -88,6 +83,7 @@ static void source_ready(struct be_daemon *daemon, const struct source *source)
 
 	switch (source->kind) {
 	case SOURCE_STORE: be_devices_watch(daemon); break;
+	case SOURCE_PULSE: break; /* turn_act takes it */
 	case SOURCE_SIGNALS: signals_read(daemon); break;
 	case SOURCE_SESSION: be_session_read(session); break;
 	case SOURCE_EXIT: session->exited = true; break;
@@ -98,12 +94,25 @@ static void source_ready(struct be_daemon *daemon, const struct source *source)
 	}
 }
 
+static bool store_wanted(const struct be_daemon *daemon)
+{
+	if (daemon->rescan)
+		return true;
+	for (const struct be_device *d = daemon->devices; d; d = d->next)
+		if (d->dirty)
+			return true;
+	return false;
+}
+
 static int turn_timeout(const struct be_daemon *daemon, uint64_t now)
 {
 	uint64_t first = now + TURN_MS;
 
+	/* With a pulse, its beat ends the wait for xenstore. */
+	if (!daemon->pulse && store_wanted(daemon))
+		return 0;
 	for (const struct be_device *d = daemon->devices; d; d = d->next) {
-		uint64_t at = d->dirty ? now : be_device_deadline(d);
+		uint64_t at = be_device_deadline(d);
 
 		if (at < first)
 			first = at;
@@ -115,8 +124,12 @@ static void turn_wait(struct be_daemon *daemon)
 {
 	size_t count = sources_fill(daemon);
 	size_t tools = be_tools_sources(daemon, fds + count, SOURCES_MAX - count);
-	int n = poll(fds, count + tools, daemon->rescan ? 0 : turn_timeout(daemon, be_now_ms()));
+	uint64_t now = vg_clock_ms();
+	int n;
 
+	if (store_wanted(daemon))
+		be_pulse_ask(daemon->pulse, now);
+	n = poll(fds, count + tools, turn_timeout(daemon, now));
 	if (n <= 0)
 		return;
 	for (size_t i = 0; i < count; i++)
@@ -164,13 +177,14 @@ static void bury(struct be_daemon *daemon)
 
 static void turn_act(struct be_daemon *daemon)
 {
-	uint64_t now = be_now_ms();
+	bool store = be_pulse_take(daemon->pulse);
+	uint64_t now = vg_clock_ms();
 
-	if (daemon->rescan)
+	if (store && daemon->rescan)
 		be_devices_scan(daemon);
 	for (struct be_device *d = daemon->devices; d; d = d->next) {
 		be_device_tick(d, now);
-		if (d->dirty || daemon->stopping)
+		if (store && (d->dirty || daemon->stopping))
 			be_device_act(d);
 		be_device_serve(d, now);
 	}

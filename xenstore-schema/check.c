@@ -16,10 +16,12 @@
 #include "xenstore-schema/schema.h"
 #include "xenstore-schema/store.h"
 
-#define DOMAINS_MAX 4096
-#define DEVID_MAX   255u
-#define DOMID_MAX   32751u
-#define TRIES       20
+#define DOMAINS_MAX  4096
+#define DEVID_MAX    255u
+#define DOMID_MAX    VG_SCHEMA_DOMID_MAX
+#define TRIES        20
+
+#define BACKENDS_MAX 64
 
 struct check {
 	struct xs_handle *xs;
@@ -29,6 +31,8 @@ struct check {
 	unsigned int backend_state, frontend_state; /* 0: none */
 	bool quiet;                                 /* a try that may have to be repeated */
 	unsigned int devices, nodes, faults;
+	unsigned int backends[BACKENDS_MAX]; /* domains that have backends of ours */
+	unsigned int backend_count;
 };
 
 __attribute__((format(printf, 2, 3))) static void fault(struct check *check, const char *format,
@@ -45,13 +49,9 @@ __attribute__((format(printf, 2, 3))) static void fault(struct check *check, con
 	putchar('\n');
 }
 
-static void tree_dir(const struct check *check, const struct vg_schema_tree *tree, char *dir)
+static void tree_dir(const struct check *check, enum vg_schema_tree_id id, char *dir)
 {
-	/* The schema's format of two numbers. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(dir, VG_STORE_PATH, tree->path, check->device.domid, check->device.devid);
-#pragma GCC diagnostic pop
+	vg_schema_path(dir, id, VG_LEVEL_DEVICE, &check->device);
 }
 
 /* --- permissions ----------------------------------------------------------------------------- */
@@ -74,12 +74,14 @@ static void check_perms(struct check *check, const struct vg_schema_tree *tree, 
 	unsigned int want_count = 0, have_count = 0;
 	char want_text[128], have_text[128];
 
-	want[want_count++] =
-		(struct xs_permissions){tree->guest_owns ? check->device.domid : 0, XS_PERM_NONE};
-	if (tree->guest_reads)
-		want[want_count++] = (struct xs_permissions){check->device.domid, XS_PERM_READ};
-	if (tree->dom0_reads)
-		want[want_count++] = (struct xs_permissions){0, XS_PERM_READ};
+	want[want_count++] = (struct xs_permissions){vg_schema_domain(tree->owner, &check->device),
+						     XS_PERM_NONE};
+	for (size_t i = 0; i < tree->reader_count; i++) {
+		unsigned int reader = vg_schema_domain(tree->readers[i], &check->device);
+
+		if (reader != want[0].id)
+			want[want_count++] = (struct xs_permissions){reader, XS_PERM_READ};
+	}
 	have = xs_get_permissions(check->xs, check->t, path, &have_count);
 	if (!have) {
 		fault(check, "%s: its permissions cannot be read: %s", path, strerror(errno));
@@ -153,11 +155,11 @@ static void check_missing(struct check *check, enum vg_schema_tree_id id,
 static void check_tree(struct check *check, enum vg_schema_tree_id id)
 {
 	const struct vg_schema_tree *tree = &vg_schema_trees[id];
-	char dir[VG_STORE_PATH];
+	char dir[VG_SCHEMA_PATH];
 	unsigned int count = 0;
 	char **names;
 
-	tree_dir(check, tree, dir);
+	tree_dir(check, id, dir);
 	names = xs_directory(check->xs, check->t, dir, &count);
 	if (!names) {
 		if (!tree->optional)
@@ -183,10 +185,10 @@ static void check_tree(struct check *check, enum vg_schema_tree_id id)
 
 static unsigned int read_state(struct check *check, enum vg_schema_tree_id id)
 {
-	char dir[VG_STORE_PATH];
+	char dir[VG_SCHEMA_PATH];
 	uint64_t state = 0;
 
-	tree_dir(check, &vg_schema_trees[id], dir);
+	tree_dir(check, id, dir);
 	vg_store_read_uint(check->xs, check->t, dir, VG_KEY_STATE, 1, 6, &state);
 	return (unsigned int)state;
 }
@@ -194,9 +196,9 @@ static unsigned int read_state(struct check *check, enum vg_schema_tree_id id)
 static bool device_exists(struct check *check)
 {
 	for (enum vg_schema_tree_id id = 0; id < VG_TREE_COUNT; id++) {
-		char dir[VG_STORE_PATH];
+		char dir[VG_SCHEMA_PATH];
 
-		tree_dir(check, &vg_schema_trees[id], dir);
+		tree_dir(check, id, dir);
 		if (!vg_schema_trees[id].optional && vg_store_exists(check->xs, check->t, dir))
 			return true;
 	}
@@ -244,47 +246,91 @@ static void check_device(struct check *check)
 	       check->faults - faults);
 }
 
+/* Who serves it: by the toolstack's record; of what has none, whoever has a directory of it. */
+static void find_backend(struct check *check)
+{
+	char dir[VG_SCHEMA_PATH], path[VG_SCHEMA_PATH];
+
+	tree_dir(check, VG_TREE_LIBXL, dir);
+	if (!vg_store_read(check->xs, XBT_NULL, dir, VG_KEY_BACKEND, path, sizeof(path)) &&
+	    !vg_schema_backend_of(path, &check->device))
+		return;
+	for (unsigned int i = 0; i < check->backend_count; i++) {
+		check->device.backend = check->backends[i];
+		tree_dir(check, VG_TREE_BACKEND, dir);
+		if (vg_store_exists(check->xs, XBT_NULL, dir))
+			return;
+	}
+	check->device.backend = 0;
+}
+
+static void see_devices(struct check *check, enum vg_schema_tree_id id, bool *seen)
+{
+	uint32_t devids[DEVID_MAX + 1];
+	char dir[VG_SCHEMA_PATH];
+	int count;
+
+	vg_schema_path(dir, id, VG_LEVEL_DOMAIN, &check->device);
+	count = vg_store_list_numbers(check->xs, XBT_NULL, dir, DEVID_MAX, devids,
+				      sizeof(devids) / sizeof(devids[0]));
+	for (int i = 0; i < count; i++)
+		seen[devids[i]] = true;
+}
+
 /* The devices of one domain, in whichever of the trees they are. */
 static void check_domain(struct check *check, uint32_t domid)
 {
 	bool seen[DEVID_MAX + 1] = {false};
 
-	for (enum vg_schema_tree_id id = 0; id < VG_TREE_COUNT; id++) {
-		uint32_t devids[DEVID_MAX + 1];
-		char dir[VG_STORE_PATH];
-		int count;
-
-		check->device = (struct vg_schema_device){domid, 0};
-		tree_dir(check, &vg_schema_trees[id], dir);
-		*strrchr(dir, '/') = '\0';
-		count = vg_store_list_numbers(check->xs, XBT_NULL, dir, DEVID_MAX, devids,
-					      sizeof(devids) / sizeof(devids[0]));
-		for (int i = 0; i < count; i++)
-			seen[devids[i]] = !vg_schema_trees[id].optional || seen[devids[i]];
+	check->device = (struct vg_schema_device){.domid = domid};
+	see_devices(check, VG_TREE_FRONTEND, seen);
+	see_devices(check, VG_TREE_LIBXL, seen);
+	for (unsigned int i = 0; i < check->backend_count; i++) {
+		check->device.backend = check->backends[i];
+		see_devices(check, VG_TREE_BACKEND, seen);
 	}
 	for (uint32_t devid = 0; devid <= DEVID_MAX; devid++) {
 		check->device.devid = devid;
-		if (seen[devid])
-			check_device(check);
+		if (!seen[devid])
+			continue;
+		find_backend(check);
+		check_device(check);
 	}
+}
+
+static bool seen_domains[DOMID_MAX + 1];
+
+static int see_domains(struct check *check, const char *dir, uint32_t *domids)
+{
+	int count = vg_store_list_numbers(check->xs, XBT_NULL, dir, DOMID_MAX, domids, DOMAINS_MAX);
+
+	for (int i = 0; i < count; i++)
+		seen_domains[domids[i]] = true;
+	return count;
+}
+
+/* Domains that are there or serve somebody, and those that they serve. */
+static void see_backends(struct check *check)
+{
+	static uint32_t domains[DOMAINS_MAX], served[DOMAINS_MAX];
+	int count = see_domains(check, "/local/domain", domains);
+
+	for (int i = 0; i < count && check->backend_count < BACKENDS_MAX; i++) {
+		const struct vg_schema_device id = {.backend = domains[i]};
+		char dir[VG_SCHEMA_PATH];
+
+		vg_schema_path(dir, VG_TREE_BACKEND, VG_LEVEL_ALL, &id);
+		if (see_domains(check, dir, served) > 0)
+			check->backends[check->backend_count++] = domains[i];
+	}
+	see_domains(check, "/libxl", served);
 }
 
 /* Domains that have a device by anybody's account; those that have gone must have left nothing. */
 static void check_all(struct check *check)
 {
-	static const char *const roots[] = {"/local/domain", "/libxl", VG_PATH_BACKEND_ALL};
-	static bool seen[DOMID_MAX + 1];
-	static uint32_t domids[DOMAINS_MAX];
-
-	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-		int count = vg_store_list_numbers(check->xs, XBT_NULL, roots[i], DOMID_MAX, domids,
-						  DOMAINS_MAX);
-
-		for (int j = 0; j < count; j++)
-			seen[domids[j]] = true;
-	}
 	for (uint32_t domid = 0; domid <= DOMID_MAX; domid++)
-		if (seen[domid])
+		if (seen_domains[domid])
 			check_domain(check, domid);
 }
 
@@ -298,7 +344,7 @@ static bool arguments(struct check *check, int argc, char **argv, bool *all)
 	if (argc == 3 && (!vg_parse_uint(argv[1], &domid) || domid > DOMID_MAX ||
 			  !vg_parse_uint(argv[2], &devid) || devid > DEVID_MAX))
 		return false;
-	check->device = (struct vg_schema_device){(unsigned int)domid, (unsigned int)devid};
+	check->device = (struct vg_schema_device){(unsigned int)domid, (unsigned int)devid, 0};
 	return true;
 }
 
@@ -316,10 +362,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vgpu-schema-check: cannot reach xenstore: %s\n", strerror(errno));
 		return 2;
 	}
-	if (all)
+	see_backends(&check);
+	if (all) {
 		check_all(&check);
-	else
+	} else {
+		find_backend(&check);
 		check_device(&check);
+	}
 	xs_close(check.xs);
 	printf("%u devices, %u nodes, %u faults\n", check.devices, check.nodes, check.faults);
 	return check.faults ? 1 : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checks of single values against the schema. Trusts no value: they come from administrators and,
+ * Paths by the schema, and checks of single values against it. Trusts no value: they come from administrators and,
  * in the frontend's directory, from guests.
  */
 #include "xenstore-schema/schema.h"
@@ -69,28 +69,94 @@ const struct vg_schema_key *vg_schema_find(enum vg_schema_tree_id tree, const ch
 	return key;
 }
 
-/* Does `value` equal `pattern` with <domid> and <devid> filled in? */
+unsigned int vg_schema_domain(enum vg_schema_owner owner, const struct vg_schema_device *device)
+{
+	switch (owner) {
+	case VG_OWNER_DOM0: break;
+	case VG_OWNER_BACKEND: return device->backend;
+	case VG_OWNER_GUEST: return device->domid;
+	}
+	return 0;
+}
+
+/* The number that a variable at the start of `pattern` stands for, and the variable's length. */
+static size_t variable(const char *pattern, const struct vg_schema_device *device,
+		       unsigned int *number)
+{
+	const struct {
+		const char *name;
+		unsigned int number;
+	} all[] = {{"<domid>", device->domid},
+		   {"<devid>", device->devid},
+		   {"<backend>", device->backend}};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		size_t length = strlen(all[i].name);
+
+		if (!strncmp(pattern, all[i].name, length)) {
+			*number = all[i].number;
+			return length;
+		}
+	}
+	return 0;
+}
+
+/* `pattern` with the device's numbers filled in, cut at VG_SCHEMA_PATH. */
+static void fill(char *text, const char *pattern, const struct vg_schema_device *device)
+{
+	size_t used = 0;
+
+	while (*pattern && used < VG_SCHEMA_PATH - 1) {
+		unsigned int number;
+		size_t length = variable(pattern, device, &number);
+
+		if (length)
+			used += (size_t)snprintf(text + used, VG_SCHEMA_PATH - used, "%u", number);
+		else
+			text[used++] = *pattern++;
+		pattern += length;
+	}
+	text[used < VG_SCHEMA_PATH ? used : VG_SCHEMA_PATH - 1] = '\0';
+}
+
+void vg_schema_path(char *path, enum vg_schema_tree_id tree, enum vg_schema_level level,
+		    const struct vg_schema_device *device)
+{
+	fill(path, vg_schema_trees[tree].path, device);
+	for (int cut = (int)level; cut > 0; cut--)
+		*strrchr(path, '/') = '\0';
+}
+
+int vg_schema_backend_of(const char *path, struct vg_schema_device *device)
+{
+	static const char root[] = "/local/domain/";
+	char number[16], whole[VG_SCHEMA_PATH];
+	uint64_t backend;
+	size_t length;
+
+	if (strncmp(path, root, sizeof(root) - 1) != 0)
+		return -EINVAL;
+	path += sizeof(root) - 1;
+	length = strcspn(path, "/");
+	if (length >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, path, length);
+	number[length] = '\0';
+	if (!vg_parse_uint(number, &backend) || backend > VG_SCHEMA_DOMID_MAX)
+		return -EINVAL;
+	device->backend = (unsigned int)backend;
+	vg_schema_path(whole, VG_TREE_BACKEND, VG_LEVEL_DEVICE, device);
+	return strcmp(whole + sizeof(root) - 1, path) ? -EINVAL : 0;
+}
+
+/* Does `value` equal `pattern` with the device's numbers filled in? */
 static bool equals_filled(const char *pattern, const char *value,
 			  const struct vg_schema_device *device)
 {
-	char number[16];
+	char text[VG_SCHEMA_PATH];
 
-	while (*pattern) {
-		bool domid = !strncmp(pattern, "<domid>", 7);
-
-		if (domid || !strncmp(pattern, "<devid>", 7)) {
-			int n = snprintf(number, sizeof(number), "%u",
-					 domid ? device->domid : device->devid);
-
-			if (strncmp(value, number, (size_t)n) != 0)
-				return false;
-			value += n;
-			pattern += 7;
-		} else if (*pattern++ != *value++) {
-			return false;
-		}
-	}
-	return !*value;
+	fill(text, pattern, device);
+	return !strcmp(text, value);
 }
 
 static bool word_in(const char *words, const char *value)

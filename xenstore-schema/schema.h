@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The schema of the device's xenstore nodes (vgpu.schema) as tables, and the check of one value.
- * Pure: no xenstore here.
+ * The schema of the device's xenstore nodes (vgpu.schema) as tables, the paths, and the check of one
+ * value. Pure: no xenstore here.
  */
 #ifndef VG_SCHEMA_H
 #define VG_SCHEMA_H
@@ -31,6 +31,12 @@ enum vg_schema_side {
 	VG_SIDE_FRONTEND = 1 << 2,
 };
 
+enum vg_schema_owner {
+	VG_OWNER_DOM0,
+	VG_OWNER_BACKEND,
+	VG_OWNER_GUEST,
+};
+
 enum vg_schema_present {
 	VG_PRESENT_ALWAYS,
 	VG_PRESENT_OPTIONAL,
@@ -53,10 +59,10 @@ struct vg_schema_key {
 
 struct vg_schema_tree {
 	const char *name;
-	const char *path; /* printf format of domid, devid */
-	bool guest_owns;  /* otherwise dom0 */
-	bool guest_reads;
-	bool dom0_reads;
+	const char *path; /* with <domid>, <devid>, <backend> in it: vg_schema_path() */
+	enum vg_schema_owner owner;
+	enum vg_schema_owner readers[2];
+	size_t reader_count;
 	bool extra_is_error;
 	bool optional;
 	int copies; /* enum vg_schema_tree_id of the tree whose toolstack keys are here too, or -1 */
@@ -69,11 +75,33 @@ extern const struct vg_schema_tree vg_schema_trees[VG_TREE_COUNT];
 /* NULL when the tree has no such key; finds copied keys too. */
 const struct vg_schema_key *vg_schema_find(enum vg_schema_tree_id tree, const char *name);
 
-/* The device that a check is about. */
+#define VG_SCHEMA_DOMID_MAX 32751u /* below DOMID_FIRST_RESERVED */
+
+/* One device: its frontend's domain, its number there, and the domain that serves it. */
 struct vg_schema_device {
 	unsigned int domid;
 	unsigned int devid;
+	unsigned int backend;
 };
+
+/* The domain that `owner` means for this device. */
+unsigned int vg_schema_domain(enum vg_schema_owner owner, const struct vg_schema_device *device);
+
+enum vg_schema_level {
+	VG_LEVEL_DEVICE, /* the device's own directory */
+	VG_LEVEL_DOMAIN, /* the one above: all devices of its domain */
+	VG_LEVEL_ALL,    /* and above that; of trees that end in <domid>/<devid> */
+};
+
+/* The directory into `path`, which takes VG_SCHEMA_PATH bytes. */
+#define VG_SCHEMA_PATH 256
+void vg_schema_path(char *path, enum vg_schema_tree_id tree, enum vg_schema_level level,
+		    const struct vg_schema_device *device);
+/*
+ * The same backwards: which domain's backend a path names, for this device. -EINVAL if it names
+ * none.
+ */
+int vg_schema_backend_of(const char *path, struct vg_schema_device *device);
 
 /*
  * 0, or -EINVAL with a message in `why` (VG_SCHEMA_WHY bytes) that names the key, the value and

@@ -14,13 +14,13 @@ import re
 import sys
 
 SIDES = ("toolstack", "backend", "frontend")
-OWNERS = ("dom0", "guest")
+OWNERS = ("dom0", "backend", "guest")
 TYPES = {  # name: number of arguments (None: one or more)
     "state": 0, "flag": 0, "uint": 2, "size": 2, "enum": None, "equals": 1, "text": 1,
     "gpu": 0, "driver": 0, "versions": 0,
 }
 UNITS = {"K": 10, "M": 20, "G": 30, "T": 40, "P": 50}
-VARIABLES = ("<domid>", "<devid>")
+VARIABLES = ("<backend>", "<domid>", "<devid>")
 TREE_FIELDS = ("owner", "access", "writer", "extra", "optional", "doc")
 KEY_FIELDS = ("type", "setting", "writer", "present", "when", "since", "doc")
 
@@ -130,8 +130,9 @@ class Schema:
         for variable in re.findall(r"<[^>]*>", path):
             if variable not in VARIABLES:
                 self.fail(node.line, f"unknown variable {variable} in the path")
-        if re.findall(r"<[^>]*>", path) != list(VARIABLES) or not path.startswith("/"):
-            self.fail(node.line, "the path must be absolute and hold <domid>, then <devid>")
+        held = [variable for variable in re.findall(r"<[^>]*>", path) if variable != "<backend>"]
+        if held != ["<domid>", "<devid>"] or not re.fullmatch(r"/.*/<devid>", path):
+            self.fail(node.line, "the path must be absolute and hold <domid>, then end in <devid>")
         line, owner = fields["owner"]
         if owner not in OWNERS:
             self.fail(line, f"unknown owner `{owner}`: {', '.join(OWNERS)}")
@@ -141,8 +142,9 @@ class Schema:
         line, access = fields["access"]
         readers = [] if access == "none" else access.split()
         for reader in readers:
-            if reader not in ("dom0:r", "guest:r"):
-                self.fail(line, f"access is `none`, `dom0:r` or `guest:r`, not `{reader}`")
+            who, _, right = reader.partition(":")
+            if who not in OWNERS or right != "r":
+                self.fail(line, f"access is `none` or WHO:r ({', '.join(OWNERS)}), not `{reader}`")
         self.trees[name] = {
             "name": name, "path": path, "line": node.line, "owner": owner, "readers": readers,
             "writer": self.sides(*fields["writer"]), "extra": extra,
@@ -241,19 +243,7 @@ def quote(text):
 def emit_header(schema):
     out = ["/* SPDX-License-Identifier: MIT */", f"/* Made from {schema.name}. */",
            "#ifndef VG_VGPU_SCHEMA_H", "#define VG_VGPU_SCHEMA_H", "",
-           f"#define VG_SCHEMA_VERSION {schema.version}u", "",
-           "/* Paths: printf formats of domid and devid. */"]
-    for tree in schema.trees.values():
-        path = tree["path"].replace("<domid>", "%u").replace("<devid>", "%u")
-        out.append(f"#define VG_PATH_{macro(tree['name'])} {quote(path)}")
-    out += ["", "/* The directories that hold the devices of one domain, and of all. */"]
-    for tree in schema.trees.values():
-        domain = tree["path"].rsplit("/", 1)[0].replace("<domid>", "%u")
-        out.append(f"#define VG_PATH_{macro(tree['name'])}_DOMAIN {quote(domain)}")
-        if tree["path"].endswith("/<domid>/<devid>"):
-            parent = tree["path"].rsplit("/", 2)[0]
-            out.append(f"#define VG_PATH_{macro(tree['name'])}_ALL {quote(parent)}")
-    out += ["", "/* Names of nodes. */"]
+           f"#define VG_SCHEMA_VERSION {schema.version}u", "", "/* Names of nodes. */"]
     names = sorted({key for tree in schema.trees.values() for key in tree["keys"]})
     out += [f"#define VG_KEY_{macro(name)} {quote(name)}" for name in names]
     out += ["", "/* Index of each directory in vg_schema_trees. */", "enum vg_schema_tree_id {"]
@@ -309,15 +299,14 @@ def emit_tables(schema):
     for tree in schema.trees.values():
         table = f"{macro(tree['name']).lower()}_keys"
         copy = f"VG_TREE_{macro(tree['copy'])}" if tree["copy"] else "-1"
-        reader = {"guest:r": "guest", "dom0:r": "dom0"}
-        flags = {reader[r] for r in tree["readers"]}
+        readers = [f"VG_OWNER_{macro(reader.partition(':')[0])}" for reader in tree["readers"]]
         out += [
             "\t{",
             f"\t\t.name = {quote(tree['name'])},",
-            f"\t\t.path = VG_PATH_{macro(tree['name'])},",
-            f"\t\t.guest_owns = {str(tree['owner'] == 'guest').lower()},",
-            f"\t\t.guest_reads = {str('guest' in flags).lower()},",
-            f"\t\t.dom0_reads = {str('dom0' in flags).lower()},",
+            f"\t\t.path = {quote(tree['path'])},",
+            f"\t\t.owner = VG_OWNER_{macro(tree['owner'])},",
+            *([f"\t\t.readers = {{{', '.join(readers)}}},"] if readers else []),
+            f"\t\t.reader_count = {len(readers)},",
             f"\t\t.extra_is_error = {str(tree['extra'] == 'error').lower()},",
             f"\t\t.optional = {str(tree['optional']).lower()},",
             f"\t\t.copies = {copy},",
@@ -328,9 +317,9 @@ def emit_tables(schema):
 
 
 def permissions(tree):
-    owner = {"dom0": "n0", "guest": "n<domid>"}[tree["owner"]]
-    readers = {"guest:r": "r<domid>", "dom0:r": "r0"}
-    return ", ".join([owner] + [readers[r] for r in tree["readers"]])
+    numbers = {"dom0": "0", "backend": "<backend>", "guest": "<domid>"}
+    readers = ["r" + numbers[reader.partition(":")[0]] for reader in tree["readers"]]
+    return ", ".join(["n" + numbers[tree["owner"]]] + readers)
 
 
 def present_of(key):
@@ -364,8 +353,9 @@ def emit_document(schema):
            "# xenstore paths of the vgpu device class", "",
            f"Protocol version {schema.version}. In the manner of Xen's xenstore-paths(7): each path, "
            "the kind of its value, and in brackets who writes it. `<domid>` is the guest's domain, "
-           "`<devid>` the number of the device in it. Permissions hold for a directory and every "
-           "node in it.", "",
+           "`<devid>` the number of the device in it, `<backend>` the backend's domain: 0, or a "
+           "driver domain. Permissions hold for a directory and every node in it; one for who owns "
+           "it already is left out.", "",
            "Settings, as given to `vgpu attach`:", "", "| setting | default | allowed |",
            "|---|---|---|"]
     for tree in schema.trees.values():

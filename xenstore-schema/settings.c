@@ -97,19 +97,27 @@ static int devid_set(const char *value, int *devid, char *why)
 	return 0;
 }
 
-/* The schema's backend directory is dom0's: as xl's own `backend=`, but for that one domain. */
-static int backend_check(const char *value, char *why)
+/* Whether there is such a domain is seen when the device is made. */
+static int backend_set(const char *value, char *backend, char *why)
 {
-	static const char *const names[] = {"0", "dom0", "Domain-0"};
+	size_t length = strlen(value);
+	bool good = length < VG_PLACE_BACKEND_MAX;
+	uint64_t number;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(value, names[i]))
-			return 0;
-	snprintf(why, VG_SCHEMA_WHY,
-		 "backend=%.40s is not valid: backend is 0, dom0 or Domain-0 (vGPUs are served by "
-		 "domain 0 only, not by a driver domain)",
-		 value);
-	return -EINVAL;
+	for (size_t i = 0; i < length && good; i++)
+		good = value[i] >= ' ' && value[i] <= '~' && value[i] != '/';
+	if (good && vg_parse_uint(value, &number))
+		good = number <= VG_SCHEMA_DOMID_MAX;
+	if (!good) {
+		snprintf(
+			why, VG_SCHEMA_WHY,
+			"backend=%.40s is not valid: backend is the name or the number of the domain "
+			"whose xen-vgpud serves the vGPU, domain 0 if it is left out",
+			value);
+		return -EINVAL;
+	}
+	memcpy(backend, value, length + 1);
+	return 0;
 }
 
 /* The text without blanks around it; changes it. */
@@ -136,7 +144,7 @@ static unsigned int word_bit(const struct vg_settings_text *text, const char *ke
 }
 
 /* One KEY=VALUE. `seen`: bit of each setting that was given, to find one that is given twice. */
-static int settings_parse_word(char *word, struct vg_settings_text *text, int *devid,
+static int settings_parse_word(char *word, struct vg_settings_text *text, struct vg_place *place,
 			       unsigned int *seen, char *why)
 {
 	char *equals = strchr(word, '='), *key, *value;
@@ -161,13 +169,14 @@ static int settings_parse_word(char *word, struct vg_settings_text *text, int *d
 	}
 	*seen |= bit;
 	if (bit == SEEN_DEVID)
-		return devid_set(value, devid, why);
+		return devid_set(value, &place->devid, why);
 	if (bit == SEEN_BACKEND)
-		return backend_check(value, why);
+		return backend_set(value, place->backend, why);
 	return vg_settings_text_set(text, key, value, why);
 }
 
-int vg_settings_parse(const char *spec, struct vg_settings_text *text, int *devid, char *why)
+int vg_settings_parse(const char *spec, struct vg_settings_text *text, struct vg_place *place,
+		      char *why)
 {
 	char copy[1024];
 	unsigned int seen = 0;
@@ -186,7 +195,7 @@ int vg_settings_parse(const char *spec, struct vg_settings_text *text, int *devi
 	while (next) {
 		char *word = strsep(&next, ",");
 
-		if (settings_parse_word(word, text, devid, &seen, why))
+		if (settings_parse_word(word, text, place, &seen, why))
 			return -EINVAL;
 	}
 	return 0;

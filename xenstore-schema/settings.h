@@ -18,6 +18,14 @@ struct vg_settings_text {
 	size_t count;
 };
 
+/* Where the device is to be: words of a specification that are no settings of the backend's. */
+#define VG_PLACE_BACKEND_MAX 80
+struct vg_place {
+	int devid;                          /* -1: the lowest that is free */
+	char backend[VG_PLACE_BACKEND_MAX]; /* a domain's name or number; empty: domain 0 */
+};
+#define VG_PLACE_ANY ((struct vg_place){.devid = -1})
+
 /* As the backend uses them. */
 struct vg_settings {
 	char gpu[64];
@@ -37,11 +45,12 @@ int vg_settings_text_set(struct vg_settings_text *text, const char *key, const c
 			 char *why);
 
 /*
- * Parses KEY=VALUE[,KEY=VALUE...], blanks around the words allowed. `devid` is a key here too, left
- * as it is when it is not given, and `backend`, which must be domain 0. Sizes become plain bytes.
- * 0, or -EINVAL with `why`.
+ * Parses KEY=VALUE[,KEY=VALUE...], blanks around the words allowed. `devid` and `backend` are keys here
+ * too, and go into `place`, left as it is where they are not given. Sizes become plain bytes. 0, or
+ * -EINVAL with `why`.
  */
-int vg_settings_parse(const char *spec, struct vg_settings_text *text, int *devid, char *why);
+int vg_settings_parse(const char *spec, struct vg_settings_text *text, struct vg_place *place,
+		      char *why);
 
 /* From text to numbers, with the checks that concern several settings. 0, or -EINVAL and `why`. */
 int vg_settings_resolve(const struct vg_settings_text *text, struct vg_settings *settings,

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <xenstore.h>
 
-#define VG_STORE_PATH  256
+#define VG_STORE_PATH  256  /* as VG_SCHEMA_PATH */
 #define VG_STORE_VALUE 2049 /* a node's 2048 bytes and the NUL */
 
 /* value is NUL-terminated; a longer node, or one with a NUL inside, is -EINVAL. */

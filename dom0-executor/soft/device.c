@@ -14,7 +14,6 @@
 
 #define COMPUTE_MAJOR   9
 #define COMPUTE_MINOR   0
-#define PCI_BUS_FIRST   0x80 /* device n is 0000:80+n:00.0 */
 #define WARP            32
 #define SHARED_BLOCK    49152
 #define SHARED_OPTIN    232448
@@ -115,18 +114,38 @@ static void settings_read(void)
 	soft_settings.memory = (memory ? memory : default_memory()) & ~(size_t)0xfffff;
 }
 
-static CUresult device_init(int ordinal)
+static void device_describe(int ordinal)
 {
 	struct soft_device *device = &devices[ordinal];
 	static const unsigned char name[16] = "vgpu-soft-dev-";
-	void *at;
 
 	device->ordinal = ordinal;
-	device->region = SOFT_REGION_BASE + (uint64_t)ordinal * SOFT_REGION_SIZE;
-	device->next = device->region;
 	device->memory = soft_settings.memory;
 	memcpy(device->uuid.bytes, name, sizeof(name));
 	device->uuid.bytes[15] = (char)ordinal;
+}
+
+static void devices_describe(void)
+{
+	settings_read();
+	for (unsigned int i = 0; i < soft_settings.devices; i++)
+		device_describe((int)i);
+}
+
+void device_know_all(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, devices_describe);
+}
+
+static CUresult device_init(int ordinal)
+{
+	struct soft_device *device = &devices[ordinal];
+	void *at;
+
+	device->region = SOFT_REGION_BASE + (uint64_t)ordinal * SOFT_REGION_SIZE;
+	device->next = device->region;
 	pthread_mutex_init(&device->lock, NULL);
 	at = mmap((void *)(uintptr_t)device->region, SOFT_REGION_SIZE, PROT_NONE,
 		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
@@ -144,7 +163,7 @@ CUresult device_init_all(void)
 {
 	CUresult result = CUDA_SUCCESS;
 
-	settings_read();
+	device_know_all();
 	for (unsigned int i = 0; i < soft_settings.devices && result == CUDA_SUCCESS; i++)
 		result = device_init((int)i);
 	return result;
@@ -229,7 +248,7 @@ int device_limit(const struct soft_device *device, CUdevice_attribute attribute)
 {
 	switch (attribute) {
 	case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: return (int)sysconf(_SC_NPROCESSORS_ONLN);
-	case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID: return PCI_BUS_FIRST + device->ordinal;
+	case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID: return SOFT_PCI_BUS_FIRST + device->ordinal;
 	default: return attribute_values[attribute];
 	}
 }
@@ -272,7 +291,7 @@ CUresult cuDeviceGetName(char *name, int len, CUdevice dev)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!device_of(dev))
 		return CUDA_ERROR_INVALID_DEVICE;
-	snprintf(name, (size_t)len, "vgpu soft device");
+	snprintf(name, (size_t)len, SOFT_DEVICE_NAME);
 	return CUDA_SUCCESS;
 }
 
@@ -365,7 +384,8 @@ CUresult cuDeviceGetPCIBusId(char *pciBusId, int len, CUdevice dev)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!device_of(dev))
 		return CUDA_ERROR_INVALID_DEVICE;
-	snprintf(text, sizeof(text), "0000:%02X:00.0", (unsigned int)(PCI_BUS_FIRST + dev) & 0xff);
+	snprintf(text, sizeof(text), "0000:%02X:00.0",
+		 (unsigned int)(SOFT_PCI_BUS_FIRST + dev) & 0xff);
 	if (len <= (int)strlen(text))
 		return CUDA_ERROR_INVALID_VALUE;
 	memcpy(pciBusId, text, strlen(text) + 1);
@@ -405,9 +425,9 @@ CUresult cuDeviceGetByPCIBusId(CUdevice *dev, const char *pciBusId)
 			return CUDA_ERROR_INVALID_DEVICE;
 		bus++;
 	}
-	if (bus[0] > 0xff || bus[1] || bus[2] || !device_of((int)bus[0] - PCI_BUS_FIRST))
+	if (bus[0] > 0xff || bus[1] || bus[2] || !device_of((int)bus[0] - SOFT_PCI_BUS_FIRST))
 		return CUDA_ERROR_INVALID_DEVICE;
-	*dev = (int)bus[0] - PCI_BUS_FIRST;
+	*dev = (int)bus[0] - SOFT_PCI_BUS_FIRST;
 	return CUDA_SUCCESS;
 }
 

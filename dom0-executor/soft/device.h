@@ -16,7 +16,9 @@
 
 #include "protocol/cuda_types.h"
 
-#define SOFT_DEVICES_MAX 4
+#define SOFT_DEVICES_MAX   4
+#define SOFT_DEVICE_NAME   "vgpu soft device"
+#define SOFT_PCI_BUS_FIRST 0x80 /* device n is 0000:80+n:00.0 */
 
 /*
  * Device memory has addresses that nothing else in the process has: one range of addresses per
@@ -58,7 +60,10 @@ struct soft_settings {
 
 extern struct soft_settings soft_settings;
 
-/* Reads the settings and reserves the regions; once. */
+/* Reads the settings, once: how many devices there are, their memory, UUIDs and attributes. */
+void device_know_all(void);
+
+/* The same, and reserves the regions; once. */
 CUresult device_init_all(void);
 
 /* NULL where there is no such device. */

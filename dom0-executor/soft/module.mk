@@ -3,7 +3,7 @@
 
 SOFT_DIR := $(D)
 SOFT_GEN := $(GEN)/$(D)
-SOFT_CALLS := $(addprefix $(D)/, api.h variants.h old.h)
+SOFT_CALLS := $(addprefix $(D)/, api.h variants.h old.h nvml.h)
 
 $(eval $(call generated,$(SOFT_GEN)/errors.inc,$(D)/tables.py protocol/errors.tsv,\
 	$(PYTHON) $(D)/tables.py errors protocol/errors.tsv > $(SOFT_GEN)/errors.inc))

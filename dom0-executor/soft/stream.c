@@ -5,6 +5,7 @@
  * Threads: any thread queues and waits; one detached worker per busy stream runs. A worker holds a
  * reference to its stream.
  */
+#include "dom0-executor/soft/busy.h"
 #include "dom0-executor/soft/capture.h"
 #include "dom0-executor/soft/stream.h"
 
@@ -262,7 +263,9 @@ static CUresult op_run(struct soft_op *op, struct soft_stream *stream)
 
 	if (!op->work || (result != CUDA_SUCCESS && !op->work->type->in_broken))
 		return result;
+	busy_begin(op->work->type->node);
 	result = op->work->type->run(op->work, stream);
+	busy_end(op->work->type->node);
 	if (result != CUDA_SUCCESS)
 		context_fail(ctx, result);
 	return result;

@@ -6,7 +6,7 @@
     tables.py entries PROCADDRESS.TSV HEADER...      entries of { name, since, legacy, per_thread }
     tables.py map     HEADER...                      the version script
 
-The headers (api.h, variants.h, old.h) name the calls that this driver has. Entries are those of the
+The headers (api.h, variants.h, old.h, nvml.h) name the calls that this driver has. Entries are those of the
 real driver's table; a symbol that we lack refuses.
 """
 import re
@@ -26,6 +26,7 @@ def symbols(headers):
         with open(header, encoding="utf-8") as f:
             text = f.read()
         names |= set(re.findall(r"^CUresult (cu\w+)\(", text, re.M))
+        names |= set(re.findall(r"^(?:nvmlReturn_t|void) (nvml\w+|vg_soft_\w+)\(", text, re.M))
         names |= {n + s for n, s in re.findall(r"^VARIANT\((\w+), (\w+),", text, re.M)}
         names |= set(re.findall(r"^(?:SAME|NARROW)\((\w+),", text, re.M))
     return names

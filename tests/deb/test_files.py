@@ -41,6 +41,8 @@ def all_is_packaged():
     wanted = {'/usr/sbin/xen-vgpud': 'vgpu-host', '/usr/sbin/vgpu': 'vgpu-host',
               '/etc/vgpu/xen-vgpud.conf': 'vgpu-host', '/usr/libexec/vgpu/vgpu-executor': 'vgpu-executor',
               '/usr/sbin/vgpu-frontd': 'vgpu-guest', '/usr/lib/vgpu/libcuda.so.1': 'vgpu-libs',
+              '/usr/lib/vgpu/libnvidia-ml.so.1': 'vgpu-libs', '/usr/bin/vgpu-smi': 'vgpu-libs',
+              '/usr/lib/vgpu/guest/libnvidia-ml.so.1': 'vgpu-guest',
               '/usr/lib/vgpu/guest/libcuda.so.1': 'vgpu-guest', '/usr/bin/vgpu-run': 'vgpu-local',
               '/usr/lib/vgpu/libcuda-soft.so.1': 'vgpu-soft', '/usr/share/vgpu/cuda.api': 'vgpu-dev',
               '/usr/share/vgpu/vgpu.schema': 'vgpu-dev'}
@@ -69,8 +71,8 @@ def headers_compile():
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(['dpkg-deb', '-x', str(packages()['vgpu-dev']), folder], check=True)
         include = Path(folder) / 'usr/include/vgpu'
-        # cuda/ is what cuda_types.h is made of.
-        headers = [path for path in sorted(include.rglob('*.h')) if path.parent.name != 'cuda']
+        # cuda/ is what cuda_types.h is made of, nvml/ what nvml_types.h is.
+        headers = [path for path in sorted(include.rglob('*.h')) if path.parent.name not in ('cuda', 'nvml')]
         check(len(headers) > 5, f'only {headers}')
         for header in headers:
             done = subprocess.run(['gcc', '-std=c11', '-Wall', '-Werror', '-fsyntax-only', f'-I{include}',

@@ -75,4 +75,7 @@ $(eval $(call generated,$(B)/programs/list,$(D)/module.mk $(wildcard $(D)/driver
 PROGRAM_FILES := $(addprefix $(B)/programs/,$(PROGRAMS)) $(CUDA_BUILT) $(B)/programs/list
 $(eval $(call local_test,$(D)/check-soft,$(PROGRAM_FILES)))
 $(eval $(call local_test,$(D)/check-local,$(PROGRAM_FILES)))
+$(eval $(call local_test,$(D)/check-nvml,$(B)/programs/nvml))
+$(eval $(call local_test,$(D)/check-nvml-py,,release))
+$(eval $(call local_test,$(D)/check-smi,$(B)/programs/nvml,release))
 $(eval $(call local_test,$(D)/check-quota,$(B)/programs/quota))

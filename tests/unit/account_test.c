@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "protocol/account.h"
+#include "protocol/clock.h"
 
 #define LIMIT     1000u
 #define PROCESSES 12u
@@ -63,14 +64,6 @@ static uint64_t total_now(void)
 	total = vg_account_total(account);
 	lock_page(F_UNLCK);
 	return total;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* Reserves and gives back until it is killed; two answers are right, any other is its end. */
@@ -226,9 +219,9 @@ static void test_lock_holders(void **state)
 			pause();
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
-	begin = now_ms();
+	begin = vg_clock_ms();
 	assert_int_equal(vg_account_raise(account, fd, 0, 1, LIMIT), -ETIMEDOUT);
-	took = now_ms() - begin;
+	took = vg_clock_ms() - begin;
 	assert_in_range(took, VG_ACCOUNT_WAIT_MS, VG_ACCOUNT_WAIT_MS * 10);
 	assert_int_equal(vg_account_total(account), 0);
 	kill(pid, SIGKILL);
@@ -283,6 +276,42 @@ static void test_file(void **state)
 	close(loose);
 }
 
+/* Whose a slot is; and a slot that is nobody's says nothing, whatever is left in it. */
+static void test_processes(void **state)
+{
+	struct vg_account_process process;
+	struct timespec now;
+
+	(void)state;
+	assert_false(vg_account_process(account, 4, &process));
+	vg_account_enter(account, 4, 1234, 99);
+	vg_account_contexts(account, 4, 2);
+	assert_int_equal(vg_account_raise(account, fd, 4, 50, LIMIT), 0);
+	account->busy_ns[4] = 7;
+	assert_true(vg_account_process(account, 4, &process));
+	assert_int_equal(process.pid, 1234);
+	assert_int_equal(process.executor, 99);
+	assert_int_equal(process.contexts, 2);
+	assert_int_equal(process.held, 50);
+	assert_int_equal(process.busy_ns, 7);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	account->busy_since[4] = (uint64_t)(now.tv_sec - 1) * 1000000000u;
+	assert_true(vg_account_process(account, 4, &process));
+	assert_in_range(process.busy_ns, 900000000u, 60000000000u);
+	account->busy_since[4] = UINT64_MAX; /* a time to come counts nothing */
+	assert_true(vg_account_process(account, 4, &process));
+	assert_int_equal(process.busy_ns, 7);
+	vg_account_clear(account, 4);
+	assert_false(vg_account_process(account, 4, &process));
+	assert_int_equal(vg_account_total(account), 0);
+	assert_int_equal(account->busy_ns[4], 0);
+	/* There are no such slots. */
+	vg_account_enter(account, VG_ACCOUNT_SLOTS, 1, 1);
+	vg_account_contexts(account, UINT32_MAX, 1);
+	vg_account_clear(account, UINT32_MAX);
+	assert_false(vg_account_process(account, VG_ACCOUNT_SLOTS, &process));
+}
+
 #define WITH_ACCOUNT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -294,6 +323,7 @@ int main(void)
 		WITH_ACCOUNT(test_lock_holders),
 		WITH_ACCOUNT(test_hostile_page),
 		WITH_ACCOUNT(test_no_limit),
+		WITH_ACCOUNT(test_processes),
 		WITH_ACCOUNT(test_file),
 	};
 

@@ -9,13 +9,15 @@ $(eval $(call program,selftest-dom0,$(D)/selftest/dom0.c,,$(XENGNTTAB_LIBS) $(XE
 $(eval $(call program,selftest-guest,$(D)/selftest/guest.c))
 $(eval $(call program,gntalloc_used,$(D)/selftest/gntalloc_used.c))
 endif
+$(eval $(call program,kexec,$(D)/programs/kexec.c))
 
-# They share one booted system; the last one shuts it down and is a test of that.
-XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest gntalloc_used)
+# They share one booted system; the last one shuts it down and is a test of that. Those of PVH guests want
+# one of their own, with one processor: last.
+XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest gntalloc_used kexec)
 $(eval $(call xen_test,$(D)/test_selftest.py,$(XEN_SELFTEST)))
 $(foreach t,demo test_faults.py,$(eval $(call xen_test,$(D)/$t,$(XEN_SELFTEST) $(B)/programs/steady)))
 $(eval $(call xen_test,$(D)/test_shutdown.py))
-$(foreach t,programs_pv programs_pvh lives_pv lives_pvh hotplug input quota schema xl,$(eval $(call xen_long_test,$(D)/test_$t.py,\
+$(foreach t,programs_pv lives_pv driver_domain hotplug input quota schema xl programs_pvh lives_pvh faults_pvh hotplug_pvh,$(eval $(call xen_long_test,$(D)/test_$t.py,\
 	$(XEN_SELFTEST) $(B)/programs/steady)))
 $(eval $(call xen_long_test,$(D)/test_shutdown.py))
 $(foreach t,soak_cycles test_shutdown,$(eval $(call soak_test,$(D)/$t.py,$(XEN_SELFTEST))))

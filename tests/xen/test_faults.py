@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Each party dies in the middle of its work, on real Xen: what the others see, that nothing is left
-behind, and that the next program runs without a reboot.
+behind, and that the next program runs without a reboot. With PV guests; test_faults_pvh.py, a link, with PVH.
 """
 
+import json
 import signal
 import sys
 import time
@@ -11,10 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from xentest import client, counts, fixture, guest, service         # noqa: E402
-from xentest.cases import check, check_equal, check_in, main        # noqa: E402
+from xentest.cases import check, check_equal, check_in, kind, main  # noqa: E402
 
-box = fixture.Guest('faults')
-other = fixture.Guest('faults-other')
+box = fixture.Guest('faults', kind())
+other = fixture.Guest('faults-other', kind())
 base = {}
 
 
@@ -91,10 +92,17 @@ def ends_well(job):
     check_in('the program', job.text, 'PASS steady')
 
 
+def ended_sessions():
+    """How many `vgpu list` knows of."""
+    return len(json.loads(client.check('dom0', ['vgpu', 'list', '--json']))['ended'])
+
+
 def restarted_under_programs(number):
     """A program is in the middle of its rounds all the while; another is started when there is no
-    xen-vgpud, a third after its return."""
+    xen-vgpud, a third after its return. Sessions that had ended before are still listed."""
     job = box.background()
+    ended = ended_sessions()
+    check(ended > 0, 'no session has ended yet')
     executors = service.pids('dom0', 'vgpu-executor')
     fixture.kill('dom0', 'xen-vgpud', number)
     goes_on(job)
@@ -102,6 +110,7 @@ def restarted_under_programs(number):
     service.start_backend()
     fixture.until('the device is connected again', box.connected)
     goes_on(job)
+    check(ended_sessions() >= ended, 'xen-vgpud has forgotten sessions that had ended')
     check(set(executors) <= set(service.pids('dom0', 'vgpu-executor')), 'its executor is another')
     # It waits 15 seconds, in which an emulated xen-vgpud may not have started.
     if waiting.wait(120):

@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """A vGPU comes and goes while the guest runs: attach, detach idle and in use, again and again, two
-devices, before and after vgpu-frontd; the counts stay as they were.
+devices, before and after vgpu-frontd, forced; the counts stay as they were. With PV guests;
+test_hotplug_pvh.py, a link, with PVH.
 """
 
+import signal
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from xentest import client, counts, fixture                         # noqa: E402
-from xentest.cases import check, check_equal, check_in, main        # noqa: E402
+from xentest import client, counts, fixture, service                # noqa: E402
+from xentest.cases import check, check_equal, check_in, kind, main  # noqa: E402
 
-box = fixture.Guest('hotplug')
+box = fixture.Guest('hotplug', kind())
 base = {}
 
 
@@ -45,14 +48,18 @@ def detach_idle():
     fixture.no_leak(base, box)
 
 
+def told_of_loss(job):
+    check_equal('status of the program', job.wait(60), 3)
+    check_in('what the program was told', job.text, 'ended: cu')
+    print('    ' + job.text.splitlines()[-1])
+
+
 def detach_busy():
     """detach in the middle of a copy: the program ends with an error, nothing is left"""
     box.attach()
     job = box.background()
     box.detach()
-    check_equal('status of the program', job.wait(60), 3)
-    check_in('what the program was told', job.text, 'ended: cu')
-    print('    ' + job.text.splitlines()[-1])
+    told_of_loss(job)
     fixture.no_leak(base, box)
 
 
@@ -69,13 +76,45 @@ def two_devices():
     """two devices at once; one goes, the other stays"""
     box.attach('gpu=soft')
     box.attach('gpu=soft,devid=1')
-    box.must_run()
+    for wanted in ('0', '1'):
+        status, text = box.run('steady', '2', env={'VGPU_DEVICE': wanted})
+        check_equal(f'VGPU_DEVICE={wanted}: {text}', status, 0)
     listing = client.check('dom0', ['vgpu', 'list', box.name])
     check_in('list', listing, 'vGPU 0')
     check_in('list', listing, 'vGPU 1')
     box.detach(1)
     box.must_run()
     box.detach(0)
+    fixture.no_leak(base, box)
+
+
+def frontd_frozen():
+    """detach in the middle of a copy while vgpu-frontd does not answer: quick all the same"""
+    box.attach()
+    job = box.background()
+    box.send('vgpu-frontd', signal.SIGSTOP)
+    began = time.monotonic()
+    box.detach()
+    print(f'    detached within {time.monotonic() - began:.1f} s')
+    told_of_loss(job)
+    box.send('vgpu-frontd', signal.SIGCONT)
+    fixture.no_leak(base, box)
+
+
+def forced():
+    """detach without xen-vgpud: refused with a message; by force the program ends with an error, and the
+    next xen-vgpud lets go of everything"""
+    box.attach()
+    job = box.background()
+    fixture.kill('dom0', 'xen-vgpud')
+    status, _, err = client.output('dom0', ['vgpu', 'detach', box.name, '0'])
+    check(status != 0, 'a detach without xen-vgpud has succeeded')
+    check_in('message', err, '--force')
+    print(f'    {err.strip()}')
+    client.check('dom0', ['vgpu', 'detach', '--force', box.name, '0'])
+    told_of_loss(job)
+    service.start_backend()
+    fixture.no_executor()
     fixture.no_leak(base, box)
 
 
@@ -90,4 +129,4 @@ def late_frontd():
     box.destroy()
 
 
-main(start, attach, detach_idle, detach_busy, again, two_devices, late_frontd)
+main(start, attach, detach_idle, detach_busy, again, two_devices, frontd_frozen, forced, late_frontd)

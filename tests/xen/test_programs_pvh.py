@@ -1,11 +1,1 @@
-#!/usr/bin/env python3
-# SPDX-License-Identifier: MIT
-"""Every CUDA program of tests/programs in a PVH guest; see xentest/programs.py."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from xentest import programs        # noqa: E402
-
-programs.run('pvh')
+test_programs_pv.py

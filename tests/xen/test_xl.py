@@ -88,7 +88,7 @@ def mistakes():
                         (["'gpu=soft'", "'colour=red'"], 'unknown setting `colour`'),
                         (["'gpu=everything'"], 'gpu=everything is not valid'),
                         (["'gpu=soft,devid=1'", "'gpu=soft,devid=1'"], 'devid=1 is given to two'),
-                        (["'gpu=soft,backend=gpudom'"], 'backend=gpudom is not valid'),
+                        (["'gpu=soft,backend=gpudom'"], 'backend=gpudom: there is no such domain'),
                         (["'gpu=soft,max-sessions=65'"], 'max-sessions=65 is not valid'),
                         (["[ 'gpu=soft' ]"], 'entry 1 is no string')):
         refused([f'vgpu = [ {", ".join(value)} ]'], says)

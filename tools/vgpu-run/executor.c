@@ -200,7 +200,7 @@ bool run_executor_reap(struct run_executor *all, const struct run_account *accou
 		if (statistics)
 			executor_report(executor);
 		munmap(executor->stats, sizeof(*executor->stats));
-		vg_account_set(account->page, i, 0);
+		vg_account_clear(account->page, i);
 		*executor = (struct run_executor){0};
 		return true;
 	}

@@ -2,8 +2,8 @@
 /*
  * vgpu-run PROGRAM [ARGS]: the local channel as a product.
  *
- * A private folder holds a socket and a link libcuda.so.1 to the vGPU's library; PROGRAM runs with
- * both in its environment. Each connection is one of its processes and gets an executor. Ends
+ * A private folder holds a socket and links to the vGPU's libraries; PROGRAM runs with both in its
+ * environment. Each connection is one of its processes and gets an executor. Ends
  * when the program has ended and no executor is left, with the program's status. One
  * thread; waits in poll on the listening socket and a signalfd.
  */
@@ -44,9 +44,28 @@ static int complain(const char *what)
 	return 1;
 }
 
+/* By which names programs ask for the libraries; some leave out the number. */
+static const struct {
+	const char *link, *library;
+} links[] = {
+	{"libcuda.so.1", "libcuda.so.1"},
+	{"libnvidia-ml.so.1", "libnvidia-ml.so.1"},
+	{"libnvidia-ml.so", "libnvidia-ml.so.1"},
+};
+#define LINKS (sizeof(links) / sizeof(links[0]))
+
+static int link_make(const struct run *run, size_t i)
+{
+	char link[128], target[PATH_MAX + 32];
+
+	snprintf(link, sizeof(link), "%s/%s", run->folder, links[i].link);
+	snprintf(target, sizeof(target), "%s/%s", run->places.library, links[i].library);
+	return symlink(target, link) ? complain(link) : 0;
+}
+
 static int folder_make(struct run *run)
 {
-	char link[128], target[PATH_MAX + 16];
+	int rc = 0;
 
 	snprintf(run->folder, sizeof(run->folder), "/tmp/vgpu-run.XXXXXX");
 	if (!mkdtemp(run->folder)) {
@@ -54,11 +73,9 @@ static int folder_make(struct run *run)
 		return complain("a folder in /tmp");
 	}
 	snprintf(run->socket_path, sizeof(run->socket_path), "%s/sock", run->folder);
-	snprintf(link, sizeof(link), "%s/libcuda.so.1", run->folder);
-	snprintf(target, sizeof(target), "%s/libcuda.so.1", run->places.library);
-	if (symlink(target, link))
-		return complain(link);
-	return 0;
+	for (size_t i = 0; i < LINKS && !rc; i++)
+		rc = link_make(run, i);
+	return rc;
 }
 
 static void folder_remove(struct run *run)
@@ -67,8 +84,10 @@ static void folder_remove(struct run *run)
 
 	if (!run->folder[0])
 		return;
-	snprintf(link, sizeof(link), "%s/libcuda.so.1", run->folder);
-	unlink(link);
+	for (size_t i = 0; i < LINKS; i++) {
+		snprintf(link, sizeof(link), "%s/%s", run->folder, links[i].link);
+		unlink(link);
+	}
 	unlink(run->socket_path);
 	rmdir(run->folder);
 }

@@ -22,7 +22,7 @@ struct run_options {
 
 /* What vgpu-run itself consists of, found beside its own binary. */
 struct run_places {
-	char library[PATH_MAX];  /* the folder with our libcuda.so.1 */
+	char library[PATH_MAX];  /* the folder with our libraries for programs */
 	char executor[PATH_MAX]; /* vgpu-executor */
 };
 

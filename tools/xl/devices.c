@@ -19,7 +19,7 @@ struct xs_handle *xl_xenstore(void)
 	return NULL;
 }
 
-bool xl_daemon_ready(void)
+static bool daemon_ready(void)
 {
 	int fd = vgpu_socket_connect(vgpu_socket_path());
 
@@ -31,6 +31,36 @@ bool xl_daemon_ready(void)
 	}
 	close(fd);
 	return true;
+}
+
+/* Of a driver domain's xen-vgpud it is seen only when it picks the device up. */
+static bool backends_ready(struct xs_handle *xs, struct xl_specs *specs)
+{
+	uint32_t self = vgpu_tree_self(xs);
+	char why[VG_SCHEMA_WHY];
+
+	if (vgpu_tree_backends(xs, specs->devices, specs->count, why)) {
+		xl_say("%s; no domain was made", why);
+		return false;
+	}
+	for (size_t i = 0; i < specs->count; i++)
+		if (specs->devices[i].backend == self)
+			return daemon_ready();
+	return true;
+}
+
+bool xl_backends_ready(struct xl_specs *specs)
+{
+	struct xs_handle *xs = xl_xenstore();
+	bool ready;
+
+	if (!xs) {
+		xl_say("cannot reach xenstore (%s); no domain was made", strerror(errno));
+		return false;
+	}
+	ready = backends_ready(xs, specs);
+	xs_close(xs);
+	return ready;
 }
 
 static bool device_wait(struct xs_handle *xs, uint32_t domid, uint32_t devid, bool again)
@@ -51,17 +81,24 @@ static bool device_wait(struct xs_handle *xs, uint32_t domid, uint32_t devid, bo
 	else if (rc == -ENODEV)
 		xl_say("vGPU %u of domain %u vanished", devid, domid);
 	else
-		xl_say("xen-vgpud did not pick vGPU %u of domain %u up within %d s. See its log "
-		       "(journalctl -u xen-vgpud)",
-		       devid, domid, VGPU_WAIT_MS / 1000);
+		xl_say("xen-vgpud of domain %u did not pick vGPU %u of domain %u up within %d s. See "
+		       "its log (journalctl -u xen-vgpud)",
+		       vgpu_tree_backend(xs, domid, devid), devid, domid, VGPU_WAIT_MS / 1000);
 	return false;
 }
 
 static bool devices_add(struct xs_handle *xs, struct xl_specs *specs, uint32_t domid, bool again)
 {
-	int rc = vgpu_tree_add(xs, domid, specs->devices, specs->count);
+	char why[VG_SCHEMA_WHY];
 	bool good = true;
+	int rc = vgpu_tree_backends(xs, specs->devices, specs->count, why);
 
+	if (rc) { /* a driver domain that was made anew has another number, too */
+		xl_say("%s: domain %u %s", why, domid,
+		       again ? "goes on without its vGPUs" : "cannot have its vGPUs");
+		return again;
+	}
+	rc = vgpu_tree_add(xs, domid, specs->devices, specs->count);
 	if (rc) {
 		xl_say("cannot write the vGPUs of domain %u to xenstore: %s", domid, strerror(-rc));
 		return false;
@@ -97,9 +134,9 @@ void xl_devices_detach(uint32_t domid, struct xl_specs *had)
 	if (xl_specs_read(had, xs, domid))
 		xl_say("cannot read the vGPUs of domain %u from xenstore", domid);
 	for (size_t i = 0; i < had->count; i++)
-		vgpu_tree_close(xs, domid, (uint32_t)had->devices[i].devid);
+		vgpu_tree_close(xs, domid, (uint32_t)had->devices[i].place.devid);
 	for (size_t i = 0; i < had->count; i++) {
-		uint32_t devid = (uint32_t)had->devices[i].devid;
+		uint32_t devid = (uint32_t)had->devices[i].place.devid;
 
 		if (vgpu_tree_wait_closed(xs, domid, devid))
 			xl_say("vGPU %u of domain %u did not close within %d s", devid, domid,

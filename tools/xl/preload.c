@@ -202,7 +202,7 @@ static bool create_ready(const libxl_asyncop_how *ao_how)
 		xl_say("a domain that is made in the background cannot be given vGPUs");
 		return false;
 	}
-	return xl_next_is_again() || xl_daemon_ready();
+	return xl_next_is_again() || xl_backends_ready(xl_next());
 }
 
 /* After: as libxl does when one of its own devices cannot be added, the domain goes. */

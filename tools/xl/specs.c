@@ -40,7 +40,7 @@ static struct vgpu_device *specs_grow(struct xl_specs *specs)
 	if (!grown)
 		return NULL;
 	specs->devices = grown;
-	grown[specs->count] = (struct vgpu_device){.devid = -1};
+	grown[specs->count] = (struct vgpu_device){.place = VG_PLACE_ANY};
 	return &grown[specs->count];
 }
 
@@ -53,7 +53,7 @@ int xl_specs_add(struct xl_specs *specs, const char *spec, char *why)
 		snprintf(why, VG_SCHEMA_WHY, "no memory");
 		return -ENOMEM;
 	}
-	if (vg_settings_parse(spec, &device->settings, &device->devid, why) ||
+	if (vg_settings_parse(spec, &device->settings, &device->place, why) ||
 	    vg_settings_resolve(&device->settings, &settings, why))
 		return -EINVAL;
 	specs->count++;
@@ -63,7 +63,7 @@ int xl_specs_add(struct xl_specs *specs, const char *spec, char *why)
 static int specs_mark(const struct xl_specs *specs, bool *taken, char *why)
 {
 	for (size_t i = 0; i < specs->count; i++) {
-		int devid = specs->devices[i].devid;
+		int devid = specs->devices[i].place.devid;
 
 		if (devid < 0)
 			continue;
@@ -91,24 +91,14 @@ int xl_specs_number(struct xl_specs *specs, char *why)
 	if (specs_mark(specs, taken, why))
 		return -EINVAL;
 	for (size_t i = 0; i < specs->count; i++) {
-		if (specs->devices[i].devid >= 0)
+		if (specs->devices[i].place.devid >= 0)
 			continue;
 		while (taken[next]) /* there is one for each device */
 			next++;
 		taken[next] = true;
-		specs->devices[i].devid = (int)next;
+		specs->devices[i].place.devid = (int)next;
 	}
 	return 0;
-}
-
-/* The backend's directory may have gone with a domain that has ended; the record is what counts. */
-static bool is_detaching(struct xs_handle *xs, uint32_t domid, uint32_t devid)
-{
-	char dir[VG_STORE_PATH];
-	uint64_t online;
-
-	snprintf(dir, sizeof(dir), VG_PATH_BACKEND, domid, devid);
-	return !vg_store_read_uint(xs, XBT_NULL, dir, VG_KEY_ONLINE, 0, 1, &online) && !online;
 }
 
 int xl_specs_read(struct xl_specs *specs, struct xs_handle *xs, uint32_t domid)
@@ -120,12 +110,14 @@ int xl_specs_read(struct xl_specs *specs, struct xs_handle *xs, uint32_t domid)
 	for (int i = 0; i < count && !rc; i++) {
 		struct vgpu_device *device;
 
-		if (is_detaching(xs, domid, devids[i]))
+		if (!vgpu_tree_online(xs, domid, devids[i])) /* it is being detached */
 			continue;
 		device = specs_grow(&found);
 		rc = device ? vgpu_tree_settings(xs, domid, devids[i], &device->settings) : -ENOMEM;
 		if (!rc) {
-			device->devid = (int)devids[i];
+			device->place.devid = (int)devids[i];
+			snprintf(device->place.backend, sizeof(device->place.backend), "%u",
+				 vgpu_tree_backend(xs, domid, devids[i]));
 			found.count++;
 		}
 	}

@@ -18,5 +18,6 @@
 #pragma weak xs_set_permissions
 #pragma weak xs_transaction_start
 #pragma weak xs_transaction_end
+#pragma weak xs_is_domain_introduced
 
 #endif

@@ -43,8 +43,11 @@ bool xl_next_is_again(void);
 
 /* A connection of its own, for the caller to close; NULL and errno. */
 struct xs_handle *xl_xenstore(void);
-/* Whether xen-vgpud is there for the devices of a new domain; false after a message. */
-bool xl_daemon_ready(void);
+/*
+ * Whether the backends are there for the devices of a new domain, as far as that can be known now;
+ * false after a message.
+ */
+bool xl_backends_ready(struct xl_specs *specs);
 /*
  * Gives the domain its devices, before it runs, and waits for xen-vgpud to accept them. `again`: it
  * is a domain that reboots, and must not be lost because xen-vgpud happens not to run; it will pick

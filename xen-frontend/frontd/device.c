@@ -404,27 +404,27 @@ static void step_closed(struct fe_device *device, int backend)
  */
 static int backend_find(struct fe_device *device)
 {
-	char path[VG_STORE_PATH], suffix[48];
+	char path[VG_STORE_PATH];
+	struct vg_schema_device id = {.devid = device->devid};
 	uint64_t domid, self;
-	size_t length;
 	int rc = vg_store_read(device->xs, XBT_NULL, device->dir, VG_KEY_BACKEND, path,
 			       sizeof(path));
 
 	if (rc == 0)
 		rc = vg_store_read_uint(device->xs, XBT_NULL, device->dir, VG_KEY_BACKEND_ID, 0,
-					0x7fef, &domid);
+					VG_SCHEMA_DOMID_MAX, &domid);
 	if (rc == 0)
-		rc = vg_store_read_uint(device->xs, XBT_NULL, "domid", NULL, 0, 0x7fef, &self);
+		rc = vg_store_read_uint(device->xs, XBT_NULL, "domid", NULL, 0, VG_SCHEMA_DOMID_MAX,
+					&self);
 	if (rc)
 		return rc;
-	snprintf(suffix, sizeof(suffix), "/backend/vgpu/%u/%u", (unsigned int)self, device->devid);
-	length = strlen(path);
-	if (length < strlen(suffix) || strcmp(path + length - strlen(suffix), suffix) != 0)
+	id.domid = (unsigned int)self;
+	if (vg_schema_backend_of(path, &id) || id.backend != domid)
 		return -EINVAL;
 	if (device->backend[0])
 		xs_unwatch(device->xs, device->backend, device->token);
-	memcpy(device->backend, path, length + 1);
-	device->backend_domid = (uint32_t)domid;
+	memcpy(device->backend, path, strlen(path) + 1);
+	device->backend_domid = id.backend;
 	return xs_watch(device->xs, device->backend, device->token) ? 0 : -errno;
 }
 

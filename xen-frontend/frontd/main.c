@@ -18,9 +18,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "protocol/clock.h"
 #include "xen-frontend/frontd/broker.h"
 #include "xen-frontend/frontd/client.h"
 #include "xen-frontend/frontd/clock.h"
@@ -99,12 +99,10 @@ static void level_set(struct fe_broker *broker, enum vg_log_level level)
 
 static void reload_notify(void)
 {
-	struct timespec now;
 	char text[64];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
-		 (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+		 (unsigned long long)vg_clock_ns() / 1000);
 	fe_notify(text);
 }
 

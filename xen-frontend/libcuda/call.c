@@ -11,6 +11,7 @@
 #include "protocol/op_names.h"
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/lane.h"
+#include "xen-frontend/libcuda/memory.h"
 #include "xen-frontend/libcuda/output.h"
 #include "xen-frontend/libcuda/session.h"
 
@@ -272,4 +273,13 @@ CUresult fe_leave(const char *symbol, CUresult result)
 {
 	vg_call(&fe_who, "op=%s result=%d", symbol, (int)result);
 	return result;
+}
+
+bool fe_memory_known(uint64_t address, uint64_t bytes)
+{
+	if (fe_range_known(address, bytes))
+		return true;
+	vg_call(&fe_who, "event=unknown-memory address=%#llx bytes=%llu",
+		(unsigned long long)address, (unsigned long long)bytes);
+	return false;
 }

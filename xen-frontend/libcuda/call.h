@@ -87,6 +87,9 @@ CUresult fe_enter(uint16_t op);
 /* Its end: log line when VGPU_LOG says so. Returns result. */
 CUresult fe_leave(const char *symbol, CUresult result);
 
+/* Whether all of these bytes are memory of the device that we know; a log line if not. */
+bool fe_memory_known(uint64_t address, uint64_t bytes);
+
 /* True while this thread is in a per-thread-default-stream variant (set by generated entries). */
 extern __thread bool fe_ptds __attribute__((tls_model("initial-exec")));
 

@@ -13,6 +13,7 @@
 #include "xen-frontend/libcuda/calls.h"
 
 #include "xen-frontend/libcuda/session.h"
+#include "xen-frontend/pci_id.h"
 
 /* Filled at first use; published with release, owned by this table. */
 static struct vg_device_info *_Atomic infos[FE_DEVICES_MAX];
@@ -192,40 +193,6 @@ CUresult fe_cuDeviceGetPCIBusId(char *pciBusId, int len, CUdevice dev)
 	return result ? result : text_out(pciBusId, len, info->pci_bus_id);
 }
 
-/* One hexadecimal number of 1 to 8 digits. */
-static bool hex_take(const char **at, unsigned int *value)
-{
-	char *end;
-
-	if (strspn(*at, "0123456789abcdefABCDEF") - 1 >= 8)
-		return false;
-	*value = (unsigned int)strtoul(*at, &end, 16);
-	*at = end;
-	return true;
-}
-
-bool fe_pci_id_parse(const char *text, struct fe_pci_id *id)
-{
-	unsigned int part[3] = {0, 0, 0}, parts = 0;
-
-	*id = (struct fe_pci_id){0};
-	do {
-		if (parts == 3 || !hex_take(&text, &part[parts++]))
-			return false;
-	} while (*text == ':' && text++);
-	if (parts < 2)
-		return false;
-	if (*text == '.') {
-		text++;
-		if (!hex_take(&text, &id->function))
-			return false;
-	}
-	id->domain = parts == 3 ? part[0] : 0;
-	id->bus = part[parts - 2];
-	id->device = part[parts - 1];
-	return !*text;
-}
-
 CUresult fe_cuDeviceGetByPCIBusId(CUdevice *dev, const char *pciBusId)
 {
 	struct fe_pci_id wanted, have;
@@ -238,9 +205,7 @@ CUresult fe_cuDeviceGetByPCIBusId(CUdevice *dev, const char *pciBusId)
 
 		if (result)
 			return result;
-		if (fe_pci_id_parse(info->pci_bus_id, &have) && have.domain == wanted.domain &&
-		    have.bus == wanted.bus && have.device == wanted.device &&
-		    have.function == wanted.function) {
+		if (fe_pci_id_parse(info->pci_bus_id, &have) && fe_pci_id_same(&have, &wanted)) {
 			*dev = i;
 			return CUDA_SUCCESS;
 		}

@@ -28,10 +28,4 @@ const struct vg_device_info *fe_device_info(CUdevice device);
 /* A cached attribute; 0 where the executor had none. */
 int fe_device_attribute(const struct vg_device_info *info, CUdevice_attribute attribute);
 
-/* Numbers of "[domain:]bus:device[.function]", hexadecimal. False: not of that form. */
-struct fe_pci_id {
-	unsigned int domain, bus, device, function;
-};
-bool fe_pci_id_parse(const char *text, struct fe_pci_id *id);
-
 #endif

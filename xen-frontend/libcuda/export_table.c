@@ -144,11 +144,36 @@ static CUresult context_id(CUcontext ctx, uint64_t *id)
 	return result;
 }
 
+/* cuBLAS keeps what it has for each stream under the id that these two give. */
+static CUresult context_stream(CUcontext ctx, CUstream stream, CUstream *resolved)
+{
+	(void)ctx;
+	*resolved = stream ? stream : CU_STREAM_LEGACY;
+	return CUDA_SUCCESS;
+}
+
+static CUresult context_stream_id(CUcontext ctx, CUstream stream, unsigned long long *id)
+{
+	bool entered = false;
+	CUresult result = with_session();
+
+	if (!result)
+		result = fe_context_enter(ctx, &entered);
+	if (!result)
+		result = rpc_cuStreamGetId(stream, id);
+	fe_context_exit(entered);
+	return result;
+}
+
 static const void *const context_table[] = {
 	[0] = VG_EXPORT_SIZE(93),
 	[1 ... 3] = VG_EXPORT_REFUSED,
 	[4] = VG_EXPORT_SLOT(context_id),
-	[5 ... 92] = VG_EXPORT_REFUSED,
+	[5 ... 38] = VG_EXPORT_REFUSED,
+	[39] = VG_EXPORT_SLOT(context_stream_id),
+	[40 ... 50] = VG_EXPORT_REFUSED,
+	[51] = VG_EXPORT_SLOT(context_stream),
+	[52 ... 92] = VG_EXPORT_REFUSED,
 };
 
 typedef void (*function_visitor)(void *user, CUfunction function, void *unused);
@@ -180,6 +205,16 @@ static const void *const module_table[] = {
 	[8 ... 98] = VG_EXPORT_REFUSED,
 };
 
+/* A client that then fails, or crashes, wants this table. */
+static void log_unknown(const CUuuid *id)
+{
+	char text[2 * sizeof(id->bytes) + 1];
+
+	for (size_t i = 0; i < sizeof(id->bytes); i++)
+		snprintf(text + 2 * i, 3, "%02x", (unsigned char)id->bytes[i]);
+	vg_info(&fe_who, "event=no-export-table uuid=%s", text);
+}
+
 CUresult fe_cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTableId)
 {
 	static const void *const *const tables[VG_EXPORTS] = {
@@ -194,7 +229,12 @@ CUresult fe_cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTa
 		[VG_EXPORT_LOG] = log_table,
 		[VG_EXPORT_CONTEXT] = context_table,
 		[VG_EXPORT_MODULE] = module_table,
+		[VG_EXPORT_BLAS] = vg_export_blas,
 	};
 
-	return vg_export_get(tables, ppExportTable, pExportTableId);
+	CUresult result = vg_export_get(tables, ppExportTable, pExportTableId);
+
+	if (result == CUDA_ERROR_NOT_FOUND)
+		log_unknown(pExportTableId);
+	return result;
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The guest's libcuda.so.1.
 
-LIBCUDA_SRCS := $(wildcard $(D)/*.c) $(FE_CHANNEL_SRCS) \
+LIBCUDA_SRCS := $(wildcard $(D)/*.c) $(FE_CHANNEL_SRCS) xen-frontend/pci_id.c \
 	$(addprefix $(GEN)/$(D)/, stubs.c entries.c procs.c)
 
 $(eval $(call unit_test,registry,tests/unit/guest/registry_test.c $(D)/handle.c $(D)/memory.c))

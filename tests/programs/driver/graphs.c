@@ -166,6 +166,20 @@ static void check_forbidden(struct data *d, CUstream one)
 		     CUDA_ERROR_ILLEGAL_STATE);
 }
 
+/* What is captured may be set to other addresses before it is launched: none is looked at yet. */
+static void check_any_address(CUstream one)
+{
+	CUgraph graph = NULL;
+	size_t nodes = 0;
+
+	CU(cuStreamBeginCapture(one, CU_STREAM_CAPTURE_MODE_RELAXED));
+	check_result("capture-any-address", cuMemsetD8Async(0x80, 0, 4096, one), CUDA_SUCCESS);
+	CU(cuStreamEndCapture(one, &graph));
+	CU(cuGraphGetNodes(graph, NULL, &nodes));
+	check_that(nodes == 1, "capture-any-address-node", "%zu nodes", nodes);
+	CU(cuGraphDestroy(graph));
+}
+
 /* Node by node: memset state; append 1; then append 2 and 3 in order. Then other parameters. */
 static void check_built(struct data *d, CUstream stream)
 {
@@ -232,6 +246,7 @@ int main(void)
 	check_captured(&data, one, two, CU_STREAM_CAPTURE_MODE_GLOBAL);
 	check_captured(&data, one, two, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
 	check_forbidden(&data, one);
+	check_any_address(one);
 	check_built(&data, one);
 	data_close(&data);
 	CU(cuStreamDestroy(one));

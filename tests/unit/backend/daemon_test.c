@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "protocol/clock.h"
 #include "tests/unit/backend/fake_executor.h"
 #include "tests/unit/backend/fake_link.h"
 #include "tests/unit/backend/fake_xs.h"
@@ -30,6 +31,7 @@
 #define BE       "/local/domain/0/backend/vgpu/3/0"
 #define FE       "/local/domain/3/device/vgpu/0"
 #define BE_ERR   "/local/domain/0/error/backend/vgpu/3/0/error"
+#define DRIVER   "/local/domain/5" /* a driver domain */
 #define WAIT_MS  8000
 #define PROTOCOL "3" /* VG_PROTOCOL_VERSION as xenstore has it */
 
@@ -63,12 +65,12 @@ static bool state_is(const char *state)
 }
 
 /* Turns until `condition`, at most WAIT_MS. */
-#define turn_until(condition)                                \
-	do {                                                 \
-		uint64_t until_ = be_now_ms() + WAIT_MS;     \
-		while (!(condition) && be_now_ms() < until_) \
-			be_turn(&daemon_);                   \
-		assert_true(condition);                      \
+#define turn_until(condition)                                  \
+	do {                                                   \
+		uint64_t until_ = vg_clock_ms() + WAIT_MS;     \
+		while (!(condition) && vg_clock_ms() < until_) \
+			be_turn(&daemon_);                     \
+		assert_true(condition);                        \
 	} while (0)
 
 static void turns(int count)
@@ -167,14 +169,15 @@ static const struct be_record *last_record(void)
 
 /* --- set-up ---------------------------------------------------------------------------------- */
 
-static int setup(void **state)
+/* `home`: of the domain that the daemon runs in, with a slash at its end. */
+static int setup_in(const char *home)
 {
 	char why[BE_CONFIG_WHY];
 	sigset_t set;
 
-	(void)state;
 	unsetenv("VGPU_FAKE");
 	fake_xs_reset();
+	fake_xs_home(home);
 	fake_link_reset();
 	memset(&daemon_, 0, sizeof(daemon_));
 	daemon_.who = VG_LOG_WHO_NONE;
@@ -195,26 +198,49 @@ static int setup(void **state)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	daemon_.signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	daemon_.history = calloc(BE_HISTORY_MAX, sizeof(*daemon_.history));
+	daemon_.history_fd = -1;
 	daemon_.xs = xs_open(0);
-	xs_watch(daemon_.xs, "/local/domain/0/backend/vgpu", "backend");
-	xs_watch(daemon_.xs, "@releaseDomain", "domains");
+	fake_xs_set("/local/domain/0/domid", "0");
+	fake_xs_set(DRIVER "/domid", "5");
+	if (!be_devices_open(&daemon_))
+		return -1;
 	fake_xs_set("/local/domain/0/backend", "");
 	fake_xs_set("/local/domain/0/error", "");
 	fake_xs_set("/wake", "");
 	fake_xs_domain(3, true);
 	nodes_before = fake_xs_nodes();
-	return be_tools_open(&daemon_, why) || be_adopt_open(&daemon_, why) ? -1 : 0;
+	if (be_tools_open(&daemon_, why) || be_adopt_open(&daemon_, why))
+		return -1;
+	be_history_open(&daemon_);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return setup_in("/local/domain/0/");
+}
+
+static int setup_driver(void **state)
+{
+	(void)state;
+	return setup_in(DRIVER "/");
 }
 
 /* Whatever the test did: when the daemon stops, nothing is held. */
 static int teardown(void **state)
 {
+	char path[128];
+
 	(void)state;
+	be_history_close(&daemon_);
 	daemon_.stopping = daemon_.end_sessions = true;
 	turn_until(be_all_released(&daemon_));
 	assert_int_equal(fake_link_mapped(), 0);
 	assert_int_equal(fake_link_bound(), 0);
 	assert_int_equal(daemon_.executor_count, 0);
+	snprintf(path, sizeof(path), "%s/.ended", daemon_.config.session_dir);
+	unlink(path);
 	/* No socket of an executor is left, and no executor. */
 	assert_int_equal(rmdir(daemon_.config.session_dir), 0);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
@@ -352,6 +378,45 @@ static void test_detach(void **state)
 	turn_until(fake_xs_get("/local/domain/0/backend/vgpu") == NULL);
 }
 
+/*
+ * In a driver domain it serves the devices of its own directory, and sees without being told by
+ * xenstored that a guest has gone; what it may remove, it removes.
+ */
+static void test_driver_domain(void **state)
+{
+	static const char dir[] = DRIVER "/backend/vgpu/3/0";
+	static const char *const keys[][2] = {
+		{dir, "frontend=" FE},   {dir, "frontend-id=3"},
+		{dir, "online=1"},       {dir, "gpu=soft"},
+		{dir, "max-sessions=2"}, {dir, "max-lanes=8"},
+		{dir, "state=1"},        {FE, "backend=" DRIVER "/backend/vgpu/3/0"},
+		{FE, "backend-id=5"},    {FE, "state=1"}};
+
+	(void)state;
+	assert_int_equal(daemon_.domid, 5);
+	attach("soft"); /* dom0's: not ours to touch */
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *value = strchr(keys[i][1], '=') + 1;
+		char path[128];
+
+		snprintf(path, sizeof(path), "%s/%.*s", keys[i][0], (int)(value - keys[i][1] - 1),
+			 keys[i][1]);
+		fake_xs_set(path, value);
+	}
+	turn_until(!strcmp(fake_xs_get(DRIVER "/backend/vgpu/3/0/state"), "2"));
+	frontend_write(PROTOCOL);
+	turn_until(!strcmp(fake_xs_get(DRIVER "/backend/vgpu/3/0/state"), "4"));
+	fake_xs_set(FE "/state", "4");
+	turns(2);
+	open_session(1);
+	assert_true(state_is("1"));
+	fake_xs_domain(3, false);
+	turn_until(daemon_.device_count == 0);
+	assert_int_equal(fake_link_mapped(), 0);
+	assert_null(fake_xs_get(DRIVER "/backend/vgpu/3"));
+	assert_true(state_is("1"));
+}
+
 /* The toolstack removed the nodes without waiting: nothing of ours makes them anew. */
 static void test_forced_detach(void **state)
 {
@@ -362,7 +427,7 @@ static void test_forced_detach(void **state)
 	turn_until(daemon_.device_count == 0);
 	assert_null(fake_xs_get(BE));
 	assert_int_equal(fake_link_mapped(), 0);
-	assert_int_equal(fake_xs_watches(), 2);
+	assert_int_equal(fake_xs_watches(), 3);
 }
 
 static void test_attached_anew_in_one_turn(void **state)
@@ -387,7 +452,7 @@ static void test_domain_dies(void **state)
 	assert_int_equal(fake_link_mapped(), 0);
 	assert_int_equal(daemon_.executor_count, 0);
 	assert_null(fake_xs_get("/local/domain/0/backend/vgpu"));
-	assert_int_equal(fake_xs_watches(), 2);
+	assert_int_equal(fake_xs_watches(), 3);
 }
 
 static void test_frontend_restarts(void **state)
@@ -694,6 +759,10 @@ static void daemon_dies(void)
 		daemon_.devices = next;
 	}
 	daemon_.device_count = daemon_.executor_count = 0;
+	be_history_close(&daemon_);
+	daemon_.history_next = daemon_.history_count = 0;
+	daemon_.history_number = 0;
+	memset(daemon_.history, 0, BE_HISTORY_MAX * sizeof(*daemon_.history));
 	memset(daemon_.history, 0, BE_HISTORY_MAX * sizeof(*daemon_.history));
 	daemon_.history_next = daemon_.history_count = 0;
 	daemon_.stopping = daemon_.end_sessions = false;
@@ -710,6 +779,7 @@ static void daemon_starts(void)
 			utimensat(dirfd(dir), entry->d_name, old, AT_SYMLINK_NOFOLLOW);
 	closedir(dir);
 	daemon_.rescan = true;
+	be_history_open(&daemon_);
 	be_adopt_scan(&daemon_);
 }
 
@@ -973,7 +1043,7 @@ static void test_domain_died_meanwhile(void **state)
 	daemon_starts();
 	turn_until(daemon_.device_count == 0);
 	assert_int_equal(daemon_.executor_count, 0);
-	assert_int_equal(fake_xs_watches(), 2);
+	assert_int_equal(fake_xs_watches(), 3);
 }
 
 static void test_detached_meanwhile(void **state)
@@ -1045,8 +1115,77 @@ static void test_adopted_executor_dies(void **state)
 	request(VG_CTL_RESUME, 1, 1, NULL);
 	assert_answer(1, 0);
 	kill(session_of(1)->pid, SIGKILL);
-	assert_gone(1, "executor");
+	assert_gone(1, "executor was killed or crashed");
 	assert_int_equal(daemon_.executor_count, 0);
+}
+
+/* What its exit status was, it has left in its counters. */
+static void test_adopted_executor_exits(void **state)
+{
+	(void)state;
+	setenv("VGPU_FAKE", "leaves", 1);
+	connect_device();
+	open_session(1);
+	open_session(2);
+	daemon_dies();
+	daemon_starts();
+	frontend_reconnects();
+	request(VG_CTL_RESUME, 1, 1, NULL);
+	assert_answer(1, 0);
+	request(VG_CTL_RESUME, 2, 2, NULL);
+	assert_answer(2, 0);
+	request_share(3, 1, VG_SHARE_REGION, 10, 0);
+	assert_answer(3, -EIO);
+	assert_gone(1, "executor exited with status 5");
+	assert_closes(2);
+	assert_int_equal(last_record()->status, 0);
+	assert_string_equal(last_record()->reason, "closed by the program");
+}
+
+/* Of sessions that ended, the next daemon knows too; a file that is not as it was written is not believed. */
+static void test_history_stays(void **state)
+{
+	char path[128];
+	struct stat st;
+	int fd;
+
+	(void)state;
+	connect_device();
+	for (uint32_t i = 1; i <= BE_HISTORY_MAX + 3; i++) {
+		open_session(1);
+		assert_closes(1);
+		daemon_.history[(daemon_.history_next + BE_HISTORY_MAX - 1) % BE_HISTORY_MAX]
+			.guest_pid = i; /* in memory only */
+	}
+	daemon_dies();
+	daemon_starts();
+	assert_int_equal(daemon_.history_count, BE_HISTORY_MAX);
+	assert_int_equal(last_record()->guest_pid, 77);
+	assert_int_equal(last_record()->domid, 3);
+	assert_string_equal(last_record()->reason, "closed by the program");
+	assert_int_equal(last_record()->stats.commands, 2);
+	/* Three bytes of one record change, and another was not written to its end. */
+	snprintf(path, sizeof(path), "%s/.ended", daemon_.config.session_dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0 && !fstat(fd, &st));
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(pwrite(fd, "???", 3, st.st_size / 2), 3);
+	assert_int_equal(ftruncate(fd, st.st_size - 7), 0);
+	daemon_dies();
+	daemon_starts();
+	assert_int_equal(daemon_.history_count, BE_HISTORY_MAX - 2);
+	/* Another release's. */
+	assert_int_equal(pwrite(fd, "?", 1, 4), 1);
+	daemon_dies();
+	daemon_starts();
+	assert_int_equal(daemon_.history_count, 0);
+	frontend_reconnects();
+	open_session(1);
+	assert_closes(1);
+	daemon_dies();
+	daemon_starts();
+	assert_int_equal(daemon_.history_count, 1);
+	close(fd);
 }
 
 /* It died before the executor had answered OPEN: the frontend asks for another. */
@@ -1312,6 +1451,27 @@ static void test_other_guests_are_not_touched(void **state)
 	assert_int_equal(daemon_.executor_count, 1);
 }
 
+/* xenstored answers nothing: sessions come and go all the same, and devices when it is back. */
+static void test_xenstored_silent(void **state)
+{
+	(void)state;
+	connect_device();
+	assert_int_equal(be_pulse_open(&daemon_), 0);
+	fake_xs_silent(true);
+	daemon_.rescan = true;
+	open_session(1);
+	request(VG_CTL_CLOSE, 12, 1, NULL);
+	assert_answer(12, 0);
+	assert_true(daemon_.devices->dirty); /* it waits for its turn */
+	fake_xs_set(FE "/state", "5");
+	open_session(2);
+	assert_true(state_is("4"));
+	fake_xs_silent(false);
+	turn_until(state_is("5") || state_is("6"));
+	assert_int_equal(daemon_.executor_count, 0);
+	be_pulse_close(&daemon_);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -1328,6 +1488,7 @@ int main(int argc, char **argv)
 		T(test_wrong_page),
 		T(test_detach),
 		T(test_forced_detach),
+		cmocka_unit_test_setup_teardown(test_driver_domain, setup_driver, teardown),
 		T(test_attached_anew_in_one_turn),
 		T(test_domain_dies),
 		T(test_frontend_restarts),
@@ -1336,6 +1497,7 @@ int main(int argc, char **argv)
 		T(test_stale_state),
 		T(test_stop_and_come_back),
 		T(test_session),
+		T(test_xenstored_silent),
 		T(test_refused_requests),
 		T(test_executor_killed),
 		T(test_executor_refuses),
@@ -1360,6 +1522,8 @@ int main(int argc, char **argv)
 		T(test_settings_changed_meanwhile),
 		T(test_executor_died_meanwhile),
 		T(test_adopted_executor_dies),
+		T(test_adopted_executor_exits),
+		T(test_history_stays),
 		T(test_killed_while_opening),
 		T(test_hostile_executors),
 		T(test_strange_files),

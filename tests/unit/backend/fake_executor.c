@@ -144,6 +144,8 @@ static int serve(const char *mode, struct vg_stats *stats)
 			signal(SIGSEGV, SIG_DFL), raise(SIGSEGV);
 		else if (!strcmp(mode, "unasked"))
 			packet.msg.tag++, answer(&packet.msg, 0, "");
+		else if (!strcmp(mode, "leaves") && packet.msg.type == VG_CTL_SHARE)
+			return 5;
 		else if (packet.msg.type == VG_CTL_SHARE)
 			serve_share(&packet);
 		else if (packet.msg.type == VG_CTL_CLOSE)
@@ -216,5 +218,6 @@ int fake_executor_main(int argc, char **argv)
 	stats->freed_bytes = 4096;
 	while (!strcmp(mode, "stubborn"))
 		pause();
+	stats->exit = 1u + (unsigned int)status;
 	return status;
 }

@@ -5,6 +5,7 @@
 #include "tests/unit/backend/fake_xs.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 struct node {
 	char path[PATH_BYTES];
 	char value[512];
+	char perms[32];
 	bool used;
 };
 
@@ -41,6 +43,10 @@ struct xs_handle {
 };
 
 static struct xs_handle handle = {-1};
+static int users; /* who have it open */
+static pthread_mutex_t silent_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t silent_over = PTHREAD_COND_INITIALIZER;
+static bool is_silent;
 static struct node nodes[NODES_MAX], saved[NODES_MAX];
 static struct watch watches[WATCH_MAX];
 static struct event events[EVENTS_MAX];
@@ -219,6 +225,13 @@ int fake_xs_nodes(void)
 	return count;
 }
 
+const char *fake_xs_perms(const char *path)
+{
+	struct node *node = find(path);
+
+	return node ? node->perms : "";
+}
+
 void fake_xs_conflicts(int count)
 {
 	conflicts = count;
@@ -234,6 +247,14 @@ int fake_xs_opens(void)
 	return opens;
 }
 
+void fake_xs_silent(bool silent)
+{
+	pthread_mutex_lock(&silent_lock);
+	is_silent = silent;
+	pthread_cond_broadcast(&silent_over);
+	pthread_mutex_unlock(&silent_lock);
+}
+
 /* xs_transaction_end has a parameter named abort. */
 static void fail(void)
 {
@@ -246,6 +267,7 @@ struct xs_handle *xs_open(unsigned long flags)
 {
 	(void)flags;
 	opens++;
+	users++;
 	if (handle.eventfd < 0)
 		handle.eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	return &handle;
@@ -253,6 +275,8 @@ struct xs_handle *xs_open(unsigned long flags)
 
 void xs_close(struct xs_handle *xsh)
 {
+	if (--users)
+		return;
 	close(xsh->eventfd);
 	xsh->eventfd = -1;
 }
@@ -262,9 +286,26 @@ int xs_fileno(struct xs_handle *h)
 	return h->eventfd;
 }
 
+char *xs_get_domain_path(struct xs_handle *h, unsigned int domid)
+{
+	char path[PATH_BYTES];
+
+	(void)h;
+	pthread_mutex_lock(&silent_lock);
+	while (is_silent)
+		pthread_cond_wait(&silent_over, &silent_lock);
+	pthread_mutex_unlock(&silent_lock);
+	snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	return strdup(path);
+}
+
 bool xs_is_domain_introduced(struct xs_handle *h, unsigned int domid)
 {
 	(void)h;
+	if (strcmp(home_path, "/local/domain/0/") != 0) {
+		errno = EACCES;
+		return false;
+	}
 	return domid < DOMAINS && alive[domid];
 }
 
@@ -307,11 +348,16 @@ bool xs_mkdir(struct xs_handle *h, xs_transaction_t t, const char *path)
 bool xs_set_permissions(struct xs_handle *h, xs_transaction_t t, const char *path,
 			struct xs_permissions *perms, unsigned int num_perms)
 {
+	struct node *node = find(absolute(path));
+	size_t used = 0;
+
 	(void)h;
 	(void)t;
-	(void)perms;
-	(void)num_perms;
-	return find(absolute(path)) != NULL;
+	for (unsigned int i = 0; node && i < num_perms; i++)
+		used += (size_t)snprintf(node->perms + used, sizeof(node->perms) - used, "%s%c%u",
+					 i ? "," : "", perms[i].perms == XS_PERM_READ ? 'r' : 'n',
+					 perms[i].id);
+	return node != NULL;
 }
 
 bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
@@ -359,6 +405,10 @@ char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path, u
 bool xs_watch(struct xs_handle *h, const char *path, const char *token)
 {
 	(void)h;
+	if (path[0] == '@' && strcmp(home_path, "/local/domain/0/") != 0) {
+		errno = EACCES;
+		return false;
+	}
 	path = absolute(path);
 	for (int i = 0; i < WATCH_MAX; i++) {
 		if (watches[i].used)

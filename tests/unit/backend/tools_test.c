@@ -38,6 +38,7 @@ static int setup(void **state)
 	be_config_init(&daemon_.config);
 	snprintf(daemon_.config.socket, sizeof(daemon_.config.socket), "/tmp/vgpud-tools-%d.sock",
 		 (int)getpid());
+	daemon_.history_fd = -1;
 	daemon_.history = calloc(BE_HISTORY_MAX, sizeof(*daemon_.history));
 	daemon_.xs = xs_open(0);
 	fake_xs_domain(3, true);

@@ -13,7 +13,7 @@
 
 #include "xenstore-schema/settings.h"
 
-static const struct vg_schema_device device = {12, 3};
+static const struct vg_schema_device device = {12, 3, 7};
 
 struct value {
 	enum vg_schema_tree_id tree;
@@ -77,8 +77,10 @@ static const struct value values[] = {
 	{VG_TREE_FRONTEND, true, "ring-ref", "4294967295"},
 	{VG_TREE_FRONTEND, false, "ring-ref", "0"},
 	{VG_TREE_FRONTEND, false, "ring-ref", "4294967296"},
-	{VG_TREE_FRONTEND, true, "backend-id", "0"},
-	{VG_TREE_FRONTEND, false, "backend-id", "00"},
+	{VG_TREE_FRONTEND, true, "backend-id", "7"},
+	{VG_TREE_FRONTEND, false, "backend-id", "07"},
+	{VG_TREE_FRONTEND, true, "backend", "/local/domain/7/backend/vgpu/12/3"},
+	{VG_TREE_FRONTEND, false, "backend", "/local/domain/0/backend/vgpu/12/3"},
 	{VG_TREE_LIBXL, true, "max-lanes", "64"}, /* copied from the backend's tree */
 };
 
@@ -133,12 +135,12 @@ static void test_parse(void **state)
 	struct vg_settings_text text;
 	struct vg_settings settings;
 	char why[VG_SCHEMA_WHY];
-	int devid = -1;
+	struct vg_place place = VG_PLACE_ANY;
 
 	(void)state;
 	assert_int_equal(
-		vg_settings_parse("gpu=soft,mem=1G,devid=4,max-lanes=2", &text, &devid, why), 0);
-	assert_int_equal(devid, 4);
+		vg_settings_parse("gpu=soft,mem=1G,devid=4,max-lanes=2", &text, &place, why), 0);
+	assert_int_equal(place.devid, 4);
 	assert_string_equal(vg_settings_text_get(&text, "mem"), "1073741824");
 	assert_int_equal(vg_settings_resolve(&text, &settings, why), 0);
 	assert_string_equal(settings.gpu, "soft");
@@ -154,12 +156,12 @@ static void test_parse_nothing(void **state)
 	struct vg_settings_text text;
 	struct vg_settings settings;
 	char why[VG_SCHEMA_WHY];
-	int devid = -1;
+	struct vg_place place = VG_PLACE_ANY;
 
 	(void)state;
-	assert_int_equal(vg_settings_parse("", &text, &devid, why), 0);
+	assert_int_equal(vg_settings_parse("", &text, &place, why), 0);
 	assert_int_equal(vg_settings_resolve(&text, &settings, why), 0);
-	assert_int_equal(devid, -1);
+	assert_int_equal(place.devid, -1);
 	assert_string_equal(settings.gpu, "0");
 	assert_string_equal(settings.driver, "default");
 	assert_true(settings.mem == 0);
@@ -178,14 +180,62 @@ static void test_parse_blanks(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		int devid = -1;
+		struct vg_place place = VG_PLACE_ANY;
 
-		assert_int_equal(vg_settings_parse(good[i], &text, &devid, why), 0);
-		assert_int_equal(devid, 4);
+		assert_int_equal(vg_settings_parse(good[i], &text, &place, why), 0);
+		assert_int_equal(place.devid, 4);
 		assert_string_equal(vg_settings_text_get(&text, "gpu"), "soft");
 		assert_string_equal(vg_settings_text_get(&text, "mem"), "1073741824");
 	}
-	assert_int_equal(vg_settings_parse("  ", &text, &(int){-1}, why), 0);
+	assert_int_equal(vg_settings_parse("  ", &text, &VG_PLACE_ANY, why), 0);
+}
+
+static void test_parse_backend(void **state)
+{
+	static const char *const good[] = {"0", "7", "dom0", "gpu-domain", "a domain"};
+	struct vg_settings_text text;
+	char spec[64], why[VG_SCHEMA_WHY];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct vg_place place = VG_PLACE_ANY;
+
+		snprintf(spec, sizeof(spec), "gpu=0,backend=%s", good[i]);
+		assert_int_equal(vg_settings_parse(spec, &text, &place, why), 0);
+		assert_string_equal(place.backend, good[i]);
+	}
+}
+
+/* The paths of a device, and the way back from its backend's to the domain. */
+static void test_paths(void **state)
+{
+	static const char *const bad[] = {"",
+					  "/local/domain/7",
+					  "/local/domain/7/backend/vgpu/12/4",
+					  "/local/domain/7/backend/vgpu/12/3/x",
+					  "/local/domain/32752/backend/vgpu/12/3",
+					  "/local/domain/-7/backend/vgpu/12/3",
+					  "/local/domain/99999999999999999999/backend/vgpu/12/3",
+					  "/local/domain//backend/vgpu/12/3",
+					  "/libxl/7/backend/vgpu/12/3"};
+	struct vg_schema_device found = {12, 3, 0};
+	char path[VG_SCHEMA_PATH];
+
+	(void)state;
+	vg_schema_path(path, VG_TREE_BACKEND, VG_LEVEL_DEVICE, &device);
+	assert_string_equal(path, "/local/domain/7/backend/vgpu/12/3");
+	assert_int_equal(vg_schema_backend_of(path, &found), 0);
+	assert_int_equal(found.backend, 7);
+	vg_schema_path(path, VG_TREE_BACKEND, VG_LEVEL_DOMAIN, &device);
+	assert_string_equal(path, "/local/domain/7/backend/vgpu/12");
+	vg_schema_path(path, VG_TREE_BACKEND, VG_LEVEL_ALL, &device);
+	assert_string_equal(path, "/local/domain/7/backend/vgpu");
+	vg_schema_path(path, VG_TREE_FRONTEND, VG_LEVEL_DEVICE, &device);
+	assert_string_equal(path, "/local/domain/12/device/vgpu/3");
+	vg_schema_path(path, VG_TREE_LIBXL, VG_LEVEL_DOMAIN, &device);
+	assert_string_equal(path, "/libxl/12/device/vgpu");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(vg_schema_backend_of(bad[i], &found), -EINVAL);
 }
 
 static void test_parse_bad(void **state)
@@ -207,8 +257,9 @@ static void test_parse_bad(void **state)
 		{"mem=lots", "mem=lots is not valid: mem is bytes from 16M to 1P"},
 		{"gpu=soft, mem = lots ", "mem=lots is not valid"},
 		{"gpu=soft, ,mem=1G", "` ` is not KEY=VALUE"},
-		{"backend=1", "backend=1 is not valid: backend is 0, dom0 or Domain-0"},
-		{"backend=gpudom,gpu=0", "backend=gpudom is not valid"},
+		{"backend=32752",
+		 "backend=32752 is not valid: backend is the name or the number of"},
+		{"backend=/local/domain/3,gpu=0", "backend=/local/domain/3 is not valid"},
 		{"backend=0,backend=0", "backend is given twice"},
 		{"state=4", "unknown setting `state`"}, /* a key, but nobody's to set */
 		{"online=1", "unknown setting `online`"},
@@ -218,9 +269,9 @@ static void test_parse_bad(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct vg_settings_text text;
 		char why[VG_SCHEMA_WHY] = "";
-		int devid = -1;
+		struct vg_place place = VG_PLACE_ANY;
 
-		assert_int_equal(vg_settings_parse(bad[i].spec, &text, &devid, why), -EINVAL);
+		assert_int_equal(vg_settings_parse(bad[i].spec, &text, &place, why), -EINVAL);
 		if (!strstr(why, bad[i].says))
 			print_error("%s: %s\n", bad[i].spec, why);
 		assert_non_null(strstr(why, bad[i].says));
@@ -231,15 +282,15 @@ static void test_parse_too_long(void **state)
 {
 	char spec[4096], why[VG_SCHEMA_WHY];
 	struct vg_settings_text text;
-	int devid = -1;
+	struct vg_place place = VG_PLACE_ANY;
 
 	(void)state;
 	memset(spec, 'a', sizeof(spec));
 	spec[sizeof(spec) - 1] = '\0';
-	assert_int_equal(vg_settings_parse(spec, &text, &devid, why), -EINVAL);
+	assert_int_equal(vg_settings_parse(spec, &text, &place, why), -EINVAL);
 	memcpy(spec, "driver=/", 8);
 	spec[600] = '\0';
-	assert_int_equal(vg_settings_parse(spec, &text, &devid, why), -EINVAL);
+	assert_int_equal(vg_settings_parse(spec, &text, &place, why), -EINVAL);
 }
 
 static void test_contradictions(void **state)
@@ -250,15 +301,15 @@ static void test_contradictions(void **state)
 	struct vg_settings_text text;
 	struct vg_settings settings;
 	char why[VG_SCHEMA_WHY];
-	int devid = -1;
+	struct vg_place place = VG_PLACE_ANY;
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		assert_int_equal(vg_settings_parse(bad[i], &text, &devid, why), 0);
+		assert_int_equal(vg_settings_parse(bad[i], &text, &place, why), 0);
 		assert_int_equal(vg_settings_resolve(&text, &settings, why), -EINVAL);
 	}
 	for (size_t i = 0; i < 4; i++) {
-		assert_int_equal(vg_settings_parse(good[i], &text, &devid, why), 0);
+		assert_int_equal(vg_settings_parse(good[i], &text, &place, why), 0);
 		assert_int_equal(vg_settings_resolve(&text, &settings, why), 0);
 	}
 }
@@ -296,6 +347,8 @@ int main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_parse_nothing),
 		cmocka_unit_test(test_parse_blanks),
+		cmocka_unit_test(test_parse_backend),
+		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_parse_bad),
 		cmocka_unit_test(test_parse_too_long),
 		cmocka_unit_test(test_contradictions),

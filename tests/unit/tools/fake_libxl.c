@@ -55,7 +55,8 @@ const char *fake_libxl_device(uint32_t domid, uint32_t devid, const char *key)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "/local/domain/0/backend/vgpu/%u/%u/%s", domid, devid, key);
+	snprintf(path, sizeof(path), "/local/domain/%u/backend/vgpu/%u/%u/%s", fake_libxl.backend,
+		 domid, devid, key);
 	return fake_xs_get(path);
 }
 
@@ -63,7 +64,8 @@ static void device_set(uint32_t domid, uint32_t devid, const char *key, const ch
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "/local/domain/0/backend/vgpu/%u/%u/%s", domid, devid, key);
+	snprintf(path, sizeof(path), "/local/domain/%u/backend/vgpu/%u/%u/%s", fake_libxl.backend,
+		 domid, devid, key);
 	fake_xs_set(path, value);
 }
 

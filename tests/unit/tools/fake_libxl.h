@@ -20,6 +20,7 @@ struct XLU_Config {
 
 struct fake_libxl {
 	uint32_t next_domid;
+	uint32_t backend; /* the domain that xen-vgpud runs in */
 	int create_rc, retrieve_rc;
 	int created, restored, resets, destroyed, suspended, remus;
 	bool devices_at_reset; /* there still were some when the domain was reset */

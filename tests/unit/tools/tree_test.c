@@ -32,36 +32,38 @@ static int setup(void **state)
 
 static int add(const char *spec, int *devid)
 {
-	struct vgpu_device device = {.devid = -1};
+	struct vgpu_device device = {.place = VG_PLACE_ANY};
 	char why[VG_SCHEMA_WHY];
 	int rc;
 
-	assert_int_equal(vg_settings_parse(spec, &device.settings, &device.devid, why), 0);
+	assert_int_equal(vg_settings_parse(spec, &device.settings, &device.place, why), 0);
+	rc = vgpu_tree_backends(xs, &device, 1, why);
+	*devid = -1;
+	if (rc)
+		return rc;
 	rc = vgpu_tree_add(xs, 3, &device, 1);
 	*devid = rc ? -1 : (int)device.number;
 	return rc;
 }
 
 /* Everything that the toolstack has to have written is there and valid. */
-static void assert_schema(enum vg_schema_tree_id id, unsigned int devid)
+static void assert_schema_of(enum vg_schema_tree_id id, unsigned int devid, unsigned int backend)
 {
 	const struct vg_schema_tree *trees[] = {&vg_schema_trees[id], NULL};
-	struct vg_schema_device device = {3, devid};
+	struct vg_schema_device device = {3, devid, backend};
 
 	if (trees[0]->copies >= 0)
 		trees[1] = &vg_schema_trees[trees[0]->copies];
 	for (size_t t = 0; t < 2 && trees[t]; t++) {
 		for (size_t i = 0; i < trees[t]->count; i++) {
 			const struct vg_schema_key *key = &trees[t]->keys[i];
-			char path[256], why[VG_SCHEMA_WHY];
+			char path[VG_SCHEMA_PATH + 64], why[VG_SCHEMA_WHY];
 			const char *value;
-			int n;
+			size_t n;
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-			n = snprintf(path, sizeof(path), trees[0]->path, 3u, devid);
-#pragma GCC diagnostic pop
-			snprintf(path + n, sizeof(path) - (size_t)n, "/%s", key->name);
+			vg_schema_path(path, id, VG_LEVEL_DEVICE, &device);
+			n = strlen(path);
+			snprintf(path + n, sizeof(path) - n, "/%s", key->name);
 			value = fake_xs_get(path);
 			if (!(key->writers & VG_SIDE_TOOLSTACK) ||
 			    key->present != VG_PRESENT_ALWAYS) {
@@ -73,6 +75,11 @@ static void assert_schema(enum vg_schema_tree_id id, unsigned int devid)
 			assert_int_equal(vg_schema_check(key, value, &device, why), 0);
 		}
 	}
+}
+
+static void assert_schema(enum vg_schema_tree_id id, unsigned int devid)
+{
+	assert_schema_of(id, devid, 0);
 }
 
 static void test_attach(void **state)
@@ -180,13 +187,13 @@ static void test_several(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		devices[i].devid = i == 1 ? 0 : -1;
-	assert_int_equal(vg_settings_parse("gpu=1", &devices[0].settings, &devices[0].devid, why),
+		devices[i].place.devid = i == 1 ? 0 : -1;
+	assert_int_equal(vg_settings_parse("gpu=1", &devices[0].settings, &devices[0].place, why),
 			 0);
 	assert_int_equal(vg_settings_parse("gpu=soft,mem=2G,devid=4", &devices[1].settings,
-					   &devices[1].devid, why),
+					   &devices[1].place, why),
 			 0);
-	assert_int_equal(vg_settings_parse("", &devices[2].settings, &devices[2].devid, why), 0);
+	assert_int_equal(vg_settings_parse("", &devices[2].settings, &devices[2].place, why), 0);
 	fake_xs_conflicts(2);
 	assert_int_equal(vgpu_tree_add(xs, 3, devices, 3), 0);
 	assert_int_equal(devices[0].number, 0);
@@ -205,6 +212,60 @@ static void test_several(void **state)
 	bad[1] = devices[1];
 	assert_int_equal(vgpu_tree_add(xs, 3, bad, 2), -EEXIST);
 	assert_int_equal(fake_xs_nodes(), nodes);
+}
+
+/* A backend elsewhere: its own directory, readable by the guest, and the guest's by it. */
+static void test_driver_domain(void **state)
+{
+	int devid, nodes;
+
+	(void)state;
+	fake_xs_domain(5, true);
+	fake_xs_set("/local/domain/5/name", "gpu-domain");
+	nodes = fake_xs_nodes();
+	assert_int_equal(add("gpu=soft,backend=gpu-domain", &devid), 0);
+	assert_schema_of(VG_TREE_BACKEND, 0, 5);
+	assert_schema_of(VG_TREE_FRONTEND, 0, 5);
+	assert_schema_of(VG_TREE_LIBXL, 0, 5);
+	assert_string_equal(fake_xs_perms("/local/domain/5/backend/vgpu"), "n5");
+	assert_string_equal(fake_xs_perms("/local/domain/5/backend/vgpu/3"), "n5");
+	assert_string_equal(fake_xs_perms("/local/domain/5/backend/vgpu/3/0"), "n5,r3");
+	assert_string_equal(fake_xs_perms("/local/domain/3/device/vgpu/0"), "n3,r5");
+	assert_string_equal(fake_xs_perms("/libxl/3/device/vgpu/0"), "n0");
+	assert_null(fake_xs_get("/local/domain/0/backend/vgpu/3"));
+	assert_int_equal(vgpu_tree_backend(xs, 3, 0), 5);
+	/* Another of the guest's devices may be dom0's. */
+	assert_int_equal(add("gpu=soft,backend=dom0", &devid), 0);
+	assert_int_equal(devid, 1);
+	assert_int_equal(vgpu_tree_backend(xs, 3, 1), 0);
+	assert_string_equal(fake_xs_perms("/local/domain/0/backend/vgpu/3/1"), "n0,r3");
+	assert_string_equal(fake_xs_perms("/local/domain/3/device/vgpu/1"), "n3,r0");
+	assert_int_equal(vgpu_tree_close(xs, 3, 0), 0);
+	assert_string_equal(fake_xs_get("/local/domain/5/backend/vgpu/3/0/online"), "0");
+	assert_string_equal(fake_xs_get("/local/domain/0/backend/vgpu/3/1/online"), "1");
+	assert_int_equal(vgpu_tree_remove(xs, 3, 0), 0);
+	assert_int_equal(vgpu_tree_remove(xs, 3, 1), 0);
+	assert_null(fake_xs_get("/local/domain/5/backend/vgpu"));
+	assert_in_range(fake_xs_nodes(), nodes, nodes + 4);
+}
+
+static void test_driver_domain_mistakes(void **state)
+{
+	int devid, nodes = fake_xs_nodes();
+
+	(void)state;
+	assert_int_equal(add("backend=nobody", &devid), -ENOENT);
+	assert_int_equal(add("backend=7", &devid), -ENOENT);
+	assert_int_equal(add("backend=guest", &devid), -EINVAL); /* its own */
+	assert_int_equal(fake_xs_nodes(), nodes);
+	/* The driver domain has gone, with all that was in it. */
+	fake_xs_domain(5, true);
+	assert_int_equal(add("backend=5", &devid), 0);
+	fake_xs_domain(5, false);
+	assert_true(vgpu_tree_exists(xs, 3, 0));
+	assert_int_equal(vgpu_tree_close(xs, 3, 0), -ENOENT);
+	assert_int_equal(vgpu_tree_remove(xs, 3, 0), 0);
+	assert_false(vgpu_tree_exists(xs, 3, 0));
 }
 
 static int sleeps;
@@ -284,9 +345,15 @@ int vgpu_fail(const char *format, ...)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_attach),    T(test_numbers),   T(test_conflicts),
-		T(test_no_domain), T(test_leftovers), T(test_detach),
-		T(test_domains),   T(test_several),   T(test_wait),
+		T(test_attach),        T(test_numbers),
+		T(test_conflicts),     T(test_no_domain),
+		T(test_leftovers),     T(test_detach),
+		T(test_domains),       T(test_several),
+		T(test_driver_domain), T(test_driver_domain_mistakes),
+		T(test_wait),          T(test_domains),
+		T(test_driver_domain), T(test_wait),
+		T(test_domains),       T(test_driver_domain_mistakes),
+		T(test_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

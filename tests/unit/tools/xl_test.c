@@ -180,7 +180,7 @@ static void test_mistakes(void **state)
 	refused(CONFIG("colour=red"), "'colour=red': unknown setting `colour`; known are devid");
 	refused(CONFIG("gpu=soft,driver=default"), "exclude each other");
 	refused(CONFIG("devid=1", "devid=1"), "devid=1 is given to two devices");
-	refused(CONFIG("backend=gpudom"), "backend=gpudom is not valid: backend is 0, dom0");
+	refused(CONFIG("backend=a/b"), "backend=a/b is not valid: backend is the name or");
 	refused(CONFIG("gpu=0", NULL), "entry 2 is no string");
 	refused(&(XLU_Config){.list_rc = EINVAL}, "must be a list");
 	/* What is wrong with the file itself is libxlutil's to say. */
@@ -199,6 +199,17 @@ static void test_no_daemon(void **state)
 	assert_int_equal(fake_libxl.created, 0);
 	assert_int_equal(domid, XL_INVALID_DOMID);
 	assert_non_null(strstr(messages(), "xen-vgpud does not answer on /nowhere"));
+}
+
+static void test_no_driver_domain(void **state)
+{
+	uint32_t domid;
+
+	(void)state;
+	assert_int_equal(xlu_cfg_readdata(CONFIG("gpu=soft", "backend=gpudom"), "", 0), 0);
+	assert_int_equal(create(&domid), XL_ERROR_FAIL);
+	assert_int_equal(fake_libxl.created, 0);
+	assert_non_null(strstr(messages(), "backend=gpudom: there is no such domain"));
 }
 
 /* The domain goes when xen-vgpud refuses a device, or does not look at it. */
@@ -244,7 +255,7 @@ static void test_create_fails(void **state)
 	assert_int_equal(xlu_cfg_readdata(CONFIG("gpu=soft"), "", 0), 0);
 	assert_int_equal(create(&domid), -5);
 	assert_int_equal(fake_libxl.destroyed, 0);
-	assert_int_equal(fake_xs_opens(), 0);
+	assert_no_device(1, 0);
 }
 
 static void test_reboot(void **state)
@@ -265,14 +276,14 @@ static void test_reboot(void **state)
 /* As libxl's own devices: what came or went meanwhile is so after the reboot too. */
 static void test_reboot_after_changes(void **state)
 {
-	struct vgpu_device device = {.devid = 3};
+	struct vgpu_device device = {.place.devid = 3};
 	uint32_t domid = make(CONFIG("gpu=soft", "gpu=1"));
 	struct xs_handle *xs = xs_open(0);
 	char why[VG_SCHEMA_WHY];
 
 	(void)state;
 	assert_int_equal(vgpu_tree_remove(xs, domid, 0), 0);
-	assert_int_equal(vg_settings_parse("gpu=2", &device.settings, &device.devid, why), 0);
+	assert_int_equal(vg_settings_parse("gpu=2", &device.settings, &device.place, why), 0);
 	assert_int_equal(vgpu_tree_add(xs, domid, &device, 1), 0);
 	assert_int_equal(vgpu_tree_close(xs, domid, 1), 0); /* on its way out */
 	xs_close(xs);
@@ -342,6 +353,24 @@ static void test_several_domains(void **state)
 	libxl_retrieve_domain_configuration(NULL, 17, NULL, NULL);
 	assert_int_equal(create(&next), 0);
 	assert_device(next, 0, "3", "2");
+}
+
+/* Its driver domain has gone meanwhile: it goes on without its vGPU. */
+static void test_reboot_without_backend(void **state)
+{
+	uint32_t domid, backend = 9;
+
+	(void)state;
+	fake_xs_domain(backend, true);
+	fake_xs_set("/local/domain/9/name", "gpudom");
+	assert_int_equal(xlu_cfg_readdata(CONFIG("gpu=soft,backend=gpudom"), "", 0), 0);
+	fake_libxl.backend = backend;
+	assert_int_equal(create(&domid), 0);
+	assert_device(domid, 0, "soft", "2");
+	fake_xs_domain(backend, false);
+	domid = reboot(domid);
+	assert_non_null(strstr(messages(), "backend=9: there is no such domain"));
+	assert_no_device(domid, 0);
 }
 
 static void test_restore(void **state)
@@ -469,6 +498,7 @@ int main(void)
 		T(test_no_key),
 		T(test_mistakes),
 		T(test_no_daemon),
+		T(test_no_driver_domain),
 		T(test_refused_device),
 		T(test_store_fails),
 		T(test_create_fails),
@@ -478,6 +508,7 @@ int main(void)
 		T(test_reboot_with_new_config),
 		T(test_reboot_without_daemon),
 		T(test_several_domains),
+		T(test_reboot_without_backend),
 		T(test_restore),
 		T(test_soft_reset),
 		T(test_save),

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import traceback
+from pathlib import Path
 
 from . import system
 from .paths import XenTestError
@@ -30,6 +31,12 @@ def check_equal(what, got, wanted):
 def check_in(what, text, wanted):
     """`wanted` must occur in `text`, whatever its case."""
     check(wanted.lower() in text.lower(), f'{what}: no {wanted!r} in {text.strip()!r}')
+
+
+def kind():
+    """The kind of guest that this script tests: its name ends in _pvh, or it is PV. One script has a link
+    for each."""
+    return 'pvh' if Path(sys.argv[0]).stem.endswith('_pvh') else 'pv'
 
 
 class Cases:
@@ -69,11 +76,12 @@ class Cases:
 
 
 def main(*functions):
-    """A test script's main: the system runs (it is booted if need be) and is left running."""
+    """A test script's main: the system runs (it is booted if need be) and is left running. That of PVH guests
+    has one processor: qemu.py says why."""
     os.environ.setdefault('XENHOST_BOOT_TIMEOUT', '300')
     cases = Cases()
     try:
-        system.start()
+        system.start(1 if kind() == 'pvh' else None)
     except (XenTestError, OSError) as error:
         print(f'FAIL boot: {error}')
         cases.failed += 1

@@ -14,6 +14,7 @@ from . import frame
 from .paths import RUN, XenTestError
 
 TIMED_OUT = 124                 # the exit status of timeout(1)
+LIMIT = 180                     # s for a short command: an emulated machine on a busy host is slow
 
 
 def connect():
@@ -190,7 +191,7 @@ def interactive(target, argv, user='root', cwd='/', env=None, timeout=None, stdi
     return command.run(stdin, emit(sys.stdout), emit(sys.stderr), timeout)
 
 
-def output(target, argv, user='root', timeout=60, stdin=None, env=None):
+def output(target, argv, user='root', timeout=LIMIT, stdin=None, env=None):
     """(status, standard output, standard error) of a short command, as text."""
     out, err = bytearray(), bytearray()
     status = Command(target, argv, user, env=env).run(stdin, out.extend, err.extend, timeout)

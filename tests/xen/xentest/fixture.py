@@ -46,9 +46,12 @@ class Guest:
         self.start_frontend()
         return self
 
-    def start_with(self, lines, keep=False):
-        """Boots it with more in its configuration, vgpu-frontd running from the beginning."""
+    def start_with(self, lines, keep=False, files=None):
+        """Boots it with more in its configuration, vgpu-frontd running from the beginning. files: more in
+        its file system, {path: file here}."""
         what = contents(self.programs)
+        for path, source in (files or {}).items():
+            what.add_program(source, path)
         what.add_file(SOURCES / 'rc-frontd', 'etc/rc')
         self.domid = guest.create(self.name, self.kind, self.memory, self.vcpus, what, lines,
                                   keep=keep)
@@ -94,6 +97,12 @@ class Guest:
         except XenTestError as error:
             raise XenTestError(f'{error}\n{logs(self)}') from error
         return job
+
+    def send(self, name, number):
+        """Sends a signal that does not end them to all processes of that name in the guest."""
+        pids = service.pids(self.name, name)
+        check(pids, f'{self.name}: no {name}')
+        client.check(self.name, ['kill', f'-{int(number)}', *(str(pid) for pid in pids)])
 
     def kill(self, name, number=signal.SIGKILL):
         """Kills all processes of that name in the guest."""

@@ -55,7 +55,18 @@ def add_frontend(contents):
     for path in stage.files(GUEST_STAGE):
         # A folder /lib in the archive would take the place of the guest's link.
         contents.add_program(path, re.sub('^lib/', 'usr/lib/', str(path.relative_to(GUEST_STAGE))))
-    contents.add_file(GUEST_STAGE / 'usr/lib/vgpu/libcuda.so.1', f'{LIBDIR}/libcuda.so.1')
+    for name in ('libcuda.so.1', 'libnvidia-ml.so.1'):
+        contents.add_file(GUEST_STAGE / 'usr/lib/vgpu' / name, f'{LIBDIR}/{name}')
+
+
+def add_backend(contents):
+    """What a driver domain needs to serve vGPUs: dom0's packages, without the tools for xl."""
+    for path in stage.files(stage.TREE):
+        name = re.sub('^lib/', 'usr/lib/', str(path.relative_to(stage.TREE)))
+        if path.exists() and not name.endswith('/xl'):      # links that lead into dom0's own tree
+            contents.add_file(path, name)
+    for path in stage.LIBS.iterdir():
+        contents.add_file(path, f'{LIBDIR}/{path.name}')
 
 
 # xl maps these files into memory, which over 9p takes a message a page: ten times slower than this.

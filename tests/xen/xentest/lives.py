@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Lives of guests and services with a vGPU that test_faults.py does not have: several guests on one
-device, a guest that crashes or reboots, services that are stopped and started, xenstored that does not
-answer for a while, a guest that knows nothing of vGPUs. test_lives_pv.py and test_lives_pvh.py run them.
+device, a guest that crashes, reboots or is kexec'ed, services that are stopped and started, xenstored that
+does not answer for a while, a guest that knows nothing of vGPUs. test_lives_pv.py and test_lives_pvh.py run them.
 """
 
 import time
 
-from . import client, counts, fixture, guest, service
+from . import client, counts, fixture, guest, packages, service
 from .cases import check, check_equal, check_in, main
+from .paths import BUILD, TREE
+
+# vgpu-frontd has ended before, so nothing of ours has them open.
+RELOAD = '''
+rmmod xen_gntalloc && rmmod xen_gntdev && rmmod xen_evtchn || exit
+while read -r module; do insmod "$module" || exit; done </etc/modules
+'''
 
 
 def goes_on(job, what):
@@ -23,6 +30,7 @@ class Lives:
         self.kind = kind
         self.boxes = [fixture.Guest(f'life{number}', kind, memory=320) for number in range(3)]
         self.box = self.boxes[0]
+        self.kexec_box = fixture.Guest('kexec', kind, memory=512)
         self.base = {}
 
     def three_guests(self):
@@ -78,6 +86,15 @@ class Lives:
             self.box.must_run()
         fixture.no_leak(self.base, self.box)
 
+    def modules_reloaded(self):
+        """vgpu-frontd is stopped, the kernel's modules that it uses are unloaded, all loaded again"""
+        self.box.kill('vgpu-frontd', 15)
+        client.check(self.box.name, ['sh', '-c', RELOAD])
+        self.box.start_frontend()
+        fixture.until('the device is connected again', self.box.connected)
+        self.box.must_run()
+        fixture.no_leak(self.base, self.box)
+
     def guest_crashes(self):
         """the guest's kernel panics in the middle of a copy: nothing is left, the next guest works"""
         job = self.box.background()
@@ -98,6 +115,42 @@ class Lives:
         fixture.no_executor()
         check(job.thread.join(30) is None and job.ended, 'a stream of it still stands')
 
+    def kexec_ends(self):
+        """kexec in the middle of a copy: Xen's toolstack ends the domain, nothing is left"""
+        self.kexec_boot([])
+        self.kexec()
+        fixture.gone(self.kexec_box)
+        fixture.no_executor()
+
+    def kexec_restarts(self):
+        """the same with on_soft_reset="restart": a new domain has the vGPU again, and it works"""
+        self.kexec_boot(['on_soft_reset = "restart"'])
+        old = self.kexec_box.domid
+        self.kexec()
+        fixture.until('xl has made it anew', lambda: guest.exists(self.kexec_box.name)
+                      and guest.domain(self.kexec_box.name) != old)
+        self.kexec_box.domid = guest.link(self.kexec_box.name)
+        fixture.until('vgpu-frontd runs', lambda: service.pids(self.kexec_box.name, 'vgpu-frontd'))
+        self.kexec_box.must_run()
+        left = [path for path in counts.xenstore() if f'/{old}/' in path]
+        check_equal('nodes of the old domain', left, [])
+        fixture.no_executor()
+        self.kexec_box.destroy()
+        fixture.gone(self.kexec_box)
+
+    def kexec_boot(self, lines):
+        """A guest that has the vGPU from the beginning, with a kernel that it can load."""
+        files = {'/opt/kexec/vmlinuz': TREE / 'boot' / f'vmlinuz-{packages.kernel_version()}',
+                 '/opt/test/kexec': BUILD / 'bin' / 'kexec'}
+        self.kexec_box.start_with(["vgpu = [ 'gpu=soft' ]", *lines], keep=True, files=files)
+        fixture.until('vgpu-frontd runs', lambda: service.pids(self.kexec_box.name, 'vgpu-frontd'))
+
+    def kexec(self):
+        job = self.kexec_box.background()
+        jump = client.Background(self.kexec_box.name, ['/opt/test/kexec', '/opt/kexec/vmlinuz'])
+        jump.wait_for('kexec: loaded')
+        check(job.thread.join(60) is None and job.ended, 'a stream of the old kernel still stands')
+
     def without_frontend(self):
         """a guest without our software: attach says so and returns, nothing waits for it, detach is quick"""
         bare = self.boxes[1]
@@ -115,5 +168,7 @@ class Lives:
         fixture.gone(bare)
 
     def run(self):
-        main(self.three_guests, self.xenstored_silent, self.frontd_restarted, self.guest_crashes,
-             self.guest_reboots, self.without_frontend)
+        # Linux has no kexec in PV guests.
+        kexec = (self.kexec_ends, self.kexec_restarts) if self.kind == 'pvh' else ()
+        main(self.three_guests, self.xenstored_silent, self.frontd_restarted, self.modules_reloaded,
+             self.guest_crashes, self.guest_reboots, *kexec, self.without_frontend)

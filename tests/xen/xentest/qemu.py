@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""QEMU's command line. Emulation only: the flags are those with which Xen's PV and PVH both run."""
+"""QEMU's command line. Emulation only: the flags are those with which Xen's PV and PVH both run.
+
+With more than one processor PVH guests crash now and then, the more often the busier this machine is: a triple
+fault, or a panic right behind an interrupt that was delivered twice. helper_vmrun() (target/i386/tcg, 7.2
+and later) injects an interrupt and leaves cs->exception_index at its vector, so that a processor that is asked by
+another thread to leave its loop before the next #VMEXIT delivers it again. One processor is asked seldom.
+"""
 
 import asyncio
 import os
@@ -11,6 +17,7 @@ MEMORY = int(os.environ.get('XENHOST_MEMORY', 3072))
 DOM0_MEMORY = int(os.environ.get('XENHOST_DOM0_MEMORY', 1536))
 DOM0_CPUS = int(os.environ.get('XENHOST_DOM0_CPUS', 1))
 XEN_OPTIONS = os.environ.get('XENHOST_XEN_OPTIONS', '')
+CPUS = int(os.environ.get('XENHOST_CPUS', 2))
 
 
 def folder(tag, path, read_only):
@@ -24,7 +31,7 @@ def command():
     xen = (f'console=com1 noreboot bootscrub=0 conring_size=1M loglvl=warning guest_loglvl=warning '
            f'dom0_mem={DOM0_MEMORY}M dom0_max_vcpus={DOM0_CPUS} {XEN_OPTIONS}')
     return ['qemu-system-x86_64', '-M', 'q35', '-cpu', 'qemu64,+svm,+npt,+nrip-save',
-            '-accel', 'tcg,thread=multi', '-m', str(MEMORY), '-smp', '2',
+            '-accel', 'tcg,thread=multi', '-m', str(MEMORY), '-smp', str(CPUS),
             '-nodefaults', '-display', 'none', '-no-reboot', '-serial', 'file:console.log',
             '-kernel', str(IMAGES / 'xen.elf'), '-append', xen,
             '-initrd', f'{IMAGES}/vmlinux console=hvc0 quiet,{IMAGES}/dom0.cpio',

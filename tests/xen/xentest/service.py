@@ -39,14 +39,14 @@ def exists(target, path):
     return client.output(target, ['test', '-e', path])[0] == 0
 
 
-def start_backend(options=()):
-    """xen-vgpud in dom0, unless it runs."""
+def start_backend(options=(), target='dom0'):
+    """xen-vgpud in dom0 or in a driver domain, unless it runs."""
     stage.need('xen-vgpud')
     stage.need('vgpu-executor')
-    if pids('dom0', 'xen-vgpud'):
+    if pids(target, 'xen-vgpud'):
         return
-    spawn('dom0', ['xen-vgpud', *options], BACKEND_LOG)
-    wait_for("xen-vgpud's socket", lambda: exists('dom0', '/run/vgpu/xen-vgpud.sock'), 'dom0',
+    spawn(target, ['xen-vgpud', *options], BACKEND_LOG)
+    wait_for("xen-vgpud's socket", lambda: exists(target, '/run/vgpu/xen-vgpud.sock'), target,
              BACKEND_LOG)
 
 

@@ -12,6 +12,7 @@ from . import client, images, qemu
 from .paths import RUN, SOURCES, XEN, XenTestError
 
 DOM0_TIMEOUT = 60               # for one xl command of ours in dom0
+DOM0_WEIGHT = '4096'            # of its only processor's time; a guest has 256
 
 
 @contextlib.contextmanager
@@ -35,21 +36,33 @@ def logs():
     return tail(RUN / 'console.log') + tail(RUN / 'qemu.log', 5)
 
 
-def start():
-    """Boots unless a system runs already; returns whether it did."""
+def fits(cpus):
+    """Whether the system that runs has so many processors; None: any number."""
+    return cpus is None or 'XENHOST_CPUS' in os.environ or (RUN / 'cpus').read_text() == str(cpus)
+
+
+def start(cpus=None):
+    """Boots unless a system runs already, with so many processors if that is said; returns whether it did."""
     with lock():
         if client.running():
-            return False
+            if fits(cpus):
+                return False
+            halt()
         images.build()
         RUN.mkdir(parents=True, exist_ok=True)
         for path in RUN.iterdir():
             path.unlink()
+        env = {'XENHOST_CPUS': str(cpus or qemu.CPUS), **os.environ}
+        (RUN / 'cpus').write_text(env['XENHOST_CPUS'])
         with open(RUN / 'daemon.log', 'wb') as log:
-            daemon = subprocess.Popen([sys.executable, str(SOURCES / 'xenhost'), '--daemon'],
+            daemon = subprocess.Popen([sys.executable, str(SOURCES / 'xenhost'), '--daemon'], env=env,
                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                       start_new_session=True)
         (RUN / 'daemon.pid').write_text(f'{daemon.pid}\n')
         wait_ready(daemon)
+        if env['XENHOST_CPUS'] == '1':
+            # Guests that wait by polling would leave it too little.
+            client.check('dom0', ['xl', 'sched-credit2', '-d', '0', '-w', DOM0_WEIGHT])
         return True
 
 
@@ -68,16 +81,21 @@ def wait_ready(daemon):
         raise XenTestError(f'dom0 is up, but xl does not work: {error}\n{logs()}') from error
 
 
+def halt():
+    """As stop(), with the lock held."""
+    how = 'not running'
+    if client.running():
+        how = client.ask({'op': 'stop'})['how']
+    for name in ('daemon', 'qemu'):
+        if end_process(RUN / f'{name}.pid', 10):
+            how += f'; {name} had to be killed'
+    return how
+
+
 def stop():
     """Shuts down; says how it went. Kills by pid what does not end."""
     with lock():
-        how = 'not running'
-        if client.running():
-            how = client.ask({'op': 'stop'})['how']
-        for name in ('daemon', 'qemu'):
-            if end_process(RUN / f'{name}.pid', 10):
-                how += f'; {name} had to be killed'
-        return how
+        return halt()
 
 
 def process_is(pid, words):

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* How long kernels have been running, for whoever asks NVML for the device's load. Any thread. */
+#ifndef SOFT_BUSY_H
+#define SOFT_BUSY_H
+
+#include "protocol/cuda_types.h"
+
+/* Around a piece of work; only kernels and fills count, as with NVIDIA's driver. */
+void busy_begin(CUgraphNodeType node);
+void busy_end(CUgraphNodeType node);
+
+#endif
