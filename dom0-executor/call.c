@@ -352,14 +352,15 @@ void ex_handle_drop(struct ex_call *call, enum vg_handle_type type, uint64_t han
 
 /* --- numbers ------------------------------------------------------------------------------------ */
 
+/* In the table 0 stands for nothing, but may be a number. */
 static void *number_real(uint64_t number)
 {
-	return (void *)(uintptr_t)number;
+	return (void *)(uintptr_t)(number + 1);
 }
 
 CUresult ex_number_check(struct ex_call *call, enum vg_handle_type type, uint64_t number)
 {
-	return number && ex_handles_find(&call->session->handles, type, number_real(number))
+	return ex_handles_find(&call->session->handles, type, number_real(number))
 		       ? CUDA_SUCCESS
 		       : CUDA_ERROR_INVALID_VALUE;
 }
@@ -367,7 +368,7 @@ CUresult ex_number_check(struct ex_call *call, enum vg_handle_type type, uint64_
 CUresult ex_number_put(struct ex_call *call, enum vg_handle_type type, uint64_t number,
 		       uint64_t parent)
 {
-	return !number || ex_handle_put(call, type, number_real(number), parent)
+	return ex_handle_put(call, type, number_real(number), parent)
 		       ? CUDA_SUCCESS
 		       : CUDA_ERROR_OUT_OF_MEMORY;
 }

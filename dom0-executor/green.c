@@ -23,9 +23,15 @@ void ex_resources_dispose(struct ex_resources *resources)
 
 static bool resource_find(const struct ex_resources *resources, const CUdevResource *resource)
 {
-	for (unsigned int i = 0; i < resources->count; i++)
-		if (!memcmp(&resources->told[i], resource, sizeof(*resource)))
+	const void *wanted = resource;
+
+	for (unsigned int i = 0; i < resources->count; i++) {
+		const void *told = &resources->told[i];
+
+		/* All bytes count: the driver may keep something in any of them. */
+		if (!memcmp(told, wanted, sizeof(*resource)))
 			return true;
+	}
 	return false;
 }
 

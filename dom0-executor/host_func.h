@@ -41,9 +41,9 @@ struct ex_host_func *ex_host_func_new(struct ex_host_funcs *funcs, uint64_t id, 
 void ex_host_func_cancel(struct ex_host_func *func);
 void ex_host_func_run(void *func);
 /* The same for functions that nothing waits for; only with `once`. */
-void ex_host_func_post(void *func);
+void ex_host_func_post(void *data);
 /* The guest's number of what the driver says it holds; false: not one of ours. */
-bool ex_host_func_id(struct ex_host_funcs *funcs, const void *func, uint64_t *id);
+bool ex_host_func_id(struct ex_host_funcs *funcs, const void *data, uint64_t *id);
 
 /* Lets everybody go who waits. */
 void ex_host_funcs_end(struct ex_host_funcs *funcs);

@@ -88,7 +88,7 @@ bool memory_is_graphs(CUdeviceptr dptr);  /* it begins one */
 bool graph_memory_free(CUdeviceptr dptr); /* the same, and it is free from now on */
 
 /* Conditional nodes (conditional.c). */
-CUresult conditional_work(CUDA_CONDITIONAL_NODE_PARAMS *params, struct soft_work **work);
+CUresult conditional_work(CUDA_CONDITIONAL_NODE_PARAMS *params, struct soft_work **out);
 /* For one instantiation: the bodies as they are now. */
 CUresult conditional_instantiate(struct soft_work *work, struct soft_work **out);
 /* A launch begins: what it and those within it decide by has its default value. */

@@ -218,14 +218,14 @@ CUresult cuTexRefGetAddressMode(CUaddress_mode *pam, CUtexref hTexRef, int dim)
 		ref->desc.field = value;                 \
 		return CUDA_SUCCESS;                     \
 	}
-#define GETTER(call, type, field)                        \
-	CUresult call(type *value, CUtexref hTexRef)     \
-	{                                                \
-		ENTER_TEXREF(ref, hTexRef);              \
-		if (!value)                              \
-			return CUDA_ERROR_INVALID_VALUE; \
-		*value = (type)ref->desc.field;          \
-		return CUDA_SUCCESS;                     \
+#define GETTER(call, type, field)                                \
+	CUresult call(__typeof__(type) *value, CUtexref hTexRef) \
+	{                                                        \
+		ENTER_TEXREF(ref, hTexRef);                      \
+		if (!value)                                      \
+			return CUDA_ERROR_INVALID_VALUE;         \
+		*value = (type)ref->desc.field;                  \
+		return CUDA_SUCCESS;                             \
 	}
 
 SETTER(cuTexRefSetFilterMode, CUfilter_mode, (unsigned int)value <= CU_TR_FILTER_MODE_LINEAR,

@@ -39,6 +39,9 @@ $(foreach p,$(PTDS_PROGRAMS),$(eval $(call ptds_program,$p)))
 # usual compiler.
 
 CUDA_PROGRAMS := $(patsubst $(D)/cudart/%.cu,%,$(sort $(wildcard $(D)/cudart/*.cu)))
+# What a kernel does to a graph is in the device runtime's library, which not every toolkit at hand has.
+CUDA_DEVRT := $(if $(HAVE_NVCC),$(wildcard $(CUDA_HOME)/lib64/libcudadevrt.a $(CUDA_HOME)/lib/libcudadevrt.a))
+NVCC_FLAGS_conditional := -rdc=true -lcudadevrt
 CUDA_VARIANTS := shared plain packed lz4
 
 NVCC_FLAGS := -O2 -std=c++17 -gencode arch=compute_75,code=compute_75 \
@@ -61,7 +64,8 @@ endef
 
 CUDA_BUILT :=
 ifeq ($(CONFIG)$(HAVE_NVCC)$(findstring clang,$(CC)),release1)
-$(foreach p,$(CUDA_PROGRAMS),$(eval $(call cuda_program,$p,$p,-cudart static)))
+$(foreach p,$(filter-out $(if $(CUDA_DEVRT),,conditional),$(CUDA_PROGRAMS)),$(eval \
+	$(call cuda_program,$p,$p,-cudart static $(NVCC_FLAGS_$p))))
 $(foreach v,$(CUDA_VARIANTS),$(eval $(call cuda_program,vectoradd-$v,vectoradd,$(NVCC_FLAGS_$v))))
 ALL += $(CUDA_BUILT)
 endif

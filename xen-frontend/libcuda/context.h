@@ -28,9 +28,9 @@ struct fe_context {
 	atomic_bool usable;
 	/* Moves when what the executor knew under this handle has gone. */
 	_Atomic uint32_t epoch;
+	_Atomic uint32_t attached; /* not primary: cuCtxAttach without its cuCtxDetach */
 	_Atomic uint64_t id;       /* cuCtxGetId */
 	_Atomic uint32_t refs;     /* not primary: the list's and those of threads' stacks */
-	_Atomic uint32_t attached; /* not primary: cuCtxAttach without its cuCtxDetach */
 	unsigned int version;      /* cuCtxGetApiVersion */
 	unsigned int retains;      /* primary: under context_primary.c's lock */
 	unsigned int flags;        /* primary: relaxed atomic */

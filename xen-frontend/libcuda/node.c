@@ -40,7 +40,7 @@ static bool shape_is_empty(const CUDA_KERNEL_NODE_PARAMS_v3 *kernel)
 	       !kernel->blockDimY || !kernel->blockDimZ;
 }
 
-/* The function may be given as a kernel, in a field of its own; over there the handle tells. */
+/* The function may be given as a kernel, in a field that counts only without it; over there the handle tells. */
 static CUresult kernel_open(struct node *node, const CUgraphNodeParams *from)
 {
 	CUDA_KERNEL_NODE_PARAMS_v3 *kernel = &node->params.kernel;
@@ -48,7 +48,7 @@ static CUresult kernel_open(struct node *node, const CUgraphNodeParams *from)
 	CUresult result;
 
 	*kernel = from->kernel;
-	if ((kernel->func && kernel->kern) || shape_is_empty(kernel))
+	if (shape_is_empty(kernel))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!kernel->func)
 		kernel->func = (CUfunction)kernel->kern;

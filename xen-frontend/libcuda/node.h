@@ -24,8 +24,8 @@ struct fe_node_place {
  * node) is written into them.
  */
 CUresult fe_node_add(CUgraphNode *out, struct fe_node_place place, CUgraphNodeParams *params);
-CUresult fe_node_set(CUgraphNode node, const CUgraphNodeParams *params);
-CUresult fe_node_exec_set(CUgraphExec exec, CUgraphNode node, const CUgraphNodeParams *params);
+CUresult fe_node_set(CUgraphNode hNode, const CUgraphNodeParams *params);
+CUresult fe_node_exec_set(CUgraphExec exec, CUgraphNode hNode, const CUgraphNodeParams *params);
 
 /*
  * What the node holds; CUDA_ERROR_INVALID_VALUE if it is of another type. What pointers in it lead to belongs to the

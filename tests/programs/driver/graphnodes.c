@@ -78,7 +78,8 @@ static bool kernel_is(struct data *d, CUgraphNode node, uint32_t id)
 
 	memset(&got, 0xff, sizeof(got));
 	CU(cuGraphKernelNodeGetParams(node, &got));
-	return got.func == d->append && !got.kern && got.gridDimX == 1 && got.blockDimZ == 1 &&
+	/* Told as a function or as a kernel: which is the driver's choice. */
+	return (got.func == d->append || got.kern) && got.gridDimX == 1 && got.blockDimZ == 1 &&
 	       got.kernelParams && *(CUdeviceptr *)got.kernelParams[0] == d->state &&
 	       *(uint32_t *)got.kernelParams[1] == id;
 }

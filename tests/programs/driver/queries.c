@@ -141,11 +141,14 @@ static void check_primary(CUdevice dev)
 	unsigned int flags = 77;
 	CUcontext context = NULL;
 	int active = -1;
+	CUresult result;
 
 	CU(cuDevicePrimaryCtxGetState(dev, &flags, &active));
 	check_that(active == 1, "primary-state", "active %d, flags 0x%x", active, flags);
 	CU(cuDevicePrimaryCtxSetFlags(dev, flags));
-	CU(older(dev, flags));
+	result = older(dev, flags);
+	check_that(result == CUDA_SUCCESS || result == CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE,
+		   "primary-flags-v1", "%s", result_name(result));
 	CU(cuDevicePrimaryCtxRetain(&context, dev));
 	CU(release(dev));
 	CU(cuDevicePrimaryCtxGetState(dev, &flags, &active));
