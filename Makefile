@@ -354,8 +354,9 @@ coverage: build-all $(TEST_PREREQS)
 	@VGPU_BUILD=$(abspath $(B)) VGPU_RUN_OPTIONS=--soft tests/programs/run-all local \
 		--called tests/programs/called-local.txt </dev/null
 	@$(PYTHON) protocol/emit_docs.py
-coverage-table:
+coverage-table: generated
 	@$(PYTHON) protocol/emit_docs.py
+	@cp $(GEN)/docs/nvml-coverage.md docs/
 
 bench: deps
 	+@$(SUBMAKE) -j$(JOBS) bench-run

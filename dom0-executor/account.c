@@ -147,6 +147,9 @@ struct ex_charge {
 	struct ex_charge *next, **link; /* of the account's list */
 	atomic_uint uses;
 	uint64_t bytes;
+	uint64_t object; /* under the account's lock; 0: it was never offered */
+	unsigned int offer;
+	bool imported; /* `offer` is another process's */
 };
 
 static void charge_enter(struct ex_account *account, struct ex_charge *charge)
@@ -167,6 +170,36 @@ static void charge_leave(struct ex_account *account, struct ex_charge *charge)
 	if (charge->next)
 		charge->next->link = charge->link;
 	pthread_mutex_unlock(&account->lock);
+}
+
+struct ex_charge *ex_charge_import(struct ex_session *session, unsigned int offer)
+{
+	struct ex_charge *charge = ex_charge_new(session, 0);
+
+	if (!charge)
+		return NULL;
+	pthread_mutex_lock(&session->account.lock);
+	charge->offer = offer;
+	charge->imported = true;
+	pthread_mutex_unlock(&session->account.lock);
+	return charge;
+}
+
+uint64_t ex_charge_bytes(const struct ex_charge *charge)
+{
+	return charge->bytes;
+}
+
+uint64_t ex_charge_object(struct ex_session *session, struct ex_charge *charge)
+{
+	uint64_t object;
+
+	pthread_mutex_lock(&session->account.lock);
+	if (!charge->object)
+		charge->object = ++session->account.last_object;
+	object = charge->object;
+	pthread_mutex_unlock(&session->account.lock);
+	return object;
 }
 
 struct ex_charge *ex_charge_new(struct ex_session *session, uint64_t bytes)
@@ -192,11 +225,32 @@ void ex_charge_use(struct ex_charge *charge)
 		atomic_fetch_add(&charge->uses, 1);
 }
 
+/* It is in no list any more. An offer that is open several times is left with the last of them. */
+static void charge_unshare(struct ex_session *session, const struct ex_charge *charge)
+{
+	bool again = false;
+
+	if (charge->object) {
+		ex_ipc_withdraw(session, VG_OFFER_PHYSICAL, charge->object);
+		ex_handover_drop(&session->handover, charge->object);
+	}
+	if (!charge->imported)
+		return;
+	pthread_mutex_lock(&session->account.lock);
+	for (const struct ex_charge *other = session->account.charges; other && !again;
+	     other = other->next)
+		again = other->imported && other->offer == charge->offer;
+	pthread_mutex_unlock(&session->account.lock);
+	if (!again)
+		ex_ipc_leave(session, charge->offer);
+}
+
 void ex_charge_drop(struct ex_session *session, struct ex_charge *charge)
 {
 	if (!charge || atomic_fetch_sub(&charge->uses, 1) > 1)
 		return;
 	charge_leave(&session->account, charge);
+	charge_unshare(session, charge);
 	ex_account_give(&session->account, charge->bytes);
 	free(charge);
 }

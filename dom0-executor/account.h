@@ -30,6 +30,7 @@ struct ex_account {
 	pthread_mutex_t lock;
 	uint64_t held;             /* under the lock: by this session, whatever the page says */
 	struct ex_charge *charges; /* likewise; all that there are, owned */
+	uint64_t last_object;      /* likewise */
 };
 
 /* Maps the page of settings->account_fd, if any; the descriptor is then the account's. 0 or -errno. */
@@ -62,6 +63,11 @@ uint64_t ex_memory_size(const struct ex_session *session, uint64_t bytes);
 /* Bytes that several things share: given back with the last of them. NULL is fine for both. */
 struct ex_charge;
 struct ex_charge *ex_charge_new(struct ex_session *session, uint64_t bytes); /* NULL: refused */
+/* Of no bytes: memory of another process by its offer, which is left with the last drop. */
+struct ex_charge *ex_charge_import(struct ex_session *session, unsigned int offer);
+uint64_t ex_charge_bytes(const struct ex_charge *charge);
+/* A number for it, under which it is offered: the offer ends with the last drop. */
+uint64_t ex_charge_object(struct ex_session *session, struct ex_charge *charge);
 void ex_charge_use(struct ex_charge *charge);
 void ex_charge_drop(struct ex_session *session, struct ex_charge *charge);
 /*

@@ -85,6 +85,20 @@ CUresult ex_vgSessionInfo(struct ex_call *call, void *info, size_t size)
 	return CUDA_SUCCESS;
 }
 
+/*
+ * What is not true of the device as the guest has it: its processor reads and writes managed memory
+ * only while the device does not, and the device reaches no memory of the program's that CUDA was not
+ * told of. Memory is not shared with other hosts, and no object spans several devices.
+ */
+static const CUdevice_attribute not_here[] = {
+	CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS,
+	CU_DEVICE_ATTRIBUTE_DIRECT_MANAGED_MEM_ACCESS_FROM_HOST,
+	CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS,
+	CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES,
+	CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_FABRIC_SUPPORTED,
+	CU_DEVICE_ATTRIBUTE_MULTICAST_SUPPORTED,
+};
+
 static void device_attributes(struct vg_device_info *info, CUdevice dev)
 {
 	for (unsigned int i = 0; i < VG_DEVICE_ATTRIBUTES; i++) {
@@ -94,6 +108,8 @@ static void device_attributes(struct vg_device_info *info, CUdevice dev)
 			&value, (CUdevice_attribute)i, dev);
 		info->attribute[i] = value;
 	}
+	for (size_t i = 0; i < sizeof(not_here) / sizeof(not_here[0]); i++)
+		info->attribute[not_here[i]] = 0;
 }
 
 CUresult ex_vgDeviceInfo(struct ex_call *call, void *info, size_t size, CUdevice dev)

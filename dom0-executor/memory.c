@@ -33,7 +33,7 @@ CUresult ex_cuMemGetInfo_v2(struct ex_call *call, size_t *free, size_t *total)
 
 /* The driver has given [address, size), counted as `taken`: enter it, or hand it back. */
 static CUresult memory_enter(struct ex_call *call, CUresult result, CUdeviceptr address,
-			     uint64_t size, uint64_t taken)
+			     uint64_t size, uint64_t taken, enum ex_range_kind kind)
 {
 	struct ex_session *session = call->session;
 	uint64_t wanted = ex_memory_size(session, size);
@@ -47,7 +47,7 @@ static CUresult memory_enter(struct ex_call *call, CUresult result, CUdeviceptr 
 		ex_account_give(&session->account, taken);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	result = ex_range_add(call, address, size, EX_RANGE_DEVICE);
+	result = ex_range_add(call, address, size, kind);
 	if (result) {
 		ex_driver.cuMemFree_v2(address);
 		ex_account_give(&session->account, wanted);
@@ -65,7 +65,24 @@ CUresult ex_cuMemAlloc_v2(struct ex_call *call, CUdeviceptr *dptr, size_t bytesi
 	if (!ex_memory_take(call->session, size))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = ex_driver.cuMemAlloc_v2(dptr, bytesize);
-	return memory_enter(call, result, *dptr, bytesize, size);
+	return memory_enter(call, result, *dptr, bytesize, size, EX_RANGE_DEVICE);
+}
+
+/* Counted whole: where its pages are is the driver's business and changes with every touch. */
+CUresult ex_cuMemAllocManaged(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
+			      unsigned int flags)
+{
+	uint64_t size = ex_memory_size(call->session, bytesize);
+	CUresult result;
+
+	if (!ex_driver.cuMemAllocManaged || !ex_driver.cuMemFree_v2)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (!bytesize)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!ex_memory_take(call->session, size))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = ex_driver.cuMemAllocManaged(dptr, bytesize, flags);
+	return memory_enter(call, result, *dptr, bytesize, size, EX_RANGE_MANAGED);
 }
 
 /* The pitch is the driver's: what it makes of it is counted once it is known. */
@@ -80,14 +97,15 @@ CUresult ex_cuMemAllocPitch_v2(struct ex_call *call, CUdeviceptr *dptr, size_t *
 	if (!ex_memory_take(call->session, least))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = ex_driver.cuMemAllocPitch_v2(dptr, pPitch, WidthInBytes, Height, ElementSizeBytes);
-	return memory_enter(call, result, *dptr, vg_sat_mul(*pPitch, Height), least);
+	return memory_enter(call, result, *dptr, vg_sat_mul(*pPitch, Height), least,
+			    EX_RANGE_DEVICE);
 }
 
 /* A range of the guest's own that cuMemFree may be asked to free. */
 static CUresult memory_check_own(struct ex_call *call, CUdeviceptr dptr, struct ex_span *span)
 {
 	if (!ex_ranges_find(&call->session->ranges, dptr, span) || span->start != dptr ||
-	    span->kind != EX_RANGE_DEVICE)
+	    (span->kind != EX_RANGE_DEVICE && span->kind != EX_RANGE_MANAGED))
 		return CUDA_ERROR_INVALID_VALUE;
 	return CUDA_SUCCESS;
 }
@@ -117,6 +135,7 @@ void ex_memory_left(struct ex_call *call, const struct ex_span *span, CUresult r
 
 void ex_memory_gone(struct ex_session *session, const struct ex_span *span)
 {
+	ex_ipc_withdraw(session, VG_OFFER_MEMORY, span->start);
 	if (span->object)
 		ex_pool_freed(session, span->object, span->size);
 	else

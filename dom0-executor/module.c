@@ -211,6 +211,19 @@ CUresult ex_cuModuleGetGlobal_v2(struct ex_call *call, CUdeviceptr *dptr, size_t
 			  ex_handles_find(&call->session->handles, VG_HANDLE_CUmodule, hmod));
 }
 
+static CUresult library_variable(struct ex_call *call, CUlibrary library, CUresult result,
+				 CUdeviceptr address, size_t size, CUdeviceptr *dptr, size_t *bytes)
+{
+	if (result)
+		return result;
+	if (dptr)
+		*dptr = address;
+	if (bytes)
+		*bytes = size;
+	return global_add(call, address, size,
+			  ex_handles_find(&call->session->handles, VG_HANDLE_CUlibrary, library));
+}
+
 CUresult ex_cuLibraryGetGlobal(struct ex_call *call, CUdeviceptr *dptr, size_t *bytes,
 			       CUlibrary library, const char *name)
 {
@@ -221,14 +234,20 @@ CUresult ex_cuLibraryGetGlobal(struct ex_call *call, CUdeviceptr *dptr, size_t *
 	if (!ex_driver.cuLibraryGetGlobal)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	result = ex_driver.cuLibraryGetGlobal(&address, &size, library, name);
-	if (result)
-		return result;
-	if (dptr)
-		*dptr = address;
-	if (bytes)
-		*bytes = size;
-	return global_add(call, address, size,
-			  ex_handles_find(&call->session->handles, VG_HANDLE_CUlibrary, library));
+	return library_variable(call, library, result, address, size, dptr, bytes);
+}
+
+CUresult ex_cuLibraryGetManaged(struct ex_call *call, CUdeviceptr *dptr, size_t *bytes,
+				CUlibrary library, const char *name)
+{
+	CUdeviceptr address = 0;
+	size_t size = 0;
+	CUresult result;
+
+	if (!ex_driver.cuLibraryGetManaged)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_driver.cuLibraryGetManaged(&address, &size, library, name);
+	return library_variable(call, library, result, address, size, dptr, bytes);
 }
 
 /* Where there is such a function its address is of no use to the guest. */

@@ -2,8 +2,9 @@
 # vgpu-executor, and its tests.
 
 EX_PARTS := account adopt array box call channel_local channel_range channel_xen context copy driver function \
-	graph green handle host_func host_memory info jit lane launch link memop memory module node node_get nvml nvml_ask \
-	nvml_call occupancy order output pointer pool range reply session share stats tensormap texture usage vmm
+	graph green handle handover host_func host_memory info ipc jit lane launch link managed memop memory module node \
+	node_get nvml nvml_ask nvml_call occupancy order output pointer pool range reply session share stats tensormap \
+	texture usage vmm vmm_share
 EX_SRCS := $(patsubst %,$(D)/%.c,$(EX_PARTS)) $(GEN)/dom0-executor/dispatch.c \
 	$(GEN)/dom0-executor/driver_table.c $(GEN)/dom0-executor/nvml_dispatch.c
 EX_JAIL_CFLAGS := $(if $(HAVE_SECCOMP),-DHAVE_SECCOMP=1 $(SECCOMP_CFLAGS))

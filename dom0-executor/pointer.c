@@ -29,7 +29,9 @@ static CUresult value_of_host_pointer(struct ex_call *call, void *value)
 	int kind;
 
 	memcpy(&address, value, sizeof(address));
-	if (ex_ranges_cover(&call->session->ranges, address, 1, &kind) && kind == EX_RANGE_REGION)
+	/* Managed memory has one address for both processors, and so it has in the guest. */
+	if (ex_ranges_cover(&call->session->ranges, address, 1, &kind) &&
+	    (kind == EX_RANGE_REGION || kind == EX_RANGE_MANAGED || kind == EX_RANGE_GLOBAL))
 		return CUDA_SUCCESS;
 	memset(value, 0, VALUE_BYTES);
 	return CUDA_ERROR_INVALID_VALUE;
@@ -43,13 +45,12 @@ static CUresult value_translate(struct ex_call *call, CUpointer_attribute attrib
 	case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
 		return value_of_handle(call, VG_HANDLE_CUmemoryPool, value);
 	case CU_POINTER_ATTRIBUTE_HOST_POINTER: return value_of_host_pointer(call, value);
-	/* What leads out of the session: handles for other processes, peer-to-peer tokens. */
+	/* What leads out of the guest. */
 	case CU_POINTER_ATTRIBUTE_P2P_TOKENS:
 		memset(value, 0, VALUE_BYTES);
 		return CUDA_ERROR_NOT_SUPPORTED;
-	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
 	case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
-		memset(value, 0, VALUE_BYTES);
+		*(uint64_t *)value &= CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
 		return CUDA_SUCCESS;
 	default: return CUDA_SUCCESS;
 	}

@@ -79,6 +79,7 @@ static void handle_dropped(void *context, enum vg_handle_type type, uint64_t han
 		ex_ranges_remove_owned(&session->ranges, handle);
 		atomic_store(&session->usage.stale, true);
 		break;
+	case VG_HANDLE_CUevent: ex_ipc_withdraw(session, VG_OFFER_EVENT, handle); break;
 	case VG_HANDLE_CUlinkState: ex_link_forget(session, real); break;
 	default: break;
 	}
@@ -89,10 +90,12 @@ static void range_gone(void *context, const struct ex_span *span)
 {
 	struct ex_session *session = context;
 
-	if (span->kind == EX_RANGE_DEVICE)
+	if (span->kind == EX_RANGE_DEVICE || span->kind == EX_RANGE_MANAGED)
 		ex_memory_gone(session, span);
 	else if (span->kind == EX_RANGE_VMM)
 		ex_charge_drop(session, span->object);
+	else if (span->kind == EX_RANGE_FOREIGN)
+		ex_ipc_left(session, span);
 }
 
 static void session_init_locks(struct ex_session *session)
@@ -101,6 +104,7 @@ static void session_init_locks(struct ex_session *session)
 	pthread_mutex_init(&session->region_lock, NULL);
 	pthread_mutex_init(&session->link_lock, NULL);
 	pthread_mutex_init(&session->probe_lock, NULL);
+	pthread_mutex_init(&session->managed_lock, NULL);
 	session->output.fds[0] = session->output.fds[1] = -1;
 }
 
@@ -160,6 +164,8 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 		rc = memory_init(session);
 	if (rc)
 		return rc;
+	ex_ipc_init(session);
+	ex_handover_init(&session->handover);
 	arena_reserve(session);
 	return 0;
 }
@@ -179,6 +185,8 @@ void ex_session_dispose(struct ex_session *session)
 	ex_order_dispose(&session->order);
 	while (session->links)
 		ex_link_forget(session, session->links);
+	ex_handover_dispose(&session->handover);
+	ex_ipc_dispose(session);
 	memory_dispose(session);
 	if (session->stats.page)
 		ex_stats_dispose(&session->stats);

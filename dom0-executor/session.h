@@ -23,7 +23,9 @@
 #include "dom0-executor/channel.h"
 #include "dom0-executor/green.h"
 #include "dom0-executor/handle.h"
+#include "dom0-executor/handover.h"
 #include "dom0-executor/host_func.h"
+#include "dom0-executor/ipc.h"
 #include "dom0-executor/nvml.h"
 #include "dom0-executor/order.h"
 #include "dom0-executor/output.h"
@@ -45,6 +47,13 @@ struct ex_region {
 	void *context;   /* CUcontext that was current then */
 };
 
+/* Our own stream in one of the guest's contexts (managed.c). */
+#define EX_MANAGED_STREAMS 8u
+struct ex_managed_stream {
+	void *context; /* CUcontext, NULL: none */
+	void *stream;  /* CUstream */
+};
+
 struct ex_session {
 	struct vg_log_who who;
 	const struct ex_settings *settings;
@@ -53,6 +62,8 @@ struct ex_session {
 	struct ex_account account;
 	struct ex_pools pools;
 	struct ex_usage usage;
+	struct ex_ipc ipc;
+	struct ex_handover handover;
 	struct ex_nvml nvml;
 	bool soft;          /* the driver is libcuda-soft, whose device is this process's own */
 	int control_fd;     /* -1 while nobody is there */
@@ -81,6 +92,7 @@ struct ex_session {
 	pthread_mutex_t region_lock;
 	struct ex_region regions[VG_REGIONS_MAX];
 	uint64_t region_pages;
+	unsigned int places_refused; /* share.c */
 
 	struct ex_handles handles;
 	struct ex_ranges ranges;   /* what the guest may name as device memory */
@@ -94,6 +106,10 @@ struct ex_session {
 	pthread_mutex_t link_lock;
 	struct ex_link *links;
 	unsigned int links_count;
+
+	pthread_mutex_t managed_lock;
+	struct ex_managed_stream managed_streams[EX_MANAGED_STREAMS];
+	unsigned int managed_next;
 
 	pthread_mutex_t probe_lock;
 	int regions_pinned; /* -1: not probed yet */

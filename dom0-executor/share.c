@@ -10,10 +10,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "protocol/ring.h"
 
 #include "dom0-executor/lane.h"
+
+/* Addresses below this thread's stack that stay free for it. */
+#define STACK_ROOM (1ull << 30)
+/* Regions outside the arena that are refused before all are. */
+#define PLACES_REFUSED_MAX 16u
 
 static int refuse(char *text, int status, const char *why)
 {
@@ -42,6 +48,49 @@ static int lane_check(const struct ex_session *session, const struct vg_control_
 	return 0;
 }
 
+static bool in_arena(const struct ex_session *session, uint64_t address, uint64_t bytes)
+{
+	return address >= session->arena_base && bytes <= session->arena_size &&
+	       address - session->arena_base <= session->arena_size - bytes;
+}
+
+/*
+ * Memory that the guest's program has already, at its address: taken only if nothing of this process
+ * is there or near its stack, and not after a few refusals, so that asking tells the guest nothing of
+ * where our own memory lies.
+ */
+static int place_take(struct ex_session *session, const struct vg_control_share *want, char *text)
+{
+#ifdef VG_TSAN /* it ends a process that maps where its shadow may be */
+	return refuse(text, -EADDRINUSE, "a region does not lie in the arena");
+#else
+	void *at = (void *)(uintptr_t)want->address, *got; /* NOLINT */
+	uint64_t bytes = (uint64_t)want->pages * VG_PAGE_SIZE;
+	uint64_t stack = (uintptr_t)__builtin_frame_address(0);
+
+	if (session->places_refused < PLACES_REFUSED_MAX &&
+	    (want->address > stack || want->address + bytes < stack - STACK_ROOM)) {
+		got = mmap(at, bytes, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+			   0);
+		if (got == at)
+			return 0;
+		if (got != MAP_FAILED)
+			munmap(got, bytes);
+	}
+	if (session->places_refused < PLACES_REFUSED_MAX)
+		session->places_refused++;
+	return refuse(text, -EADDRINUSE, "a region cannot lie there on this side");
+#endif
+}
+
+/* After the region's pages are no longer there. */
+static void place_give(const struct ex_session *session, uint64_t address, uint64_t bytes)
+{
+	if (!in_arena(session, address, bytes))
+		munmap((void *)(uintptr_t)address, bytes); /* NOLINT */
+}
+
 static int region_check(struct ex_session *session, const struct vg_control_share *want, char *text)
 {
 	uint64_t bytes = (uint64_t)want->pages * VG_PAGE_SIZE;
@@ -53,11 +102,9 @@ static int region_check(struct ex_session *session, const struct vg_control_shar
 	if (!want->pages ||
 	    session->region_pages + want->pages > session->settings->limits.region_pages)
 		return refuse(text, -EDQUOT, "too much pinned memory: --max-region-pages");
-	if (want->address % VG_PAGE_SIZE || want->address < session->arena_base ||
-	    bytes > session->arena_size ||
-	    want->address - session->arena_base > session->arena_size - bytes)
-		return refuse(text, -EINVAL, "a region does not lie in the arena");
-	return 0;
+	if (want->address % VG_PAGE_SIZE || !want->address || want->address > UINTPTR_MAX - bytes)
+		return refuse(text, -EINVAL, "a region's address is none");
+	return in_arena(session, want->address, bytes) ? 0 : place_take(session, want, text);
 }
 
 static int lane_open(struct ex_session *session, const struct vg_control_share *want,
@@ -118,11 +165,16 @@ static int share_open(struct ex_session *session, struct vg_packet *packet, char
 	if (rc)
 		return rc;
 	rc = session->channel->ops->share_map(session->channel, packet, &share, text);
-	if (rc)
+	if (rc) {
+		if (want->kind == VG_SHARE_REGION)
+			place_give(session, want->address, (uint64_t)want->pages * VG_PAGE_SIZE);
 		return rc;
+	}
 	rc = want->kind == VG_SHARE_LANE ? lane_open(session, want, &share, text)
 					 : region_open(session, want, &share, text);
 	session->channel->ops->share_unmap(session->channel, &share); /* taken: nothing */
+	if (rc && want->kind == VG_SHARE_REGION)
+		place_give(session, want->address, (uint64_t)want->pages * VG_PAGE_SIZE);
 	return rc;
 }
 
@@ -183,6 +235,7 @@ static void lane_unshare(struct ex_session *session, uint32_t id, uint32_t tag)
 void ex_region_close(struct ex_session *session, struct ex_region *region)
 {
 	struct ex_share share;
+	uint64_t base;
 
 	pthread_mutex_lock(&session->region_lock);
 	ex_region_unpin(region);
@@ -193,7 +246,9 @@ void ex_region_close(struct ex_session *session, struct ex_region *region)
 	session->region_pages -= share.bytes / VG_PAGE_SIZE;
 	ex_stats_sub(&session->stats.page->regions, 1);
 	ex_stats_sub(&session->stats.page->region_bytes, share.bytes);
+	base = (uintptr_t)share.base;
 	session->channel->ops->share_unmap(session->channel, &share);
+	place_give(session, base, share.bytes);
 }
 
 void ex_session_unshare(struct ex_session *session, const struct vg_packet *packet)

@@ -54,8 +54,8 @@ CUresult ex_cuMemAddressFree(struct ex_call *call, CUdeviceptr ptr, size_t size)
 /* --- physical memory ---------------------------------------------------------------------------- */
 
 /*
- * The one pointer in the properties is a Windows security descriptor; memory that could be exported to
- * another process would leave the session. The handle is entered here, to keep what it counts with
+ * The one pointer in the properties is a Windows security descriptor. Memory that can be exported to other
+ * hosts (fabric) would leave the guest. The handle is entered here, to keep what it counts with
  * it; the generated code finds it again.
  */
 CUresult ex_cuMemCreate(struct ex_call *call, CUmemGenericAllocationHandle *handle, size_t size,
@@ -65,7 +65,8 @@ CUresult ex_cuMemCreate(struct ex_call *call, CUmemGenericAllocationHandle *hand
 	struct ex_charge *charge;
 	CUresult result;
 
-	if (!ex_driver.cuMemCreate || !ex_driver.cuMemRelease || own.requestedHandleTypes)
+	if (!ex_driver.cuMemCreate || !ex_driver.cuMemRelease ||
+	    (own.requestedHandleTypes & ~CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR))
 		return CUDA_ERROR_NOT_SUPPORTED;
 	own.win32HandleMetaData = NULL;
 	charge = ex_charge_new(call->session, size);

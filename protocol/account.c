@@ -64,7 +64,7 @@ void vg_account_unmap(struct vg_account *account)
 /* All slots but one. */
 static uint64_t sum_without(const struct vg_account *account, unsigned int slot)
 {
-	uint64_t sum = 0;
+	uint64_t sum = vg_offers_held(&account->offers);
 
 	for (unsigned int i = 0; i < VG_ACCOUNT_SLOTS; i++) {
 		uint64_t held = __atomic_load_n(&account->held[i], __ATOMIC_SEQ_CST);
@@ -162,6 +162,7 @@ void vg_account_clear(struct vg_account *account, unsigned int slot)
 	if (slot >= VG_ACCOUNT_SLOTS)
 		return;
 	vg_account_set(account, slot, 0);
+	vg_offers_clear(&account->offers, slot);
 	__atomic_store_n(&account->pid[slot], 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&account->executor[slot], 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&account->contexts[slot], 0, __ATOMIC_RELAXED);

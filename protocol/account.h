@@ -28,6 +28,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "protocol/offer.h"
+
 #define VG_ACCOUNT_MAGIC   0x74636361u /* "acct" */
 #define VG_ACCOUNT_SLOTS   256u
 #define VG_ACCOUNT_WAIT_MS 2000u
@@ -43,7 +45,9 @@ struct vg_account {
 	uint32_t pid[VG_ACCOUNT_SLOTS];        /* the guest's; 0: nobody's slot */
 	uint32_t executor[VG_ACCOUNT_SLOTS];   /* pid on the host */
 	uint32_t contexts[VG_ACCOUNT_SLOTS];   /* that live */
+	struct vg_offers offers;               /* what the executors let each other open */
 };
+_Static_assert(VG_ACCOUNT_SLOTS == VG_OFFER_TAKERS * 64, "a bit for each slot");
 
 /* A new one: its memfd, the caller's to close, and its mapping. Or a negative errno. */
 int vg_account_new(struct vg_account **account);
@@ -51,7 +55,7 @@ int vg_account_new(struct vg_account **account);
 int vg_account_map(int fd, struct vg_account **account);
 void vg_account_unmap(struct vg_account *account); /* NULL is fine */
 
-/* The sum of all slots; UINT64_MAX if it does not fit, which only a liar can bring about. */
+/* The sum of all slots, and of what is held of offers that have ended; UINT64_MAX if it does not fit, which only a liar can bring about. */
 uint64_t vg_account_total(const struct vg_account *account);
 /*
  * Sets our slot if the total stays within limit (0: none). One thread of a process at a time. 0,
@@ -65,7 +69,7 @@ void vg_account_set(struct vg_account *account, unsigned int slot, uint64_t held
 void vg_account_enter(struct vg_account *account, unsigned int slot, uint32_t pid,
 		      uint32_t executor);
 void vg_account_contexts(struct vg_account *account, unsigned int slot, uint32_t contexts);
-/* Makes a slot nobody's, when its executor has been reaped. */
+/* Makes a slot nobody's, and ends what it offers and holds, when its executor has been reaped. */
 void vg_account_clear(struct vg_account *account, unsigned int slot);
 
 /* What another's slot says, each field read once. False: it is nobody's, or there is no such slot. */

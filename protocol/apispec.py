@@ -9,6 +9,7 @@ A spec is lines; `#` begins a comment. Declarations:
     number TYPE                  an object that kernels know by its number: the driver's own value goes
                                  to the guest, and only one that the session has may come back
     plain TYPE ...               types passed by value as they are (no pointers, no handles inside)
+    include FILE                 the lines of another file of the same folder
     refuse NAME ... : REASON     exported symbols that are not carried, and why (for the coverage
                                  table); NAME may end with *
     call NUMBER NAME             a call; NAME is the driver's exported symbol, or vgName for a call
@@ -40,6 +41,7 @@ Numbers are never used again for another call.
 """
 
 import hashlib
+import os
 import re
 
 PROPERTIES = {
@@ -52,6 +54,7 @@ PROPERTIES = {
     "noinit": "works before cuInit",
     "nocontext": "does not need the thread's current context in the executor",
     "unordered": "has no place in the order over threads: does not touch the driver",
+    "names": "the memory that it covers is named only, not read or written",
     "anyerror": "outputs are sent with errors too (exec only)",
 }
 ATTRIBUTES = {
@@ -236,6 +239,11 @@ class Spec:
         return int.from_bytes(self._hash.digest()[:8], "little")
 
     def read(self, path):
+        self._read(path, ())
+        for each in self.calls:
+            each.check()
+
+    def _read(self, path, above):
         call = None
         with open(path, encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
@@ -248,10 +256,19 @@ class Spec:
                     if not call:
                         raise SpecError(where, "indented, but no call is open")
                     self._line(call, where, words)
+                elif words[0] == "include" and len(words) == 2:
+                    call = None
+                    self._include(where, os.path.join(os.path.dirname(path), words[1]), above + (path,))
                 else:
                     call = self._declaration(where, words)
-        for each in self.calls:
-            each.check()
+
+    def _include(self, where, path, above):
+        if path in above:
+            raise SpecError(where, f"{path} includes itself")
+        try:
+            self._read(path, above)
+        except OSError as error:
+            raise SpecError(where, f"{path}: {error.strerror}") from None
 
     def _declaration(self, where, words):
         if words[0] == "handle" and len(words) >= 2:

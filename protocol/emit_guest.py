@@ -41,7 +41,8 @@ def _checks(call):
         if "covers" in arg.attrs:
             otherwise = "call.async = false;" if call.captures_anything \
                 else "return CUDA_ERROR_INVALID_VALUE;"
-            out += [f"\tif (!fe_memory_known({arg.name}, {arg.attrs['covers']}))",
+            test = "fe_range_exists" if call.has("names") else "fe_memory_known"
+            out += [f"\tif (!{test}({arg.name}, {arg.attrs['covers']}))",
                     f"\t\t{otherwise}"]
     return out
 

@@ -262,7 +262,9 @@ def exec_dispatch(spec):
 
 def coverage(spec, exports):
     have = served(spec)
-    out = ["# Coverage of NVML", "", "Made from protocol/nvml.api by `make`.", "",
+    out = ["<!-- SPDX-License-Identifier: MIT -->", "# Coverage of NVML", "",
+           "Made by protocol/emit_nvml.py (`make coverage-table`) from protocol/nvml.api and the names that NVIDIA's",
+           "library exports. [nvml.md](nvml.md) says what the columns mean.", "",
            f"{len(have) + len(spec.own)} of {len(exports)} exported symbols are implemented, "
            f"{len(spec.refused)} are refused because they change the GPU; the others answer",
            "NVML_ERROR_NOT_SUPPORTED.", "", "| symbol | how |", "|---|---|"]

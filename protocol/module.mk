@@ -17,7 +17,7 @@ NVML_GEN := $(addprefix $(GEN)/, protocol/nvml_ops.h protocol/nvml_proto.h xen-f
 $(eval $(call generated,$(NVML_GEN),$(wildcard $(D)/*.py) $(D)/nvml.api $(D)/nvml_exports.txt,\
 	$(PYTHON) $(D)/nvmlgen.py $(D)/nvml.api $(D)/nvml_exports.txt $(GEN) && touch $(NVML_GEN)))
 
-PROTO_SRCS := $(addprefix $(D)/, account.c bell.c conf.c ring.c socket.c image.c log.c context_storage.c \
+PROTO_SRCS := $(addprefix $(D)/, account.c offer.c bell.c conf.c ring.c socket.c image.c log.c context_storage.c \
 	export_table.c integrity.c md2.c) $(GEN)/protocol/op_names.c $(GEN)/protocol/errors.c
 $(eval $(call archive,libvgproto.a,$(PROTO_SRCS)))
 
@@ -28,7 +28,7 @@ PROTO_PUBLIC := $(addprefix $(D)/,bounds.h control.h cuda_types.h handle.h nvml_
 $(eval $(call install,$(PROTO_PUBLIC),$(INCLUDEDIR)/protocol,644))
 $(eval $(call install,$(wildcard $(D)/cuda/*.h),$(INCLUDEDIR)/protocol/cuda,644))
 $(eval $(call install,$(wildcard $(D)/nvml/*.h),$(INCLUDEDIR)/protocol/nvml,644))
-$(eval $(call install,$(addprefix $(D)/,cuda.api nvml.api errors.tsv procaddress.tsv),$(DATADIR),644))
+$(eval $(call install,$(addprefix $(D)/,cuda.api memory.api nvml.api errors.tsv procaddress.tsv),$(DATADIR),644))
 
 $(eval $(call unit_script,tests/unit/apigen/test-apigen))
 $(eval $(call unit_script,tests/unit/apigen/test-coverage))

@@ -272,6 +272,12 @@ static int channel_unshare(struct fe_channel *channel, uint32_t id, uint32_t kin
 int fe_channel_share(struct fe_channel *channel, const struct vg_control_share *want,
 		     struct fe_share *share, char *text)
 {
+	return fe_channel_share_at(channel, want, want->address, share, text);
+}
+
+int fe_channel_share_at(struct fe_channel *channel, const struct vg_control_share *want,
+			uint64_t at, struct fe_share *share, char *text)
+{
 	const struct fe_pages_ops *ops = pages_ops(channel);
 	struct vg_packet request, answer;
 	int rc;
@@ -281,6 +287,7 @@ int fe_channel_share(struct fe_channel *channel, const struct vg_control_share *
 		.kind = want->kind,
 		.bytes = (size_t)want->pages * VG_PAGE_SIZE,
 		.bell = VG_BELL_NONE,
+		.at = at,
 	};
 	vg_packet_init(&request, VG_CTL_SHARE, 0);
 	request.msg.u.share = *want;
@@ -326,10 +333,10 @@ int fe_pages_map(const struct vg_control_share *want, struct fe_share *share, in
 		 uint64_t offset)
 {
 	int fixed = want->kind == VG_SHARE_REGION ? MAP_FIXED : 0;
-	void *at = fixed ? (void *)(uintptr_t)want->address : NULL; /* NOLINT */
+	void *at = fixed ? (void *)(uintptr_t)share->at : NULL; /* NOLINT */
 	void *base;
 
-	if (fixed && (!want->address || want->address % VG_PAGE_SIZE))
+	if (fixed && (!share->at || share->at % VG_PAGE_SIZE))
 		return -EINVAL;
 	base = mmap(at, share->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd,
 		    (off_t)offset);

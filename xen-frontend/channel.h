@@ -23,6 +23,7 @@ struct fe_share {
 	void *base;    /* mapped read-write, zeroed pages */
 	size_t bytes;
 	struct vg_bell bell; /* lanes */
+	uint64_t at;         /* regions: where it is mapped first */
 };
 
 struct fe_channel {
@@ -55,6 +56,12 @@ int fe_channel_check(struct fe_channel *channel, char *text);
  */
 int fe_channel_share(struct fe_channel *channel, const struct vg_control_share *want,
 		     struct fe_share *share, char *text);
+/*
+ * The same for a region that is at `at` on this side, reserved by the caller, to be moved from there to
+ * want->address: memory that the program has already (libcuda's host_register.c).
+ */
+int fe_channel_share_at(struct fe_channel *channel, const struct vg_control_share *want,
+			uint64_t at, struct fe_share *share, char *text);
 /* Unmaps here first when the executor's answer says that it has let go. Regions' addresses go back
  * to PROT_NONE. */
 int fe_channel_unshare(struct fe_channel *channel, struct fe_share *share);

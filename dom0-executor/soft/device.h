@@ -39,6 +39,7 @@ struct soft_pool;
 struct soft_device {
 	uint64_t region; /* first address of its memory */
 	size_t memory;   /* bytes it has */
+	int store; /* the file behind it, at its addresses less `region`; other processes map of it */
 	CUuuid uuid;
 	pthread_mutex_t lock; /* guards what follows */
 	size_t used;

@@ -11,6 +11,7 @@
 struct event_work {
 	struct soft_work work;
 	struct soft_event *event; /* a reference */
+	uint64_t record;          /* of a shared event */
 };
 
 static void event_destroy(struct soft_object *object)
@@ -19,6 +20,9 @@ static void event_destroy(struct soft_object *object)
 
 	captured_clear(&event->captured);
 	object_put(event->point.stream);
+	if (event->shared && event->peer < 0)
+		event_shared_withdraw(event->object.handle);
+	event_shared_free(event->shared, event->fd, event->peer);
 	free(event);
 }
 
@@ -44,6 +48,8 @@ static void record_queued(struct soft_work *work, struct soft_stream *stream, ui
 	struct soft_stream *before = event->point.stream;
 
 	event->recorded = true;
+	if (event->shared)
+		((struct event_work *)work)->record = event_shared_record(event->shared);
 	event->point = (struct soft_point){object_ref(stream), seq};
 	object_put(before);
 }
@@ -56,6 +62,8 @@ static CUresult record_run(struct soft_work *work, struct soft_stream *stream)
 	pthread_mutex_lock(&sched_lock);
 	event->time = now_ns();
 	pthread_mutex_unlock(&sched_lock);
+	if (event->shared)
+		event_shared_ran(event->shared, ((struct event_work *)work)->record);
 	return CUDA_SUCCESS;
 }
 
@@ -89,6 +97,22 @@ static const struct soft_work_type wait_type = {
 	.destroy = event_work_destroy,
 };
 
+/* Another process may have recorded it: what is waited for is the last record of all. */
+static CUresult shared_wait_run(struct soft_work *work, struct soft_stream *stream)
+{
+	const struct event_work *wait = (struct event_work *)work;
+
+	(void)stream;
+	event_shared_wait(wait->event->shared, wait->record, wait->event->peer);
+	return CUDA_SUCCESS;
+}
+
+static const struct soft_work_type shared_wait_type = {
+	.node = CU_GRAPH_NODE_TYPE_WAIT_EVENT,
+	.run = shared_wait_run,
+	.destroy = event_work_destroy,
+};
+
 static struct soft_work *event_work_new(const struct soft_work_type *type, struct soft_event *event)
 {
 	struct event_work *work = work_new(type, sizeof(*work));
@@ -114,7 +138,31 @@ struct soft_event *event_of_work(struct soft_work *work)
 	return ((struct event_work *)work)->event;
 }
 
+static CUresult shared_wait(struct soft_stream *stream, struct soft_event *event)
+{
+	uint64_t record = atomic_load(&event->shared->queued);
+	struct soft_work *work;
+
+	if (event_shared_passed(event->shared, record, event->peer))
+		return CUDA_SUCCESS;
+	work = event_work_new(&shared_wait_type, event);
+	if (work)
+		((struct event_work *)work)->record = record;
+	return stream_submit(stream, work, SOFT_QUEUE);
+}
+
 /* --- the calls ------------------------------------------------------------------------------- */
+
+static struct soft_event *event_new(struct soft_context *ctx, unsigned int flags)
+{
+	struct soft_event *event = object_new(SOFT_EVENT, sizeof(*event), ctx, event_destroy);
+
+	if (event) {
+		event->flags = flags;
+		event->fd = event->peer = -1;
+	}
+	return event;
+}
 
 CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags)
 {
@@ -124,13 +172,52 @@ CUresult cuEventCreate(CUevent *phEvent, unsigned int Flags)
 	ENTER_CONTEXT(ctx);
 	if (!phEvent || Flags & ~EVENT_FLAGS)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (Flags & CU_EVENT_INTERPROCESS)
-		return Flags & CU_EVENT_DISABLE_TIMING ? CUDA_ERROR_NOT_SUPPORTED
-						       : CUDA_ERROR_INVALID_VALUE;
-	event = object_new(SOFT_EVENT, sizeof(*event), ctx, event_destroy);
+	if (Flags & CU_EVENT_INTERPROCESS && !(Flags & CU_EVENT_DISABLE_TIMING))
+		return CUDA_ERROR_INVALID_VALUE;
+	event = event_new(ctx, Flags);
+	if (event && Flags & CU_EVENT_INTERPROCESS) {
+		event->shared = event_shared_new(&event->fd);
+		if (!event->shared) {
+			object_put(event);
+			event = NULL;
+		}
+	}
 	if (!event)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	event->flags = Flags;
+	result = object_publish(event);
+	if (result == CUDA_SUCCESS)
+		*phEvent = object_handle(event);
+	return result;
+}
+
+CUresult cuIpcGetEventHandle(CUipcEventHandle *pHandle, CUevent hEvent)
+{
+	struct soft_event *event auto_put = object_get(SOFT_EVENT, hEvent);
+
+	ENTER_CONTEXT(ctx);
+	if (!pHandle)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!event || !event->shared || event->peer >= 0)
+		return CUDA_ERROR_INVALID_HANDLE;
+	return event_shared_offer(event->object.handle, event->fd, pHandle);
+}
+
+CUresult cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle handle)
+{
+	struct soft_event *event;
+	CUresult result;
+
+	ENTER_CONTEXT(ctx);
+	if (!phEvent)
+		return CUDA_ERROR_INVALID_VALUE;
+	event = event_new(ctx, CU_EVENT_INTERPROCESS | CU_EVENT_DISABLE_TIMING);
+	if (!event)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	event->shared = event_shared_open(&handle, &event->fd, &event->peer);
+	if (!event->shared) {
+		object_put(event);
+		return CUDA_ERROR_INVALID_HANDLE;
+	}
 	result = object_publish(event);
 	if (result == CUDA_SUCCESS)
 		*phEvent = object_handle(event);
@@ -194,6 +281,8 @@ CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (capture_waits(stream, event, Flags, &result))
 		return result;
+	if (event->shared)
+		return shared_wait(stream, event);
 	pthread_mutex_lock(&sched_lock);
 	point = event->point;
 	object_ref(point.stream);
@@ -245,6 +334,9 @@ CUresult cuEventQuery(CUevent hEvent)
 	pthread_mutex_lock(&sched_lock);
 	passed = point_passed(&point);
 	pthread_mutex_unlock(&sched_lock);
+	if (event->shared)
+		passed = event_shared_passed(event->shared, atomic_load(&event->shared->queued),
+					     event->peer);
 	object_put(point.stream);
 	if (passed)
 		return context_error(event->object.ctx);
@@ -261,7 +353,10 @@ CUresult cuEventSynchronize(CUevent hEvent)
 	result = event_ask(ctx, event, &point);
 	if (result != CUDA_SUCCESS)
 		return result;
-	point_wait(&point);
+	if (event->shared)
+		event_shared_wait(event->shared, atomic_load(&event->shared->queued), event->peer);
+	else
+		point_wait(&point);
 	object_put(point.stream);
 	return context_error(event->object.ctx);
 }

@@ -4,10 +4,14 @@
 #define SOFT_EVENT_H
 
 #include "dom0-executor/soft/capture.h"
+#include "dom0-executor/soft/ipc.h"
 
 struct soft_event {
 	struct soft_object object;
 	unsigned int flags;
+	struct event_shared
+		*shared; /* of CU_EVENT_INTERPROCESS, owned; NULL: this process's alone */
+	int fd, peer;    /* of shared, owned; peer -1: made here */
 
 	/* The scheduler's lock guards the rest. */
 	bool recorded;

@@ -397,15 +397,25 @@ CUresult cuLibraryGetGlobal(CUdeviceptr *dptr, size_t *bytes, CUlibrary handle, 
 	return result ? result : cuModuleGetGlobal_v2(dptr, bytes, object_handle(module), name);
 }
 
-/* There is no managed memory, so no library has any. */
+/* A variable that a library's modules share: there is one a context here. */
 CUresult cuLibraryGetManaged(CUdeviceptr *dptr, size_t *bytes, CUlibrary handle, const char *name)
 {
 	struct soft_library *library auto_put = object_get(SOFT_LIBRARY, handle);
+	struct soft_module *module auto_put = NULL;
+	struct ptx_global_info info;
+	CUresult result;
 
-	ENTER_DRIVER();
+	ENTER_CONTEXT(ctx);
 	if (!name || (!dptr && !bytes))
 		return CUDA_ERROR_INVALID_VALUE;
-	return library ? CUDA_ERROR_NOT_FOUND : CUDA_ERROR_INVALID_HANDLE;
+	if (!library)
+		return CUDA_ERROR_INVALID_HANDLE;
+	result = library_module(library, ctx, &module);
+	if (result)
+		return result;
+	if (ptx_module_global(module->ptx, name, &info) < 0 || !info.is_managed)
+		return CUDA_ERROR_NOT_FOUND;
+	return cuModuleGetGlobal_v2(dptr, bytes, object_handle(module), name);
 }
 
 CUresult cuLibraryGetUnifiedFunction(void **fptr, CUlibrary handle, const char *symbol)

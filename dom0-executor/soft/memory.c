@@ -5,6 +5,7 @@
 #include "dom0-executor/soft/capture.h"
 #include "dom0-executor/soft/memory.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 
 CUresult memory_charge(struct soft_device *device, size_t size)
@@ -27,21 +28,36 @@ void memory_uncharge(struct soft_device *device, size_t size)
 	pthread_mutex_unlock(&device->lock);
 }
 
+/* The file behind a device's addresses, and where in it they are. */
+static int store_of(uint64_t base, off_t *offset)
+{
+	uint64_t device = (base - SOFT_REGION_BASE) / SOFT_REGION_SIZE;
+
+	*offset = (off_t)((base - SOFT_REGION_BASE) % SOFT_REGION_SIZE);
+	return device_of((CUdevice)device)->store;
+}
+
 void memory_unmap(uint64_t base, size_t size)
 {
+	off_t offset;
+	int store = store_of(base, &offset);
 	void *at = mmap((void *)(uintptr_t)base, size, PROT_NONE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 
 	if (at == MAP_FAILED)
 		soft_log_error("op=free address=%#llx size=%zu cannot unmap",
 			       (unsigned long long)base, size);
+	fallocate(store, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, (off_t)size);
 }
 
 static CUresult memory_map(uint64_t base, size_t size)
 {
-	if (mprotect((void *)(uintptr_t)base, size, PROT_READ | PROT_WRITE) < 0)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	return CUDA_SUCCESS;
+	off_t offset;
+	int store = store_of(base, &offset);
+	void *at = mmap((void *)(uintptr_t)base, size, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_FIXED | MAP_NORESERVE, store, offset);
+
+	return at == MAP_FAILED ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 CUresult memory_alloc(struct soft_device *device, struct soft_context *ctx, enum range_kind kind,
@@ -120,13 +136,20 @@ void memory_free_context(struct soft_context *ctx)
 {
 	uint64_t base;
 
-	while ((base = range_of_context(ctx, RANGE_DEVICE)))
-		memory_free(range_take(base, RANGE_DEVICE));
+	while ((base = range_of_context(ctx, RANGE_DEVICE | RANGE_MANAGED)))
+		memory_free(range_take(base, RANGE_DEVICE | RANGE_MANAGED));
 	while ((base = range_of_context(ctx, RANGE_HOST))) {
 		struct soft_range *range = range_take(base, RANGE_HOST);
 
 		if (range)
 			munmap((void *)(uintptr_t)range->base, range->size);
+		range_delete(range);
+	}
+	while ((base = range_of_context(ctx, RANGE_FOREIGN))) {
+		struct soft_range *range = range_take(base, RANGE_FOREIGN);
+
+		if (range)
+			memory_unmap(range->base, range->size);
 		range_delete(range);
 	}
 	while ((base = range_of_context(ctx, RANGE_REGISTERED)))
@@ -197,7 +220,7 @@ CUresult cuMemFree_v2(CUdeviceptr dptr)
 	device_synchronize(ctx->device);
 	if (graph_memory_free(dptr))
 		return context_error(ctx); /* it is there while its graph is */
-	range = range_take(dptr, RANGE_DEVICE);
+	range = range_take(dptr, RANGE_DEVICE | RANGE_MANAGED);
 	if (!range)
 		return CUDA_ERROR_INVALID_VALUE;
 	memory_free(range);
@@ -218,50 +241,4 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr 
 		*psize = range->asked;
 	range_unpin(range);
 	return CUDA_SUCCESS;
-}
-
-/* Honest: this device has no page migration, so no managed memory. */
-CUresult cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int flags)
-{
-	ENTER_CONTEXT(ctx);
-	if (!dptr || !bytesize || (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST))
-		return CUDA_ERROR_INVALID_VALUE;
-	return CUDA_ERROR_NOT_SUPPORTED;
-}
-
-/* Other processes cannot map this memory. */
-CUresult cuIpcGetMemHandle(CUipcMemHandle *pHandle, CUdeviceptr dptr)
-{
-	ENTER_CONTEXT(ctx);
-	(void)dptr;
-	return pHandle ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
-}
-
-CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, unsigned int Flags)
-{
-	ENTER_CONTEXT(ctx);
-	(void)handle;
-	(void)Flags;
-	return pdptr ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
-}
-
-CUresult cuIpcCloseMemHandle(CUdeviceptr dptr)
-{
-	ENTER_CONTEXT(ctx);
-	(void)dptr;
-	return CUDA_ERROR_NOT_SUPPORTED;
-}
-
-CUresult cuIpcGetEventHandle(CUipcEventHandle *pHandle, CUevent event)
-{
-	ENTER_CONTEXT(ctx);
-	(void)event;
-	return pHandle ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
-}
-
-CUresult cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle handle)
-{
-	ENTER_CONTEXT(ctx);
-	(void)handle;
-	return phEvent ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
 }

@@ -40,6 +40,7 @@ static CUresult variables_enter(struct soft_context *ctx, struct ptx_module *ptx
 		range->base = (uintptr_t)info.address;
 		range->size = info.size;
 		range->asked = info.size;
+		range->managed = info.is_managed;
 		result = range_insert(range);
 		if (result != CUDA_SUCCESS)
 			range_delete(range);

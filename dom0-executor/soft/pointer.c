@@ -42,7 +42,7 @@ static CUresult known_attribute(CUpointer_attribute attribute, struct soft_range
 		break;
 	case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: *(CUdeviceptr *)data = ptr; break;
 	case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-		if (!is_host(range))
+		if (!is_host(range) && !range->managed)
 			return CUDA_ERROR_INVALID_VALUE;
 		*(void **)data = (void *)(uintptr_t)ptr;
 		break;
@@ -50,8 +50,10 @@ static CUresult known_attribute(CUpointer_attribute attribute, struct soft_range
 		*(unsigned int *)data = atomic_load(&range->sync_memops);
 		break;
 	case CU_POINTER_ATTRIBUTE_BUFFER_ID: *(unsigned long long *)data = range->id; break;
-	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+	case CU_POINTER_ATTRIBUTE_IS_MANAGED: *(int *)data = range->managed; break;
 	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+		*(int *)data = range->kind == RANGE_DEVICE && !range->pool;
+		break;
 	case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
 	case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE: *(int *)data = 0; break;
 	case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: *(int *)data = range->device->ordinal; break;

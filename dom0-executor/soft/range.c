@@ -30,6 +30,8 @@ struct soft_range *range_new(enum range_kind kind, struct soft_device *device,
 	range->kind = kind;
 	range->device = device;
 	range->ctx = object_ref(ctx);
+	range->managed = kind == RANGE_MANAGED;
+	advice_init(&range->advice);
 	return range;
 }
 
@@ -382,6 +384,40 @@ uint64_t range_of_context(const struct soft_context *ctx, unsigned int kinds)
 			base = table.ranges[i]->base;
 	pthread_rwlock_unlock(&table.lock);
 	return base;
+}
+
+uint64_t range_foreign_open(const uint8_t *name, uint64_t base, uint64_t id)
+{
+	uint64_t found = 0;
+
+	pthread_rwlock_wrlock(&table.lock);
+	for (size_t i = 0; i < table.count && !found; i++) {
+		struct soft_range *range = table.ranges[i];
+
+		if (range->kind != RANGE_FOREIGN || range->foreign.base != base ||
+		    range->foreign.id != id || !range->foreign.opens ||
+		    memcmp(range->foreign.name, name, sizeof(range->foreign.name)) != 0)
+			continue;
+		range->foreign.opens++;
+		found = range->base;
+	}
+	pthread_rwlock_unlock(&table.lock);
+	return found;
+}
+
+bool range_foreign_close(uint64_t base, unsigned int *left)
+{
+	bool there;
+	size_t at;
+
+	pthread_rwlock_wrlock(&table.lock);
+	at = range_index(base);
+	there = at < table.count && table.ranges[at]->base == base &&
+		table.ranges[at]->kind == RANGE_FOREIGN && table.ranges[at]->foreign.opens;
+	if (there)
+		*left = --table.ranges[at]->foreign.opens;
+	pthread_rwlock_unlock(&table.lock);
+	return there;
 }
 
 bool range_is_device_address(uint64_t address)

@@ -19,10 +19,20 @@ enum range_kind {
 	RANGE_VARIABLE = 16,  /* a variable of a module */
 	RANGE_ARRAY = 32,     /* behind a CUarray */
 	RANGE_GRAPH = 64,     /* of a graph's allocation */
+	RANGE_MANAGED = 128,  /* cuMemAllocManaged */
+	RANGE_FOREIGN = 256,  /* another process's, by cuIpcOpenMemHandle */
 };
 #define RANGE_ANY_HOST (RANGE_HOST | RANGE_REGISTERED)
 
 struct soft_physical;
+
+/* What the program has said of managed memory. The device's lock guards it. */
+struct soft_advice {
+	bool read_mostly;
+	CUmemLocation preferred, prefetched;
+	unsigned int accessed; /* by device; bit 31: by the CPU */
+};
+void advice_init(struct soft_advice *advice); /* managed.c */
 
 struct soft_range {
 	uint64_t base;
@@ -39,6 +49,13 @@ struct soft_range {
 	void *graph_alloc;              /* RANGE_GRAPH: whose it is (graph_memory.c) */
 	atomic_uint access;             /* CUmemAccess_flags; RANGE_MAPPED */
 	atomic_bool sync_memops;
+	bool managed; /* RANGE_MANAGED, or a variable that is */
+	struct soft_advice advice;
+	struct {
+		uint8_t name[16];
+		uint64_t base, id; /* over there */
+		unsigned int opens;
+	} foreign; /* RANGE_FOREIGN; the table's lock guards it */
 	atomic_uint pins;
 };
 
@@ -82,6 +99,11 @@ struct soft_range *range_take(uint64_t base, unsigned int kinds);
 
 /* The base of some range of this context, whatever its kind; 0: it has none. */
 uint64_t range_of_context(const struct soft_context *ctx, unsigned int kinds);
+
+/* Another process's range that is open here already, once more: its base; 0: it is not. */
+uint64_t range_foreign_open(const uint8_t *name, uint64_t base, uint64_t id);
+/* One open less. False: there is no such range. */
+bool range_foreign_close(uint64_t base, unsigned int *left);
 
 /* Addresses that belong to devices, allocated or not. */
 bool range_is_device_address(uint64_t address);

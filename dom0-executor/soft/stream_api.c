@@ -118,18 +118,6 @@ CUresult cuStreamGetCtx_v2(CUstream hStream, CUcontext *pCtx, CUgreenCtx *pGreen
 	return cuStreamGetCtx(hStream, pCtx);
 }
 
-CUresult cuStreamAttachMemAsync(CUstream hStream, CUdeviceptr dptr, size_t length,
-				unsigned int flags)
-{
-	ENTER_STREAM(ctx, stream, hStream);
-	(void)dptr;
-	(void)length;
-	if (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST &&
-	    flags != CU_MEM_ATTACH_SINGLE)
-		return CUDA_ERROR_INVALID_VALUE;
-	return CUDA_ERROR_NOT_SUPPORTED; /* only managed memory is attached */
-}
-
 /* --- attributes ------------------------------------------------------------------------------ */
 
 CUresult cuStreamGetAttribute(CUstream hStream, CUstreamAttrID attr, CUstreamAttrValue *value_out)

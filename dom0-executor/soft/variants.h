@@ -209,3 +209,24 @@ VARIANT(cuStreamUpdateCaptureDependencies_v2, _ptsz,
 VARIANT(cuStreamUpdateCaptureDependencies, _ptsz,
 	(CUstream hStream, CUgraphNode *dependencies, size_t numDependencies, unsigned int flags),
 	(hStream, dependencies, numDependencies, flags))
+VARIANT(cuMemPrefetchAsync, _ptsz,
+	(CUdeviceptr devPtr, size_t count, CUdevice dstDevice, CUstream hStream),
+	(devPtr, count, dstDevice, hStream))
+VARIANT(cuMemPrefetchAsync_v2, _ptsz,
+	(CUdeviceptr devPtr, size_t count, CUmemLocation location, unsigned int flags,
+	 CUstream hStream),
+	(devPtr, count, location, flags, hStream))
+VARIANT(cuMemPrefetchBatchAsync, _ptsz,
+	(CUdeviceptr * dptrs, size_t *sizes, size_t count, CUmemLocation *prefetchLocs,
+	 size_t *prefetchLocIdxs, size_t numPrefetchLocs, unsigned long long flags,
+	 CUstream hStream),
+	(dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream))
+VARIANT(cuMemDiscardBatchAsync, _ptsz,
+	(CUdeviceptr * dptrs, size_t *sizes, size_t count, unsigned long long flags,
+	 CUstream hStream),
+	(dptrs, sizes, count, flags, hStream))
+VARIANT(cuMemDiscardAndPrefetchBatchAsync, _ptsz,
+	(CUdeviceptr * dptrs, size_t *sizes, size_t count, CUmemLocation *prefetchLocs,
+	 size_t *prefetchLocIdxs, size_t numPrefetchLocs, unsigned long long flags,
+	 CUstream hStream),
+	(dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream))

@@ -7,8 +7,11 @@
 #include "dom0-executor/soft/capture.h"
 #include "dom0-executor/soft/memory.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define GRANULARITY SOFT_LARGE_PAGE
@@ -19,6 +22,7 @@ struct soft_physical {
 	size_t size;
 	int fd;
 	CUmemAllocationProp prop;
+	bool imported;     /* counts in the process that made it */
 	atomic_uint holds; /* cuMemRetainAllocationHandle: releases that the handle outlives */
 };
 
@@ -28,18 +32,20 @@ static void physical_destroy(struct soft_object *object)
 
 	if (physical->fd >= 0) {
 		close(physical->fd);
-		memory_uncharge(physical->device, physical->size);
+		if (!physical->imported)
+			memory_uncharge(physical->device, physical->size);
 	}
 	free(physical);
 }
 
-/* What this device can make: pinned memory of its own that nobody exports. */
+/* What this device can make: pinned memory of its own, for descriptors or for itself. */
 static CUresult prop_check(const CUmemAllocationProp *prop)
 {
 	if (!prop || prop->type != CU_MEM_ALLOCATION_TYPE_PINNED)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (prop->location.type != CU_MEM_LOCATION_TYPE_DEVICE ||
-	    prop->requestedHandleTypes != CU_MEM_HANDLE_TYPE_NONE)
+	    (prop->requestedHandleTypes != CU_MEM_HANDLE_TYPE_NONE &&
+	     prop->requestedHandleTypes != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR))
 		return CUDA_ERROR_NOT_SUPPORTED;
 	return device_of(prop->location.id) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
 }
@@ -70,12 +76,13 @@ CUresult cuMemAddressReserve(CUdeviceptr *ptr, size_t size, size_t alignment, CU
 	uint64_t base;
 	CUresult result;
 
-	ENTER_CONTEXT(ctx);
+	/* Addresses belong to no context; the first device has as many as any. */
+	ENTER_DRIVER();
 	if (!ptr || !size || !is_granular(size) || flags || alignment & (alignment - 1))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (alignment < GRANULARITY)
 		alignment = GRANULARITY;
-	result = range_reserve(ctx->device, addr, size, alignment, &base);
+	result = range_reserve(device_of(0), addr, size, alignment, &base);
 	if (result == CUDA_SUCCESS)
 		*ptr = base;
 	return result;
@@ -236,10 +243,11 @@ static bool is_whole_mappings(CUdeviceptr ptr, size_t size)
 
 CUresult cuMemUnmap(CUdeviceptr ptr, size_t size)
 {
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	if (!size || !is_whole_mappings(ptr, size))
 		return CUDA_ERROR_INVALID_VALUE;
-	device_synchronize(ctx->device);
+	for (CUdevice device = 0; device_of(device); device++)
+		device_synchronize(device_of(device));
 	while (size) {
 		struct soft_range *range = range_take(ptr, RANGE_MAPPED);
 
@@ -312,16 +320,60 @@ CUresult cuMemGetAccess(unsigned long long *flags, const CUmemLocation *location
 	return CUDA_SUCCESS;
 }
 
+/* Memory is a file: its descriptor is one for other processes too. */
 CUresult cuMemExportToShareableHandle(void *shareableHandle, CUmemGenericAllocationHandle handle,
 				      CUmemAllocationHandleType handleType,
 				      unsigned long long flags)
 {
 	struct soft_physical *physical auto_put = object_get_number(SOFT_PHYSICAL, handle);
+	int fd;
 
 	ENTER_DRIVER();
-	(void)handleType;
-	(void)flags;
-	if (!shareableHandle || !physical)
+	if (!shareableHandle || !physical || flags)
 		return CUDA_ERROR_INVALID_VALUE;
-	return CUDA_ERROR_NOT_SUPPORTED; /* memory stays in its process */
+	if (handleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (physical->prop.requestedHandleTypes != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
+		return CUDA_ERROR_INVALID_VALUE;
+	fd = fcntl(physical->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return CUDA_ERROR_OPERATING_SYSTEM;
+	memcpy(shareableHandle, &fd, sizeof(fd));
+	return CUDA_SUCCESS;
+}
+
+CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, void *osHandle,
+					CUmemAllocationHandleType shHandleType)
+{
+	int fd = (int)(intptr_t)osHandle;
+	struct soft_physical *physical;
+	struct stat status;
+	CUresult result;
+
+	ENTER_DRIVER();
+	if (!handle)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (shHandleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &status) < 0 || status.st_size <= 0 ||
+	    !is_granular((size_t)status.st_size))
+		return CUDA_ERROR_INVALID_VALUE;
+	physical = object_new(SOFT_PHYSICAL, sizeof(*physical), NULL, physical_destroy);
+	if (!physical)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	physical->device = device_of(0);
+	physical->size = (size_t)status.st_size;
+	physical->imported = true;
+	physical->prop.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+	physical->prop.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+	physical->prop.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+	physical->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (physical->fd < 0) {
+		object_put(physical);
+		return CUDA_ERROR_OPERATING_SYSTEM;
+	}
+	result = object_publish(physical);
+	if (result == CUDA_SUCCESS)
+		*handle = physical->object.handle;
+	return result;
 }

@@ -40,6 +40,8 @@
 #define cuArrayCreate                     cuArrayCreate_v2
 #define cuArray3DGetDescriptor            cuArray3DGetDescriptor_v2
 #define cuArrayGetDescriptor              cuArrayGetDescriptor_v2
+#define cuIpcOpenMemHandle                cuIpcOpenMemHandle_v2
+#define cuMemAdvise                       cuMemAdvise_v2
 #define cuMemAlloc                        cuMemAlloc_v2
 #define cuMemAllocHost                    cuMemAllocHost_v2
 #define cuMemAllocPitch                   cuMemAllocPitch_v2
@@ -48,6 +50,7 @@
 #define cuMemGetInfo                      cuMemGetInfo_v2
 #define cuMemHostGetDevicePointer         cuMemHostGetDevicePointer_v2
 #define cuMemHostRegister                 cuMemHostRegister_v2
+#define cuMemPrefetchAsync                cuMemPrefetchAsync_v2
 #define cuMemcpy2D                        cuMemcpy2D_v2
 #define cuMemcpy2DAsync                   cuMemcpy2DAsync_v2
 #define cuMemcpy2DUnaligned               cuMemcpy2DUnaligned_v2

@@ -5,6 +5,7 @@
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/context.h"
+#include "xen-frontend/libcuda/managed.h"
 #include "xen-frontend/libcuda/memory.h"
 #include "xen-frontend/libcuda/session.h"
 
@@ -32,7 +33,8 @@ static CUresult range_remember(CUdeviceptr base, uint64_t size, enum fe_range_ki
 
 static bool range_take(CUdeviceptr base, enum fe_range_kind kind, struct fe_range *range)
 {
-	if (!fe_range_find(base, range) || range->base != base || range->kind != kind)
+	if (!fe_range_find(base, range) || range->base != base || range->kind != kind ||
+	    range->variable)
 		return false;
 	/* Gone before the executor is told: the address may be another thread's right after. */
 	return fe_range_remove(base, range);
@@ -46,8 +48,8 @@ static bool range_take(CUdeviceptr base, enum fe_range_kind kind, struct fe_rang
 
 typedef CUresult (*alloc_fn)(CUdeviceptr *dptr, void *arguments);
 
-static CUresult alloc_claimed(alloc_fn alloc, CUresult (*release)(CUdeviceptr, void *),
-			      void *arguments, CUdeviceptr *dptr, const uint64_t *bytes)
+static CUresult alloc_placed(alloc_fn alloc, CUresult (*release)(CUdeviceptr, void *),
+			     void *arguments, CUdeviceptr *dptr, const uint64_t *bytes)
 {
 	CUdeviceptr aside[CLAIM_TRIES];
 	unsigned int clashes = 0;
@@ -69,6 +71,14 @@ static CUresult alloc_claimed(alloc_fn alloc, CUresult (*release)(CUdeviceptr, v
 	}
 	while (clashes)
 		release(aside[--clashes], arguments);
+	return result;
+}
+
+static CUresult alloc_claimed(alloc_fn alloc, CUresult (*release)(CUdeviceptr, void *),
+			      void *arguments, CUdeviceptr *dptr, const uint64_t *bytes)
+{
+	CUresult result = alloc_placed(alloc, release, arguments, dptr, bytes);
+
 	return result ? result : range_remember(*dptr, *bytes, FE_RANGE_DEVICE);
 }
 
@@ -90,6 +100,54 @@ CUresult fe_cuMemAlloc_v2(CUdeviceptr *dptr, size_t bytesize)
 	if (!dptr || !bytesize)
 		return CUDA_ERROR_INVALID_VALUE;
 	return alloc_claimed(plain_alloc, plain_free, &bytes, dptr, &bytes);
+}
+
+struct managed_arguments {
+	uint64_t bytes;
+	unsigned int flags;
+};
+
+static CUresult managed_alloc(CUdeviceptr *dptr, void *arguments)
+{
+	struct managed_arguments *a = arguments;
+
+	return rpc_cuMemAllocManaged(dptr, a->bytes, a->flags);
+}
+
+/* Managed memory's pages on this side, and its range. */
+static CUresult managed_enter(CUdeviceptr base, uint64_t size, unsigned int flags, bool variable)
+{
+	struct fe_range range = {.base = base,
+				 .size = size,
+				 .kind = FE_RANGE_MANAGED,
+				 .flags = flags,
+				 .variable = variable,
+				 .context = fe_context_current()};
+
+	if (fe_context_device(range.context, &range.device))
+		range.device = 0;
+	if (fe_managed_add(&range))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	if (!fe_range_add(&range))
+		return CUDA_SUCCESS;
+	fe_managed_remove(&range);
+	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult fe_cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int flags)
+{
+	struct managed_arguments a = {bytesize, flags};
+	CUresult result;
+
+	if (!dptr || !bytesize || (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST))
+		return CUDA_ERROR_INVALID_VALUE;
+	result = alloc_placed(managed_alloc, plain_free, &a, dptr, &a.bytes);
+	if (result)
+		return result;
+	result = managed_enter(*dptr, bytesize, flags, false);
+	if (result)
+		rpc_cuMemFree_v2(*dptr);
+	return result;
 }
 
 struct pitch_arguments {
@@ -141,6 +199,10 @@ CUresult fe_cuMemFree_v2(CUdeviceptr dptr)
 
 	if (!dptr)
 		return CUDA_SUCCESS;
+	if (range_take(dptr, FE_RANGE_MANAGED, &range)) {
+		fe_managed_remove(&range);
+		return rpc_cuMemFree_v2(dptr);
+	}
 	if (range_is_graphs(dptr))
 		return rpc_cuMemFree_v2(dptr);
 	if (!range_take(dptr, FE_RANGE_DEVICE, &range))
@@ -157,7 +219,7 @@ CUresult fe_cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdevicep
 
 	if (!fe_range_find(dptr, &range) || range.kind == FE_RANGE_SHADOW)
 		return CUDA_ERROR_NOT_FOUND;
-	if (range.kind != FE_RANGE_DEVICE)
+	if (range.kind != FE_RANGE_DEVICE && (range.kind != FE_RANGE_MANAGED || range.variable))
 		return rpc_cuMemGetAddressRange_v2(pbase, psize, dptr);
 	if (pbase)
 		*pbase = range.base;
@@ -278,6 +340,34 @@ CUresult fe_cuMemAddressFree(CUdeviceptr ptr, size_t size)
 	return result;
 }
 
+static bool is_managed(CUdeviceptr address)
+{
+	CUpointer_attribute attribute = CU_POINTER_ATTRIBUTE_IS_MANAGED;
+	uint8_t value[16] = {0};
+	uint32_t code = 0;
+
+	return !rpc_vgPointerAttributes(address, 1, &attribute, &code, value) && !code && value[0];
+}
+
+/* A __managed__ variable is where the driver has put it: there it must be here too. */
+static CUresult global_enter(CUdeviceptr address, size_t size)
+{
+	CUresult result;
+
+	if (!size || !is_managed(address))
+		return range_remember(address, size, FE_RANGE_GLOBAL);
+	if (!fe_arena_claim(address, size)) {
+		vg_error(
+			&fe_who,
+			"event=no-address base=0x%llx why=\"a __managed__ variable lies where this "
+			"program has memory of its own; start it again\"",
+			(unsigned long long)address);
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	result = managed_enter(address, size, CU_MEM_ATTACH_GLOBAL, true);
+	return result;
+}
+
 /*
  * What the driver said of a variable, for the program's two places. The address stays what it is
  * while the variable's module lives, so asking twice finds it known.
@@ -290,7 +380,9 @@ static CUresult global_tell(CUresult result, CUdeviceptr address, size_t size, C
 	if (result)
 		return result;
 	if (!fe_range_find(address, &range) || range.base != address || range.size != size)
-		range_remember(address, size, FE_RANGE_GLOBAL);
+		result = global_enter(address, size);
+	if (result)
+		return result;
 	if (dptr)
 		*dptr = address;
 	if (bytes)
@@ -313,6 +405,16 @@ CUresult fe_cuLibraryGetGlobal(CUdeviceptr *dptr, size_t *bytes, CUlibrary libra
 	CUdeviceptr address = 0;
 	size_t size = 0;
 	CUresult result = rpc_cuLibraryGetGlobal(&address, &size, library, name);
+
+	return global_tell(result, address, size, dptr, bytes);
+}
+
+CUresult fe_cuLibraryGetManaged(CUdeviceptr *dptr, size_t *bytes, CUlibrary library,
+				const char *name)
+{
+	CUdeviceptr address = 0;
+	size_t size = 0;
+	CUresult result = rpc_cuLibraryGetManaged(&address, &size, library, name);
 
 	return global_tell(result, address, size, dptr, bytes);
 }

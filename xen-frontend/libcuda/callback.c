@@ -13,6 +13,7 @@
 #include "protocol/session_info.h"
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/context.h"
+#include "xen-frontend/libcuda/fault.h"
 #include "xen-frontend/libcuda/session.h"
 
 #define BUCKETS 1024u
@@ -70,6 +71,7 @@ static void entry_call(const struct entry *entry, CUresult status)
 static void *callback_thread(void *arg)
 {
 	(void)arg;
+	fe_in_callback = true;
 	for (;;) {
 		uint64_t id, ticket;
 		int status, last;
@@ -99,6 +101,7 @@ static bool thread_start(void)
 	if (thread_runs)
 		return true;
 	sigfillset(&all);
+	sigdelset(&all, SIGSEGV); /* a touch of managed memory (fault.h) */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	thread_runs = !pthread_create(&thread, NULL, callback_thread, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

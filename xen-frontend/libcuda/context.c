@@ -4,6 +4,7 @@
  * program and are looked up before they are used.
  */
 #include "xen-frontend/libcuda/context.h"
+#include "xen-frontend/libcuda/managed.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -437,7 +438,11 @@ CUresult fe_cuCtxGetApiVersion(CUcontext ctx, unsigned int *version)
 
 CUresult fe_cuCtxSynchronize(void)
 {
-	return rpc_vgCtxSynchronize();
+	CUresult result = rpc_vgCtxSynchronize();
+
+	if (!result)
+		fe_managed_synced();
+	return result;
 }
 
 CUresult fe_cuCtxSynchronize_v2(CUcontext ctx)
@@ -448,5 +453,7 @@ CUresult fe_cuCtxSynchronize_v2(CUcontext ctx)
 	if (!result)
 		result = rpc_vgCtxSynchronize();
 	fe_context_exit(entered);
+	if (!result)
+		fe_managed_synced();
 	return result;
 }

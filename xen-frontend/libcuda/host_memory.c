@@ -14,6 +14,7 @@
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/context.h"
+#include "xen-frontend/libcuda/host_memory.h"
 #include "xen-frontend/libcuda/memory.h"
 #include "xen-frontend/libcuda/session.h"
 
@@ -30,8 +31,7 @@ static uint64_t pages_of(uint64_t bytes)
 	return (bytes + VG_PAGE_SIZE - 1) / VG_PAGE_SIZE;
 }
 
-/* Makes a region at address; its id, or a negative errno. */
-static int region_share(uint64_t address, uint64_t bytes)
+int fe_region_share(uint64_t address, uint64_t at, uint64_t bytes)
 {
 	struct vg_control_share want = {
 		.kind = VG_SHARE_REGION, .pages = (uint32_t)pages_of(bytes), .address = address};
@@ -45,7 +45,7 @@ static int region_share(uint64_t address, uint64_t bytes)
 	rc = id;
 	if (id >= 0) {
 		want.id = (uint32_t)id;
-		rc = fe_channel_share(&fe_session.channel, &want, &regions[id], text);
+		rc = fe_channel_share_at(&fe_session.channel, &want, at, &regions[id], text);
 		if (rc)
 			fe_session.region_used[id] = false;
 	}
@@ -59,7 +59,7 @@ static int region_share(uint64_t address, uint64_t bytes)
 	return id;
 }
 
-static void region_unshare(uint32_t id)
+void fe_region_unshare(uint32_t id)
 {
 	pthread_mutex_lock(&fe_session.lock);
 	fe_channel_unshare(&fe_session.channel, &regions[id]);
@@ -78,14 +78,14 @@ static int pinned_alloc(struct fe_range *range)
 	address = fe_arena_take(range->size);
 	if (!address)
 		return -ENOMEM;
-	id = region_share(address, range->size);
+	id = fe_region_share(address, address, range->size);
 	if (id < 0) {
 		fe_arena_give(address, range->size);
 		return id;
 	}
 	if (rpc_vgHostRegister((unsigned int)id, address, pages_of(range->size) * VG_PAGE_SIZE,
 			       range->flags)) {
-		region_unshare((uint32_t)id);
+		fe_region_unshare((uint32_t)id);
 		fe_arena_give(address, range->size);
 		return -ENOTSUP;
 	}
@@ -150,7 +150,7 @@ CUresult fe_cuMemFreeHost(void *p)
 	}
 	/* Waits for work that uses it, as the driver does. */
 	rpc_vgHostUnregister(range.region);
-	region_unshare(range.region);
+	fe_region_unshare(range.region);
 	fe_arena_give(range.base, range.size);
 	return CUDA_SUCCESS;
 }
@@ -163,8 +163,8 @@ CUresult fe_cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned i
 		return CUDA_ERROR_INVALID_VALUE;
 	if (range.kind == FE_RANGE_SHADOW) {
 		vg_warn(&fe_who,
-			"event=not-mapped address=%p why=\"no shared page was to be had for it; "
-			"raise grants= of the vGPU\"",
+			"event=not-mapped address=%p why=\"it is not in shared pages: none were to be "
+			"had, or the memory's own cannot be replaced\"",
 			p);
 		return CUDA_ERROR_NOT_SUPPORTED;
 	}
@@ -187,8 +187,8 @@ CUresult fe_cuMemHostGetFlags(unsigned int *pFlags, void *p)
 }
 
 /*
- * Memory that the program has already: its pages are its own and cannot become grants, so its copies
- * stay staged.
+ * Memory that the program has already. Where its pages can be replaced by shared ones it is a region like
+ * any other; otherwise its copies are staged.
  */
 CUresult fe_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
 {
@@ -205,11 +205,22 @@ CUresult fe_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	if (fe_context_device(range.context, &range.device))
 		range.device = 0;
+	/* Entered first: of two threads that register the same memory one is refused. */
 	switch (fe_range_add(&range)) {
-	case 0: return CUDA_SUCCESS;
+	case 0: break;
 	case -EEXIST: return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
 	default: return CUDA_ERROR_OUT_OF_MEMORY;
 	}
+	if (fe_session.info.regions_pinned && !fe_register_in_place(&range)) {
+		struct fe_range old;
+
+		fe_range_remove(range.base, &old);
+		if (fe_range_add(&range)) {
+			fe_unregister_in_place(&range);
+			return CUDA_ERROR_OUT_OF_MEMORY;
+		}
+	}
+	return CUDA_SUCCESS;
 }
 
 CUresult fe_cuMemHostUnregister(void *p)
@@ -221,5 +232,7 @@ CUresult fe_cuMemHostUnregister(void *p)
 	if (!fe_range_find((uint64_t)p, &range) || range.base != (uint64_t)p || !range.registered ||
 	    !fe_range_remove((uint64_t)p, &range))
 		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+	if (range.kind == FE_RANGE_PINNED)
+		fe_unregister_in_place(&range);
 	return CUDA_SUCCESS;
 }

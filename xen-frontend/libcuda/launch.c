@@ -16,6 +16,7 @@
 #include "xen-frontend/libcuda/device.h"
 #include "xen-frontend/libcuda/function.h"
 #include "xen-frontend/libcuda/launch.h"
+#include "xen-frontend/libcuda/managed.h"
 #include "xen-frontend/libcuda/params.h"
 
 static bool exceeds(const struct vg_device_info *info, CUdevice_attribute attribute,
@@ -221,10 +222,12 @@ static CUresult launch(const CUlaunchConfig *config, CUfunction f, void **kernel
 	result = fe_params_pack(&params, function, kernel_params, extra);
 	if (result)
 		return result;
+	fe_managed_launch(config->hStream);
 	result = rpc_vgLaunch(f, config->gridDimX, config->gridDimY, config->gridDimZ,
 			      config->blockDimX, config->blockDimY, config->blockDimZ,
 			      config->sharedMemBytes, config->hStream, config->numAttrs,
 			      config->attrs, (unsigned int)params.size, params.data);
+	fe_managed_launched();
 	fe_params_free(&params);
 	return result ? result : launch_wait(config->hStream);
 }

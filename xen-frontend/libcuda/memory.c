@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,7 +65,7 @@ static int range_make_way(uint64_t base, uint64_t size)
 	if (index && range_has(ranges[index - 1], base))
 		index--;
 	while (index < count && ranges[index]->base < vg_sat_add(base, size)) {
-		if (!kind_gives_way(ranges[index]->kind))
+		if (!kind_gives_way(ranges[index]->kind) && !ranges[index]->variable)
 			return -EEXIST;
 		range_delete(index);
 	}
@@ -143,10 +144,19 @@ static bool kind_known(enum fe_range_kind kind)
 	return kind != FE_RANGE_SHADOW && kind != FE_RANGE_NONE;
 }
 
-bool fe_range_known(uint64_t address, uint64_t size)
+static void (*_Atomic range_used)(uint64_t address, uint64_t size);
+
+void fe_range_watch(void (*used)(uint64_t address, uint64_t size))
+{
+	atomic_store(&range_used, used);
+}
+
+/* *managed: some of it is. */
+static bool range_walk(uint64_t address, uint64_t size, bool *managed)
 {
 	bool known = true;
 
+	*managed = false;
 	if (!size)
 		return true;
 	pthread_rwlock_rdlock(&lock);
@@ -156,6 +166,7 @@ bool fe_range_known(uint64_t address, uint64_t size)
 		uint64_t rest = range ? range->size - (address - range->base) : 0;
 
 		known = range && kind_known(range->kind);
+		*managed |= known && range->kind == FE_RANGE_MANAGED;
 		if (rest >= size)
 			break;
 		address += rest;
@@ -163,6 +174,40 @@ bool fe_range_known(uint64_t address, uint64_t size)
 	}
 	pthread_rwlock_unlock(&lock);
 	return known;
+}
+
+bool fe_range_exists(uint64_t address, uint64_t size)
+{
+	bool managed;
+
+	return range_walk(address, size, &managed);
+}
+
+bool fe_range_known(uint64_t address, uint64_t size)
+{
+	bool managed, known = range_walk(address, size, &managed);
+
+	if (known && managed)
+		atomic_load (&range_used)(address, size);
+	return known;
+}
+
+bool fe_range_managed_from(uint64_t address, struct fe_range *range)
+{
+	bool found = false;
+	size_t index;
+
+	pthread_rwlock_rdlock(&lock);
+	index = range_above(address);
+	if (index && range_has(ranges[index - 1], address))
+		index--;
+	for (; index < count && !found; index++) {
+		found = ranges[index]->kind == FE_RANGE_MANAGED;
+		if (found)
+			*range = *ranges[index];
+	}
+	pthread_rwlock_unlock(&lock);
+	return found;
 }
 
 void fe_range_reset(void)

@@ -17,8 +17,10 @@ enum fe_range_kind {
 	FE_RANGE_RESERVED, /* reserved addresses: may be mapped */
 	FE_RANGE_GLOBAL,   /* a module's variable */
 	FE_RANGE_GRAPH, /* an allocation of a graph's: stays when it is freed, comes back when launched */
-	FE_RANGE_PINNED, /* a region shared with the executor, same address on both sides */
-	FE_RANGE_SHADOW, /* "pinned" memory that could not be shared: ordinary memory, staged */
+	FE_RANGE_PINNED,  /* a region shared with the executor, same address on both sides */
+	FE_RANGE_MANAGED, /* both processors' (managed.h) */
+	FE_RANGE_FOREIGN, /* another process's, opened here */
+	FE_RANGE_SHADOW,  /* "pinned" memory that could not be shared: ordinary memory, staged */
 };
 
 struct fe_range {
@@ -29,6 +31,8 @@ struct fe_range {
 	CUcontext context;  /* current when it was made */
 	CUdevice device;
 	bool registered; /* by cuMemHostRegister: the memory is the program's */
+	bool variable;   /* FE_RANGE_MANAGED: a module's */
+	uint32_t opens;  /* FE_RANGE_FOREIGN */
 };
 
 /* 0 or -ENOMEM; -EEXIST when it overlaps another (of kind GLOBAL and GRAPH it is replaced). */
@@ -38,7 +42,13 @@ bool fe_range_remove(uint64_t base, struct fe_range *old);
 /* The range that address lies in. */
 bool fe_range_find(uint64_t address, struct fe_range *range);
 /* True when [address, address + size) lies in ranges that the device can use. size 0: true. */
+bool fe_range_exists(uint64_t address, uint64_t size);
+/* The same for memory that a command is about to use: managed memory is handed over to it. */
 bool fe_range_known(uint64_t address, uint64_t size);
+/* Who is told of managed memory that is about to be used. */
+void fe_range_watch(void (*used)(uint64_t address, uint64_t size));
+/* The first managed range that ends behind address. */
+bool fe_range_managed_from(uint64_t address, struct fe_range *range);
 
 /* Remembers what a graph's node has allocated (alloc.c). */
 void fe_memory_of_graph(CUdeviceptr address, uint64_t size);

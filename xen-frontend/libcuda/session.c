@@ -15,7 +15,11 @@
 #include "xen-frontend/libcuda/arena.h"
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
+#include "xen-frontend/libcuda/fault.h"
 #include "xen-frontend/libcuda/handle.h"
+#include "xen-frontend/libcuda/host_memory.h"
+#include "xen-frontend/libcuda/ipc.h"
+#include "xen-frontend/libcuda/managed.h"
 #include "xen-frontend/libcuda/memory.h"
 
 struct fe_session fe_session = {.lock = PTHREAD_MUTEX_INITIALIZER, .channel = {.sock = -1}};
@@ -49,6 +53,10 @@ static void session_in_child(void)
 	fe_context_reset();
 	fe_handle_reset();
 	fe_range_reset();
+	fe_managed_reset();
+	fe_ipc_reset();
+	fe_register_reset();
+	fe_fault_reset();
 	fe_arena_reset();
 }
 

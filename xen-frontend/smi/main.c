@@ -207,13 +207,14 @@ static bool is_number(const char *text)
 	return text && *text && strspn(text, "0123456789") == strlen(text);
 }
 
-/* `-lms N`, `-l N` whose number may be missing, and `=` after a letter. The new argv is not freed. */
+/* `-lms N`, `-l N` whose number may be missing, and `=` after a letter. The new argv lives as long as the program. */
 static char **arguments_adapt(int *argc, char **argv)
 {
-	char **adapted = calloc((size_t)*argc + 1, sizeof(*adapted));
+	static char **adapted;
 	int n = 0;
 
-	for (int i = 0; adapted && i < *argc; i++) {
+	adapted = calloc((size_t)*argc + 1, sizeof(*adapted));
+	for (int i = 0; adapted && i < *argc && argv[i]; i++) {
 		char *argument = argv[i];
 
 		if (!strcmp(argument, "-lms") && argv[i + 1])

@@ -86,7 +86,7 @@ static const char *shorten(char *name, size_t most)
 
 	if (length <= most)
 		return name;
-	memcpy(name + length - most, "...", 3);
+	memset(name + length - most, '.', 3);
 	return name + length - most;
 }
 

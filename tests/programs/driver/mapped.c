@@ -70,7 +70,7 @@ static void check_registered(CUfunction step, CUstream stream)
 		exit(2);
 	fill_random(in, COUNT * sizeof(*in), 4);
 	CU(cuMemHostRegister(in, size, CU_MEMHOSTREGISTER_DEVICEMAP));
-	/* A vGPU cannot share pages that the program has already: their copies are staged. */
+	/* A vGPU that can be given no pages for it stages its copies. */
 	if (cuMemHostGetDevicePointer(&din, in, 0) == CUDA_ERROR_NOT_SUPPORTED) {
 		check_skip("kernel-on-registered", "registered memory is not mapped here");
 		goto out;

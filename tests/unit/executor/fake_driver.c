@@ -302,6 +302,12 @@ static CUresult fake_alloc_pitch(CUdeviceptr *address, size_t *pitch, size_t wid
 	return fake_alloc(address, *pitch * height);
 }
 
+static CUresult fake_alloc_managed(CUdeviceptr *address, size_t size, unsigned int flags)
+{
+	(void)flags;
+	return fake_alloc(address, size);
+}
+
 static CUresult fake_alloc_async(CUdeviceptr *address, size_t size, CUstream stream)
 {
 	object_check(stream, VG_HANDLE_CUstream);
@@ -490,6 +496,7 @@ static void install_objects(void)
 static void install_memory(void)
 {
 	ex_driver.cuMemAlloc_v2 = fake_alloc;
+	ex_driver.cuMemAllocManaged = fake_alloc_managed;
 	ex_driver.cuMemAllocPitch_v2 = fake_alloc_pitch;
 	ex_driver.cuMemAllocAsync = fake_alloc_async;
 	ex_driver.cuMemAllocFromPoolAsync = NULL;

@@ -9,6 +9,7 @@
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/handle.h"
+#include "xen-frontend/libcuda/managed.h"
 #include "xen-frontend/libcuda/session.h"
 
 struct fake fake;
@@ -238,4 +239,18 @@ CUresult rpc_cuStreamSynchronize(CUstream hStream)
 	(void)hStream;
 	fake.stream_waits++;
 	return CUDA_ERROR_ILLEGAL_ADDRESS; /* as after a kernel that failed */
+}
+
+/* Nothing is managed here. */
+void fe_managed_launch(CUstream stream)
+{
+	(void)stream;
+}
+
+void fe_managed_launched(void)
+{
+}
+
+void fe_managed_synced(void)
+{
 }

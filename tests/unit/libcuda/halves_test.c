@@ -569,8 +569,64 @@ CUresult rpc_cuStreamCreateWithPriority(CUstream *phStream, unsigned int flags, 
 CUresult rpc_cuEventCreate(CUevent *phEvent, unsigned int Flags)
 {
 	(void)Flags;
-	*phEvent = (CUevent)16;
+	*phEvent = (CUevent)fe_handle_mint(VG_HANDLE_CUevent);
 	return CUDA_SUCCESS;
+}
+
+static bool sent_asynchronous;
+
+CUresult rpc_cuEventRecord(CUevent hEvent, CUstream hStream, bool asynchronous)
+{
+	(void)hEvent;
+	(void)hStream;
+	sent_asynchronous = asynchronous;
+	return CUDA_SUCCESS;
+}
+
+CUresult rpc_cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned int flags,
+				    bool asynchronous)
+{
+	(void)flags;
+	return rpc_cuEventRecord(hEvent, hStream, asynchronous);
+}
+
+CUresult rpc_cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags,
+			       bool asynchronous)
+{
+	(void)Flags;
+	return rpc_cuEventRecord(hEvent, hStream, asynchronous);
+}
+
+CUresult rpc_cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle handle)
+{
+	(void)handle;
+	return rpc_cuEventCreate(phEvent, 0);
+}
+
+/* What another process relies on is done when the call returns. */
+static void shared_events_wait(void **state)
+{
+	CUipcEventHandle handle = {{0}};
+	CUevent own, shared, opened;
+
+	(void)state;
+	assert_int_equal(fe_cuEventCreate(&own, CU_EVENT_DISABLE_TIMING), CUDA_SUCCESS);
+	assert_int_equal(fe_cuEventCreate(&shared, CU_EVENT_INTERPROCESS | CU_EVENT_DISABLE_TIMING),
+			 CUDA_SUCCESS);
+	assert_int_equal(fe_cuIpcOpenEventHandle(&opened, handle), CUDA_SUCCESS);
+	fe_cuEventRecord(own, NULL);
+	assert_true(sent_asynchronous);
+	fe_cuEventRecord(shared, NULL);
+	assert_false(sent_asynchronous);
+	fe_cuStreamWaitEvent(NULL, own, 0);
+	assert_true(sent_asynchronous);
+	fe_cuStreamWaitEvent(NULL, opened, 0);
+	assert_false(sent_asynchronous);
+	fe_cuEventRecordWithFlags(own, NULL, 0);
+	assert_true(sent_asynchronous);
+	fe_handle_drop(VG_HANDLE_CUevent, (uint64_t)shared);
+	fe_cuEventRecord(shared, NULL);
+	assert_true(sent_asynchronous);
 }
 
 static void flags_are_checked(void **state)
@@ -604,6 +660,7 @@ int main(void)
 		cmocka_unit_test_setup(tensor_maps, setup),
 		cmocka_unit_test_setup(im2col_maps, setup),
 		cmocka_unit_test_setup(flags_are_checked, setup),
+		cmocka_unit_test_setup(shared_events_wait, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,7 +91,7 @@ class Guest:
 
     def background(self, program='steady', user='user'):
         """A program under way, already past its first round."""
-        job = client.Background(self.name, [f'/opt/programs/{program}'], user)
+        job = client.Background(self.name, [f'/opt/programs/{program}'], user, timeout=1800)
         try:
             job.wait_for('round 2\n', READY * 2)
         except XenTestError as error:

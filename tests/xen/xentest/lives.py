@@ -33,6 +33,21 @@ class Lives:
         self.kexec_box = fixture.Guest('kexec', kind, memory=512)
         self.base = {}
 
+    def ready(self):
+        """The first guest alone, with its vGPU, whatever was before; and the counts of that."""
+        if self.base:
+            return
+        fixture.need_software()
+        for other in self.boxes[1:]:
+            other.destroy()
+        if not guest.exists(self.box.name):
+            self.box.start()
+            self.box.attach()
+        elif service.pids(self.box.name, 'steady'):
+            self.box.kill('steady')
+        fixture.no_executor()
+        self.base.update(counts.snapshot(self.box.name))
+
     def three_guests(self):
         """three guests on one device: each works, one is destroyed, the others go on"""
         fixture.need_software()
@@ -52,10 +67,10 @@ class Lives:
         fixture.no_executor()
         self.boxes[1].destroy()
         fixture.gone(self.boxes[1])
-        self.base.update(counts.snapshot(self.box.name))
 
     def xenstored_silent(self):
         """xenstored answers nothing for 15 s: programs go on and start, an attach waits and works"""
+        self.ready()
         job = self.box.background()
         pid = service.pids('dom0', 'xenstored')[0]
         client.check('dom0', ['kill', '-STOP', str(pid)])
@@ -79,6 +94,7 @@ class Lives:
 
     def frontd_restarted(self):
         """vgpu-frontd is stopped in order and started again, five times: the device comes back"""
+        self.ready()
         for _ in range(5):
             self.box.kill('vgpu-frontd', 15)
             self.box.start_frontend()
@@ -88,6 +104,7 @@ class Lives:
 
     def modules_reloaded(self):
         """vgpu-frontd is stopped, the kernel's modules that it uses are unloaded, all loaded again"""
+        self.ready()
         self.box.kill('vgpu-frontd', 15)
         client.check(self.box.name, ['sh', '-c', RELOAD])
         self.box.start_frontend()
@@ -97,10 +114,12 @@ class Lives:
 
     def guest_crashes(self):
         """the guest's kernel panics in the middle of a copy: nothing is left, the next guest works"""
+        self.ready()
         job = self.box.background()
         # The stream ends with the guest, so the command has no status.
         crash = client.Background(self.box.name, ['sh', '-c', 'echo c >/proc/sysrq-trigger'])
         fixture.gone(self.box)
+        self.base.clear()
         fixture.no_executor()
         check(job.thread.join(30) is None and job.ended and crash.ended, 'a stream of it still stands')
         self.box.start()
@@ -109,14 +128,17 @@ class Lives:
 
     def guest_reboots(self):
         """the guest's own `reboot` in the middle of a copy: nothing is left"""
+        self.ready()
         job = self.box.background()
         client.Background(self.box.name, ['reboot', '-f'])
         fixture.gone(self.box)
+        self.base.clear()
         fixture.no_executor()
         check(job.thread.join(30) is None and job.ended, 'a stream of it still stands')
 
     def kexec_ends(self):
         """kexec in the middle of a copy: Xen's toolstack ends the domain, nothing is left"""
+        fixture.need_software()
         self.kexec_boot([])
         self.kexec()
         fixture.gone(self.kexec_box)
@@ -124,6 +146,7 @@ class Lives:
 
     def kexec_restarts(self):
         """the same with on_soft_reset="restart": a new domain has the vGPU again, and it works"""
+        fixture.need_software()
         self.kexec_boot(['on_soft_reset = "restart"'])
         old = self.kexec_box.domid
         self.kexec()
@@ -153,6 +176,7 @@ class Lives:
 
     def without_frontend(self):
         """a guest without our software: attach says so and returns, nothing waits for it, detach is quick"""
+        fixture.need_software()
         bare = self.boxes[1]
         bare.domid = guest.create(bare.name, self.kind, 256)
         before = counts.snapshot()

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory and events for other processes of the same guest. The driver's handles stay on this side, in the
+ * vGPU's table of offers (protocol/offer.h); the guest passes tokens around, which say nothing to the
+ * executors of another vGPU. What is opened is looked up there: nothing from the guest reaches
+ * the driver. Runs in lanes' threads.
+ */
+#include "dom0-executor/ipc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dom0-executor/calls.h"
+#include "dom0-executor/lane.h"
+
+/* A token as the guest has it, of CU_IPC_HANDLE_SIZE bytes. */
+struct token {
+	char magic[8];
+	uint32_t kind;
+	uint32_t pad;
+	uint8_t token[VG_OFFER_TOKEN];
+	uint8_t rest[32];
+};
+_Static_assert(sizeof(struct token) == CU_IPC_HANDLE_SIZE, "a token fills a handle");
+
+#define MAGIC "vgpu-ipc"
+
+/* What a span of EX_RANGE_FOREIGN has as its object. */
+struct foreign {
+	unsigned int index; /* of the offer */
+	unsigned int opens;
+};
+
+void ex_ipc_init(struct ex_session *session)
+{
+	struct ex_ipc *ipc = &session->ipc;
+
+	pthread_mutex_init(&ipc->lock, NULL);
+	ipc->offers = session->account.page ? &session->account.page->offers : NULL;
+	ipc->slot = session->account.slot;
+}
+
+void ex_ipc_dispose(struct ex_session *session)
+{
+	session->ipc.offers = NULL;
+	pthread_mutex_destroy(&session->ipc.lock);
+}
+
+/* --- offers ------------------------------------------------------------------------------------- */
+
+CUresult ex_ipc_offer(struct ex_session *session, enum vg_offer_kind kind, uint64_t object,
+		      uint64_t bytes, const void *data, size_t size, void *token)
+{
+	struct token made = {.magic = MAGIC, .kind = kind};
+	uint8_t padded[VG_OFFER_DATA] = {0};
+
+	if (!session->ipc.offers || size > sizeof(padded))
+		return CUDA_ERROR_NOT_SUPPORTED;
+	memcpy(padded, data, size);
+	if (vg_offer_make(session->ipc.offers, session->ipc.slot, kind, object, bytes, padded,
+			  made.token))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	atomic_fetch_or(&session->ipc.made, 1u << kind);
+	memcpy(token, &made, sizeof(made));
+	return CUDA_SUCCESS;
+}
+
+CUresult ex_ipc_take(struct ex_session *session, enum vg_offer_kind kind, const void *token,
+		     struct vg_offer_taken *taken)
+{
+	struct token asked;
+
+	if (!session->ipc.offers)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	memcpy(&asked, token, sizeof(asked));
+	if (memcmp(asked.magic, MAGIC, sizeof(asked.magic)) || asked.kind != kind ||
+	    !vg_offer_take(session->ipc.offers, session->ipc.slot, kind, asked.token, taken))
+		return CUDA_ERROR_INVALID_HANDLE;
+	return CUDA_SUCCESS;
+}
+
+void ex_ipc_withdraw(struct ex_session *session, enum vg_offer_kind kind, uint64_t object)
+{
+	if (session->ipc.offers && (atomic_load(&session->ipc.made) & 1u << kind))
+		vg_offer_withdraw(session->ipc.offers, session->ipc.slot, kind, object);
+}
+
+const uint8_t *ex_ipc_token(const void *token)
+{
+	return ((const struct token *)token)->token;
+}
+
+bool ex_ipc_offered(struct ex_session *session, enum vg_offer_kind kind, uint64_t object)
+{
+	uint8_t token[VG_OFFER_TOKEN];
+
+	return session->ipc.offers &&
+	       vg_offer_find(session->ipc.offers, session->ipc.slot, kind, object, token);
+}
+
+void ex_ipc_leave(struct ex_session *session, unsigned int index)
+{
+	if (session->ipc.offers)
+		vg_offer_leave(session->ipc.offers, session->ipc.slot, index);
+}
+
+/* --- memory ------------------------------------------------------------------------------------- */
+
+CUresult ex_cuIpcGetMemHandle(struct ex_call *call, CUipcMemHandle *pHandle, CUdeviceptr dptr)
+{
+	struct ex_session *session = call->session;
+	CUipcMemHandle real = {0};
+	struct ex_span span;
+	CUresult result;
+
+	if (!ex_driver.cuIpcGetMemHandle)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (!ex_ranges_find(&session->ranges, dptr, &span) || span.kind != EX_RANGE_DEVICE)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = ex_driver.cuIpcGetMemHandle(&real, span.start);
+	if (result)
+		return result;
+	return ex_ipc_offer(session, VG_OFFER_MEMORY, span.start,
+			    ex_memory_size(session, span.size), &real, sizeof(real), pHandle);
+}
+
+/* Counts opens, as the driver does: it gives the same address again. */
+static CUresult foreign_enter(struct ex_call *call, CUdeviceptr dptr, size_t size,
+			      unsigned int index)
+{
+	struct ex_session *session = call->session;
+	struct ex_span span;
+	struct foreign *foreign;
+
+	if (ex_ranges_find(&session->ranges, dptr, &span) && span.start == dptr &&
+	    span.kind == EX_RANGE_FOREIGN) {
+		((struct foreign *)span.object)->opens++;
+		return CUDA_SUCCESS;
+	}
+	foreign = malloc(sizeof(*foreign));
+	if (!foreign)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*foreign = (struct foreign){.index = index, .opens = 1};
+	span = (struct ex_span){.start = dptr,
+				.size = size,
+				.owner = call->lane->context,
+				.object = foreign,
+				.kind = EX_RANGE_FOREIGN};
+	if (!ex_ranges_add(&session->ranges, &span))
+		return CUDA_SUCCESS;
+	free(foreign);
+	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+/* The offer that a session has open stays taken when another try to open it fails. */
+static bool is_open(struct ex_session *session, unsigned int index)
+{
+	bool open = false;
+
+	pthread_rwlock_rdlock(&session->ranges.lock);
+	for (size_t i = 0; i < session->ranges.count && !open; i++) {
+		const struct ex_span *span = &session->ranges.spans[i];
+
+		open = span->kind == EX_RANGE_FOREIGN &&
+		       ((struct foreign *)span->object)->index == index;
+	}
+	pthread_rwlock_unlock(&session->ranges.lock);
+	return open;
+}
+
+static CUresult foreign_open(struct ex_call *call, const struct vg_offer_taken *taken,
+			     unsigned int flags, CUdeviceptr *dptr, size_t *size)
+{
+	CUipcMemHandle real;
+	CUdeviceptr base = 0;
+	CUresult result;
+
+	memcpy(&real, taken->data, sizeof(real));
+	result = ex_driver.cuIpcOpenMemHandle_v2(dptr, real, flags);
+	if (result)
+		return result;
+	*size = 0;
+	result = ex_driver.cuMemGetAddressRange_v2(&base, size, *dptr);
+	if (!result && (base > *dptr || *dptr - base >= *size))
+		result = CUDA_ERROR_UNKNOWN;
+	if (!result) {
+		*size -= *dptr - base;
+		result = foreign_enter(call, *dptr, *size, taken->index);
+	}
+	if (result)
+		ex_driver.cuIpcCloseMemHandle(*dptr);
+	return result;
+}
+
+CUresult ex_vgIpcOpenMem(struct ex_call *call, CUdeviceptr *dptr, size_t *size,
+			 CUipcMemHandle token, unsigned int flags)
+{
+	struct ex_session *session = call->session;
+	struct vg_offer_taken taken;
+	CUresult result;
+
+	if (!ex_driver.cuIpcOpenMemHandle_v2 || !ex_driver.cuIpcCloseMemHandle ||
+	    !ex_driver.cuMemGetAddressRange_v2)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (flags & ~(unsigned int)CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&session->ipc.lock);
+	result = ex_ipc_take(session, VG_OFFER_MEMORY, &token, &taken);
+	if (!result) {
+		result = foreign_open(call, &taken, flags, dptr, size);
+		if (result && !is_open(session, taken.index))
+			ex_ipc_leave(session, taken.index);
+	}
+	pthread_mutex_unlock(&session->ipc.lock);
+	return result;
+}
+
+CUresult ex_cuIpcCloseMemHandle(struct ex_call *call, CUdeviceptr dptr)
+{
+	struct ex_session *session = call->session;
+	struct ex_span span;
+	CUresult result = CUDA_ERROR_INVALID_VALUE;
+
+	if (!ex_driver.cuIpcCloseMemHandle)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	pthread_mutex_lock(&session->ipc.lock);
+	if (ex_ranges_find(&session->ranges, dptr, &span) && span.start == dptr &&
+	    span.kind == EX_RANGE_FOREIGN)
+		result = ex_driver.cuIpcCloseMemHandle(dptr);
+	if (!result && !--((struct foreign *)span.object)->opens)
+		ex_ranges_remove(&session->ranges, dptr, NULL);
+	pthread_mutex_unlock(&session->ipc.lock);
+	return result;
+}
+
+void ex_ipc_left(struct ex_session *session, const struct ex_span *span)
+{
+	struct foreign *foreign = span->object;
+
+	ex_ipc_leave(session, foreign->index);
+	free(foreign);
+}
+
+/* --- events ------------------------------------------------------------------------------------- */
+
+CUresult ex_cuIpcGetEventHandle(struct ex_call *call, CUipcEventHandle *pHandle, CUevent event)
+{
+	struct ex_session *session = call->session;
+	CUipcEventHandle real = {0};
+	CUresult result;
+
+	if (!ex_driver.cuIpcGetEventHandle)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_driver.cuIpcGetEventHandle(&real, event);
+	if (result)
+		return result;
+	return ex_ipc_offer(session, VG_OFFER_EVENT,
+			    ex_handles_find(&session->handles, VG_HANDLE_CUevent, event), 0, &real,
+			    sizeof(real), pHandle);
+}
+
+/* Nothing counts that hangs on it, so this session need not stay a taker. */
+CUresult ex_cuIpcOpenEventHandle(struct ex_call *call, CUevent *phEvent, CUipcEventHandle handle)
+{
+	struct vg_offer_taken taken;
+	CUipcEventHandle real;
+	CUresult result;
+
+	if (!ex_driver.cuIpcOpenEventHandle)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	result = ex_ipc_take(call->session, VG_OFFER_EVENT, &handle, &taken);
+	if (result)
+		return result;
+	memcpy(&real, taken.data, sizeof(real));
+	result = ex_driver.cuIpcOpenEventHandle(phEvent, real);
+	ex_ipc_leave(call->session, taken.index);
+	return result;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory of other processes. A handle is a token that only executors of the same vGPU understand, so it
+ * travels as it is. Runs in the program's threads.
+ */
+#include <pthread.h>
+
+#include "xen-frontend/libcuda/arena.h"
+#include "xen-frontend/libcuda/calls.h"
+#include "xen-frontend/libcuda/context.h"
+#include "xen-frontend/libcuda/ipc.h"
+#include "xen-frontend/libcuda/memory.h"
+#include "xen-frontend/libcuda/session.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of counts of opens */
+
+/* Opened once more, or for the first time. */
+static CUresult foreign_enter(CUdeviceptr base, uint64_t size)
+{
+	struct fe_range range;
+
+	if (fe_range_find(base, &range) && range.base == base && range.kind == FE_RANGE_FOREIGN) {
+		fe_range_remove(base, &range);
+		range.opens++;
+		return fe_range_add(&range) ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+	}
+	if (!fe_arena_claim(base, size)) {
+		vg_error(&fe_who,
+			 "event=no-address base=0x%llx why=\"the memory of another process lies "
+			 "where this program has memory of its own\"",
+			 (unsigned long long)base);
+		return CUDA_ERROR_MAP_FAILED;
+	}
+	range = (struct fe_range){.base = base,
+				  .size = size,
+				  .kind = FE_RANGE_FOREIGN,
+				  .opens = 1,
+				  .context = fe_context_current()};
+	if (fe_context_device(range.context, &range.device))
+		range.device = 0;
+	return fe_range_add(&range) ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+}
+
+CUresult fe_cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, unsigned int Flags)
+{
+	CUdeviceptr base = 0;
+	size_t size = 0;
+	CUresult result;
+
+	if (!pdptr)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&lock);
+	result = rpc_vgIpcOpenMem(&base, &size, handle, Flags);
+	if (!result) {
+		result = foreign_enter(base, size);
+		if (result)
+			rpc_cuIpcCloseMemHandle(base);
+		else
+			*pdptr = base;
+	}
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
+CUresult fe_cuIpcCloseMemHandle(CUdeviceptr dptr)
+{
+	struct fe_range range;
+	CUresult result = CUDA_ERROR_INVALID_VALUE;
+
+	pthread_mutex_lock(&lock);
+	if (fe_range_find(dptr, &range) && range.base == dptr && range.kind == FE_RANGE_FOREIGN)
+		result = rpc_cuIpcCloseMemHandle(dptr);
+	if (!result) {
+		fe_range_remove(dptr, &range);
+		if (--range.opens)
+			fe_range_add(&range);
+	}
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
+void fe_ipc_reset(void)
+{
+	pthread_mutex_init(&lock, NULL);
+}
