@@ -155,7 +155,7 @@ CUresult cuMemHostUnregister(void *p)
 	range = range_take((uintptr_t)p, RANGE_REGISTERED);
 	if (!range)
 		return is_registered(p) ? CUDA_ERROR_INVALID_VALUE
-					  : CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+					: CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
 	range_delete(range);
 	return CUDA_SUCCESS;
 }

@@ -112,7 +112,7 @@ CUresult cuMemAdvise_v2(CUdeviceptr devPtr, size_t count, CUmem_advise advice,
 	ENTER_CONTEXT(ctx);
 	/* As the driver: here an unknown device is a bad value. */
 	result = needs_location(advice) && location_check(&location) ? CUDA_ERROR_INVALID_VALUE
-								      : CUDA_SUCCESS;
+								     : CUDA_SUCCESS;
 	if (result != CUDA_SUCCESS)
 		return result;
 	range = managed_pin(devPtr, count);

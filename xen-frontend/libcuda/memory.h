@@ -31,8 +31,9 @@ struct fe_range {
 	CUcontext context;  /* current when it was made */
 	CUdevice device;
 	bool registered; /* by cuMemHostRegister: the memory is the program's */
-	uint64_t owner;  /* FE_RANGE_MANAGED: the module or library whose variable it is; 0: none's */
-	uint32_t opens;  /* FE_RANGE_FOREIGN */
+	uint64_t
+		owner; /* FE_RANGE_MANAGED: the module or library whose variable it is; 0: none's */
+	uint32_t opens; /* FE_RANGE_FOREIGN */
 };
 
 /* 0 or -ENOMEM; -EEXIST when it overlaps another (of kind GLOBAL and GRAPH it is replaced). */
