@@ -266,8 +266,7 @@ static void check_errors(void)
 	check_result("registered-twice", cuMemHostRegister(memory, 50000, 0),
 		     CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED);
 	check_result("no-bytes", cuMemHostRegister(memory + 60000, 0, 0), CUDA_ERROR_INVALID_VALUE);
-	check_result("not-its-begin", cuMemHostUnregister(memory + 4),
-		     CUDA_ERROR_INVALID_VALUE);
+	check_result("not-its-begin", cuMemHostUnregister(memory + 4), CUDA_ERROR_INVALID_VALUE);
 	check_that(cuMemFreeHost(memory) != CUDA_SUCCESS, "not-allocated", "cuMemFreeHost refuses");
 	CU(cuMemHostUnregister(memory));
 	check_result("unregistered-twice", cuMemHostUnregister(memory),
