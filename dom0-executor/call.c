@@ -368,9 +368,8 @@ CUresult ex_number_check(struct ex_call *call, enum vg_handle_type type, uint64_
 CUresult ex_number_put(struct ex_call *call, enum vg_handle_type type, uint64_t number,
 		       uint64_t parent)
 {
-	return ex_handle_put(call, type, number_real(number), parent)
-		       ? CUDA_SUCCESS
-		       : CUDA_ERROR_OUT_OF_MEMORY;
+	return ex_handle_put(call, type, number_real(number), parent) ? CUDA_SUCCESS
+								      : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 void ex_number_drop(struct ex_call *call, enum vg_handle_type type, uint64_t number)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -137,6 +138,49 @@ static bool read_whole(int fd, uint8_t *data, size_t size)
 	return true;
 }
 
+/* --- text without this process's addresses ---------------------------------------------------------- */
+
+static uint64_t text_secret;
+
+static void text_secret_make(void)
+{
+	if (getrandom(&text_secret, sizeof(text_secret), 0) != sizeof(text_secret))
+		text_secret = (uintptr_t)&text_secret;
+}
+
+/* The same for the same number, and not to be traced back. */
+static uint64_t pseudonym(uint64_t number)
+{
+	uint64_t z = number ^ text_secret;
+
+	for (int i = 0; i < 2; i++) {
+		z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+		z = (z ^ z >> 27) * 0x94d049bb133111ebull + text_secret;
+	}
+	return z ^ z >> 31;
+}
+
+/* What the driver prints of its objects are addresses here; those of the guest's own memory stay. */
+static void text_blind(struct ex_session *session, char *text)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	char digits[17];
+
+	pthread_once(&once, text_secret_make);
+	for (char *at = strstr(text, "0x"); at; at = strstr(at, "0x")) {
+		size_t n = strspn(at + 2, "0123456789abcdefABCDEF");
+
+		at += 2;
+		if (n >= 8 && n <= 16 &&
+		    !ex_ranges_cover(&session->ranges, strtoull(at, NULL, 16), 1, NULL)) {
+			snprintf(digits, sizeof(digits), "%016llx",
+				 (unsigned long long)pseudonym(strtoull(at, NULL, 16)));
+			memcpy(at, digits + 16 - n, n);
+		}
+		at += n;
+	}
+}
+
 /* The text becomes the lane's, until it is fetched. */
 static CUresult text_keep(struct ex_lane *lane, int fd)
 {
@@ -148,9 +192,11 @@ static CUresult text_keep(struct ex_lane *lane, int fd)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	free(lane->text);
 	lane->text_size = (size_t)st.st_size;
-	lane->text = malloc(lane->text_size ? lane->text_size : 1);
-	if (lane->text && read_whole(fd, lane->text, lane->text_size))
+	lane->text = calloc(1, lane->text_size + 1);
+	if (lane->text && read_whole(fd, lane->text, lane->text_size)) {
+		text_blind(lane->session, (char *)lane->text);
 		return CUDA_SUCCESS;
+	}
 	lane->text_size = 0;
 	return CUDA_ERROR_OUT_OF_MEMORY;
 }

@@ -122,21 +122,6 @@ CUresult cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
 						  : result;
 }
 
-CUresult cuMemHostUnregister(void *p)
-{
-	struct soft_range *range;
-
-	ENTER_CONTEXT(ctx);
-	if (!p)
-		return CUDA_ERROR_INVALID_VALUE;
-	device_synchronize(ctx->device);
-	range = range_take((uintptr_t)p, RANGE_REGISTERED);
-	if (!range)
-		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
-	range_delete(range);
-	return CUDA_SUCCESS;
-}
-
 /* The pinned range of a host address, pinned in the table too; NULL: it has none. */
 static struct soft_range *pinned_range(const void *p)
 {
@@ -147,6 +132,32 @@ static struct soft_range *pinned_range(const void *p)
 		range = NULL;
 	}
 	return range;
+}
+
+static bool is_registered(const void *p)
+{
+	struct soft_range *range = pinned_range(p);
+	bool registered = range && (range->kind & RANGE_REGISTERED);
+
+	if (range)
+		range_unpin(range);
+	return registered;
+}
+
+CUresult cuMemHostUnregister(void *p)
+{
+	struct soft_range *range;
+
+	ENTER_CONTEXT(ctx);
+	if (!p)
+		return CUDA_ERROR_INVALID_VALUE;
+	device_synchronize(ctx->device);
+	range = range_take((uintptr_t)p, RANGE_REGISTERED);
+	if (!range)
+		return is_registered(p) ? CUDA_ERROR_INVALID_VALUE
+					: CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+	range_delete(range);
+	return CUDA_SUCCESS;
 }
 
 CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned int Flags)

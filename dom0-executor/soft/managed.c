@@ -110,7 +110,9 @@ CUresult cuMemAdvise_v2(CUdeviceptr devPtr, size_t count, CUmem_advise advice,
 	CUresult result;
 
 	ENTER_CONTEXT(ctx);
-	result = needs_location(advice) ? location_check(&location) : CUDA_SUCCESS;
+	/* As the driver: here an unknown device is a bad value. */
+	result = needs_location(advice) && location_check(&location) ? CUDA_ERROR_INVALID_VALUE
+								     : CUDA_SUCCESS;
 	if (result != CUDA_SUCCESS)
 		return result;
 	range = managed_pin(devPtr, count);

@@ -20,7 +20,7 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call driver_program,$p)))
 
 # Some once more with the default stream of each thread's own: all their calls are other symbols then.
-PTDS_PROGRAMS := arrays batches callbacks contexts copies graphmore graphnodes graphs launchex memory \
+PTDS_PROGRAMS := arrays batches callbacks copies graphmore graphnodes graphs launchex memory \
 	memsets pitched streams
 define ptds_program
 $(call objects,programs/$(1)-ptds,$(D)/driver/$(1).c,$(PROGRAM_CFLAGS) -DCUDA_API_PER_THREAD_DEFAULT_STREAM)

@@ -34,7 +34,7 @@ static CUresult range_remember(CUdeviceptr base, uint64_t size, enum fe_range_ki
 static bool range_take(CUdeviceptr base, enum fe_range_kind kind, struct fe_range *range)
 {
 	if (!fe_range_find(base, range) || range->base != base || range->kind != kind ||
-	    range->variable)
+	    range->owner)
 		return false;
 	/* Gone before the executor is told: the address may be another thread's right after. */
 	return fe_range_remove(base, range);
@@ -115,13 +115,13 @@ static CUresult managed_alloc(CUdeviceptr *dptr, void *arguments)
 }
 
 /* Managed memory's pages on this side, and its range. */
-static CUresult managed_enter(CUdeviceptr base, uint64_t size, unsigned int flags, bool variable)
+static CUresult managed_enter(CUdeviceptr base, uint64_t size, unsigned int flags, uint64_t owner)
 {
 	struct fe_range range = {.base = base,
 				 .size = size,
 				 .kind = FE_RANGE_MANAGED,
 				 .flags = flags,
-				 .variable = variable,
+				 .owner = owner,
 				 .context = fe_context_current()};
 
 	if (fe_context_device(range.context, &range.device))
@@ -144,7 +144,7 @@ CUresult fe_cuMemAllocManaged(CUdeviceptr *dptr, size_t bytesize, unsigned int f
 	result = alloc_placed(managed_alloc, plain_free, &a, dptr, &a.bytes);
 	if (result)
 		return result;
-	result = managed_enter(*dptr, bytesize, flags, false);
+	result = managed_enter(*dptr, bytesize, flags, 0);
 	if (result)
 		rpc_cuMemFree_v2(*dptr);
 	return result;
@@ -219,7 +219,7 @@ CUresult fe_cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdevicep
 
 	if (!fe_range_find(dptr, &range) || range.kind == FE_RANGE_SHADOW)
 		return CUDA_ERROR_NOT_FOUND;
-	if (range.kind != FE_RANGE_DEVICE && (range.kind != FE_RANGE_MANAGED || range.variable))
+	if (range.kind != FE_RANGE_DEVICE && (range.kind != FE_RANGE_MANAGED || range.owner))
 		return rpc_cuMemGetAddressRange_v2(pbase, psize, dptr);
 	if (pbase)
 		*pbase = range.base;
@@ -340,6 +340,8 @@ CUresult fe_cuMemAddressFree(CUdeviceptr ptr, size_t size)
 	return result;
 }
 
+static atomic_bool any_variable; /* some module has, or had, a __managed__ one */
+
 static bool is_managed(CUdeviceptr address)
 {
 	CUpointer_attribute attribute = CU_POINTER_ATTRIBUTE_IS_MANAGED;
@@ -350,7 +352,7 @@ static bool is_managed(CUdeviceptr address)
 }
 
 /* A __managed__ variable is where the driver has put it: there it must be here too. */
-static CUresult global_enter(CUdeviceptr address, size_t size)
+static CUresult global_enter(CUdeviceptr address, size_t size, uint64_t owner)
 {
 	CUresult result;
 
@@ -364,23 +366,45 @@ static CUresult global_enter(CUdeviceptr address, size_t size)
 			(unsigned long long)address);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	result = managed_enter(address, size, CU_MEM_ATTACH_GLOBAL, true);
+	result = managed_enter(address, size, CU_MEM_ATTACH_GLOBAL, owner);
+	if (!result)
+		atomic_store(&any_variable, true);
 	return result;
+}
+
+/* The next module's variables may lie where this one's did, with other contents. */
+static CUresult globals_forget(CUresult result, uint64_t owner)
+{
+	struct fe_range range;
+
+	while (!result && atomic_load(&any_variable) && fe_range_remove_owned(owner, &range))
+		fe_managed_remove(&range);
+	return result;
+}
+
+CUresult fe_cuModuleUnload(CUmodule hmod)
+{
+	return globals_forget(rpc_cuModuleUnload(hmod), (uint64_t)hmod);
+}
+
+CUresult fe_cuLibraryUnload(CUlibrary library)
+{
+	return globals_forget(rpc_cuLibraryUnload(library), (uint64_t)library);
 }
 
 /*
  * What the driver said of a variable, for the program's two places. The address stays what it is
  * while the variable's module lives, so asking twice finds it known.
  */
-static CUresult global_tell(CUresult result, CUdeviceptr address, size_t size, CUdeviceptr *dptr,
-			    size_t *bytes)
+static CUresult global_tell(CUresult result, uint64_t owner, CUdeviceptr address, size_t size,
+			    CUdeviceptr *dptr, size_t *bytes)
 {
 	struct fe_range range;
 
 	if (result)
 		return result;
 	if (!fe_range_find(address, &range) || range.base != address || range.size != size)
-		result = global_enter(address, size);
+		result = global_enter(address, size, owner);
 	if (result)
 		return result;
 	if (dptr)
@@ -396,7 +420,7 @@ CUresult fe_cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hmod
 	size_t size = 0;
 	CUresult result = rpc_cuModuleGetGlobal_v2(&address, &size, hmod, name);
 
-	return global_tell(result, address, size, dptr, bytes);
+	return global_tell(result, (uint64_t)hmod, address, size, dptr, bytes);
 }
 
 CUresult fe_cuLibraryGetGlobal(CUdeviceptr *dptr, size_t *bytes, CUlibrary library,
@@ -406,7 +430,7 @@ CUresult fe_cuLibraryGetGlobal(CUdeviceptr *dptr, size_t *bytes, CUlibrary libra
 	size_t size = 0;
 	CUresult result = rpc_cuLibraryGetGlobal(&address, &size, library, name);
 
-	return global_tell(result, address, size, dptr, bytes);
+	return global_tell(result, (uint64_t)library, address, size, dptr, bytes);
 }
 
 CUresult fe_cuLibraryGetManaged(CUdeviceptr *dptr, size_t *bytes, CUlibrary library,
@@ -416,5 +440,5 @@ CUresult fe_cuLibraryGetManaged(CUdeviceptr *dptr, size_t *bytes, CUlibrary libr
 	size_t size = 0;
 	CUresult result = rpc_cuLibraryGetManaged(&address, &size, library, name);
 
-	return global_tell(result, address, size, dptr, bytes);
+	return global_tell(result, (uint64_t)library, address, size, dptr, bytes);
 }

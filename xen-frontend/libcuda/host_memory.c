@@ -229,8 +229,11 @@ CUresult fe_cuMemHostUnregister(void *p)
 
 	if (!p)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!fe_range_find((uint64_t)p, &range) || range.base != (uint64_t)p || !range.registered ||
-	    !fe_range_remove((uint64_t)p, &range))
+	if (!fe_range_find((uint64_t)p, &range) || !range.registered)
+		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+	if (range.base != (uint64_t)p)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!fe_range_remove((uint64_t)p, &range))
 		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
 	if (range.kind == FE_RANGE_PINNED)
 		fe_unregister_in_place(&range);

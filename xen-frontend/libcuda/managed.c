@@ -513,11 +513,11 @@ static struct extent *extent_new(uint64_t start, uint64_t size, const struct fe_
 	extent->spans = 1;
 	extent->attach = range->flags;
 	extent->context = range->context;
-	if (extent_map(extent, range->variable ? PROT_NONE : PROT_READ | PROT_WRITE)) {
+	if (extent_map(extent, range->owner ? PROT_NONE : PROT_READ | PROT_WRITE)) {
 		free(extent);
 		return NULL;
 	}
-	if (!range->variable)
+	if (!range->owner)
 		blocks_set(extent, 0, extent->count, BLOCK_NEW);
 	return extent;
 }

@@ -65,7 +65,7 @@ static int range_make_way(uint64_t base, uint64_t size)
 	if (index && range_has(ranges[index - 1], base))
 		index--;
 	while (index < count && ranges[index]->base < vg_sat_add(base, size)) {
-		if (!kind_gives_way(ranges[index]->kind) && !ranges[index]->variable)
+		if (!kind_gives_way(ranges[index]->kind) && !ranges[index]->owner)
 			return -EEXIST;
 		range_delete(index);
 	}
@@ -122,6 +122,22 @@ bool fe_range_remove(uint64_t base, struct fe_range *old)
 		*old = *ranges[above - 1];
 		range_delete(above - 1);
 		found = true;
+	}
+	pthread_rwlock_unlock(&lock);
+	return found;
+}
+
+bool fe_range_remove_owned(uint64_t owner, struct fe_range *old)
+{
+	bool found = false;
+
+	pthread_rwlock_wrlock(&lock);
+	for (size_t i = 0; i < count && !found; i++) {
+		found = ranges[i]->owner == owner;
+		if (found) {
+			*old = *ranges[i];
+			range_delete(i);
+		}
 	}
 	pthread_rwlock_unlock(&lock);
 	return found;

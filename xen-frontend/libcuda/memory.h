@@ -31,14 +31,17 @@ struct fe_range {
 	CUcontext context;  /* current when it was made */
 	CUdevice device;
 	bool registered; /* by cuMemHostRegister: the memory is the program's */
-	bool variable;   /* FE_RANGE_MANAGED: a module's */
-	uint32_t opens;  /* FE_RANGE_FOREIGN */
+	uint64_t
+		owner; /* FE_RANGE_MANAGED: the module or library whose variable it is; 0: none's */
+	uint32_t opens; /* FE_RANGE_FOREIGN */
 };
 
 /* 0 or -ENOMEM; -EEXIST when it overlaps another (of kind GLOBAL and GRAPH it is replaced). */
 int fe_range_add(const struct fe_range *range);
 /* Removes the range that begins at base; false: none does. */
 bool fe_range_remove(uint64_t base, struct fe_range *old);
+/* Removes one of a module's or library's variables; false: it has none any more. */
+bool fe_range_remove_owned(uint64_t owner, struct fe_range *old);
 /* The range that address lies in. */
 bool fe_range_find(uint64_t address, struct fe_range *range);
 /* True when [address, address + size) lies in ranges that the device can use. size 0: true. */

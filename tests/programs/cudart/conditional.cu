@@ -87,7 +87,8 @@ static int branch_mark(int *memory, int value)
 	RT(cudaGraphCreate(&graph, 0));
 	RT(cudaGraphConditionalHandleCreate(&handle, graph, 0, 0));
 	add_kernel(&first, graph, (void *)decide, deciding);
-	add_kernel(&node, add_body(graph, &first, handle, cudaGraphCondTypeIf), (void *)mark, marking);
+	add_kernel(&node, add_body(graph, &first, handle, cudaGraphCondTypeIf), (void *)mark,
+		   marking);
 	launch(graph);
 	RT(cudaGraphDestroy(graph));
 	RT(cudaMemcpy(&got, memory, sizeof(got), cudaMemcpyDeviceToHost));

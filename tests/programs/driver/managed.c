@@ -400,7 +400,7 @@ static void check_errors(void)
 	CU(cuMemAllocManaged(&p, 4096, CU_MEM_ATTACH_GLOBAL));
 	check_result("no-device",
 		     cuMemAdvise(p, 4096, CU_MEM_ADVISE_SET_PREFERRED_LOCATION, nowhere),
-		     CUDA_ERROR_INVALID_DEVICE);
+		     CUDA_ERROR_INVALID_VALUE);
 	check_result("not-cuda-memory", cuMemFree((CUdeviceptr)(uintptr_t)&local),
 		     CUDA_ERROR_INVALID_VALUE);
 	CU(cuMemFree(p));

@@ -22,6 +22,15 @@
 
 static CUfunction step;
 
+static unsigned char *memory_new(size_t size)
+{
+	unsigned char *memory = calloc(1, size);
+
+	if (!memory)
+		exit(2);
+	return memory;
+}
+
 /* out[i] = in[i] * 3 + 9, in place. False: the memory is not mapped here. */
 static bool run_on(const char *name, uint32_t *memory)
 {
@@ -73,14 +82,12 @@ static void copy_through(const char *name, void *memory, size_t size)
 static void check_heap(void)
 {
 	size_t all = 3 * BYTES;
-	unsigned char *heap = malloc(all);
+	unsigned char *heap = memory_new(all);
 	uint32_t *middle = (uint32_t *)(void *)(heap + BYTES + 4 - BYTES % 4);
 	unsigned int flags = 0;
 	size_t wrong;
 	void *more[200];
 
-	if (!heap)
-		exit(2);
 	memset(heap, 0x3c, all);
 	CU(cuMemHostRegister(middle, BYTES, CU_MEMHOSTREGISTER_PORTABLE));
 	CU(cuMemHostGetFlags(&flags, middle));
@@ -203,11 +210,11 @@ static void *write_on(void *arg)
 static void check_writer(void)
 {
 	size_t size = 1u << 18;
-	unsigned char *memory = calloc(1, size);
+	unsigned char *memory = memory_new(size);
 	struct writer writer = {.word = (_Atomic uint64_t *)(void *)(memory + size / 2)};
 	pthread_t thread;
 
-	if (!memory || pthread_create(&thread, NULL, write_on, &writer))
+	if (pthread_create(&thread, NULL, write_on, &writer))
 		exit(2);
 	for (unsigned int i = 0; i < 200; i++) {
 		CU(cuMemHostRegister(memory, size, 0));
@@ -259,8 +266,7 @@ static void check_errors(void)
 	check_result("registered-twice", cuMemHostRegister(memory, 50000, 0),
 		     CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED);
 	check_result("no-bytes", cuMemHostRegister(memory + 60000, 0, 0), CUDA_ERROR_INVALID_VALUE);
-	check_result("not-its-begin", cuMemHostUnregister(memory + 4),
-		     CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
+	check_result("not-its-begin", cuMemHostUnregister(memory + 4), CUDA_ERROR_INVALID_VALUE);
 	check_that(cuMemFreeHost(memory) != CUDA_SUCCESS, "not-allocated", "cuMemFreeHost refuses");
 	CU(cuMemHostUnregister(memory));
 	check_result("unregistered-twice", cuMemHostUnregister(memory),

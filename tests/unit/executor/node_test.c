@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -302,6 +303,48 @@ static void parts_of_devices(void **state)
 	assert_string_equal(harness_breach(h), "");
 }
 
+/* --- a drawn graph: nothing of this process's addresses ------------------------------------------------------- */
+
+static CUresult dot_print(CUgraph graph, const char *path, unsigned int flags)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		return CUDA_ERROR_OPERATING_SYSTEM;
+	(void)flags;
+	fprintf(file, "node 0x%llx at 0x%llx, 0x12\n", (unsigned long long)(uintptr_t)graph,
+		(unsigned long long)fake_driver_address(0));
+	return fclose(file) ? CUDA_ERROR_OPERATING_SYSTEM : CUDA_SUCCESS;
+}
+
+static void drawings(void **state)
+{
+	struct harness *h = *state;
+	char text[128], own[32], memory[32];
+	struct vg_reply head;
+	uint64_t size;
+
+	ex_driver.cuGraphDebugDotPrint = dot_print;
+	assert_int_equal(CALL(h, cuMemAlloc_v2, .bytesize = 64), CUDA_SUCCESS);
+	snprintf(memory, sizeof(memory), "0x%llx,", (unsigned long long)answer[0]);
+	snprintf(own, sizeof(own), "0x%llx", (unsigned long long)(uintptr_t)&harness);
+	assert_int_equal(CALL(h, vgGraphDot, .graph = make_graph(h)), CUDA_SUCCESS);
+	size = answer[0];
+	assert_in_range(size, 20, sizeof(text) - 1);
+	assert_int_equal(CALL(h, vgTextFetch, .size = size + 1), CUDA_ERROR_INVALID_VALUE);
+	assert_true(harness_command(h, VG_OP_vgTextFetch, 0,
+				    &(struct vg_args_vgTextFetch){.size = size},
+				    sizeof(struct vg_args_vgTextFetch), NULL, 0));
+	harness_run(h);
+	memset(text, 0, sizeof(text));
+	assert_true(harness_reply(h, &head, text, size));
+	assert_int_equal(head.bulk_size, size);
+	assert_non_null(strstr(text, "node 0x"));
+	assert_null(strstr(text, own));
+	assert_non_null(strstr(text, memory));
+	assert_non_null(strstr(text, "0x12\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +355,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(textures, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(parts_of_devices, setup, teardown),
+		cmocka_unit_test_setup_teardown(drawings, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,8 @@ struct Results {
 	void add(const void *data, size_t bytes)
 	{
 		for (size_t i = 0; i < bytes; i++)
-			hash = (hash ^ static_cast<const unsigned char *>(data)[i]) * 1099511628211ull;
+			hash = (hash ^ static_cast<const unsigned char *>(data)[i]) *
+			       1099511628211ull;
 	}
 	template <class T> void add_device(const T *device, size_t count)
 	{
@@ -37,11 +38,11 @@ struct Results {
 };
 
 /* Every library's status is 0 when all is well. */
-#define OK(call)                                                                           \
-	do {                                                                               \
-		auto status_ = (call);                                                     \
-		if (static_cast<int>(status_))                                             \
-			throw std::runtime_error(#call " gave " +                          \
+#define OK(call)                                                                             \
+	do {                                                                                 \
+		auto status_ = (call);                                                       \
+		if (static_cast<int>(status_))                                               \
+			throw std::runtime_error(#call " gave " +                            \
 						 std::to_string(static_cast<int>(status_))); \
 	} while (0)
 
@@ -49,14 +50,23 @@ template <class T> struct Device {
 	T *data = nullptr;
 	size_t count;
 
-	explicit Device(size_t n) : count(n) { OK(cudaMalloc(&data, n * sizeof(T))); }
+	explicit Device(size_t n) : count(n)
+	{
+		OK(cudaMalloc(&data, n * sizeof(T)));
+	}
 	explicit Device(const std::vector<T> &host) : Device(host.size())
 	{
 		OK(cudaMemcpy(data, host.data(), count * sizeof(T), cudaMemcpyHostToDevice));
 	}
 	Device(const Device &) = delete;
-	~Device() { cudaFree(data); }
-	operator T *() const { return data; }
+	~Device()
+	{
+		cudaFree(data);
+	}
+	operator T *() const
+	{
+		return data;
+	}
 };
 
 /* The same numbers in every run, between -1 and 1. */

@@ -21,8 +21,14 @@ template <class T> std::vector<T> convert(const std::vector<float> &from)
 
 struct Blas {
 	cublasHandle_t handle;
-	Blas() { OK(cublasCreate(&handle)); }
-	~Blas() { cublasDestroy(handle); }
+	Blas()
+	{
+		OK(cublasCreate(&handle));
+	}
+	~Blas()
+	{
+		cublasDestroy(handle);
+	}
 };
 
 template <class T> void gemm_ex(Results &results, cudaDataType type)
@@ -33,8 +39,9 @@ template <class T> void gemm_ex(Results &results, cudaDataType type)
 
 	timed(results, [&] {
 		for (int i = 0; i < 20; i++)
-			OK(cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_T, N, N, N, &one, a, type, N, b,
-					type, N, &zero, c, type, N, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+			OK(cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_T, N, N, N, &one, a,
+					type, N, b, type, N, &zero, c, type, N, CUBLAS_COMPUTE_32F,
+					CUBLAS_GEMM_DEFAULT));
 	});
 	results.add_device(c.data, c.count);
 }
@@ -42,7 +49,8 @@ template <class T> void gemm_ex(Results &results, cudaDataType type)
 static void batched(Results &results)
 {
 	Blas blas;
-	Device<float> a(numbers(16 * 128 * 128, 1)), b(numbers(16 * 128 * 128, 2)), c(16 * 128 * 128);
+	Device<float> a(numbers(16 * 128 * 128, 1)), b(numbers(16 * 128 * 128, 2)),
+		c(16 * 128 * 128);
 	std::vector<float *> pa, pb, pc;
 	float one = 1, zero = 0;
 
@@ -52,8 +60,8 @@ static void batched(Results &results)
 		pc.push_back(c + i * 128 * 128);
 	}
 	Device<float *> da(pa), db(pb), dc(pc);
-	OK(cublasSgemmBatched(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 128, 128, 128, &one, da, 128, db, 128,
-			      &zero, dc, 128, 16));
+	OK(cublasSgemmBatched(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 128, 128, 128, &one, da, 128,
+			      db, 128, &zero, dc, 128, 16));
 	results.add_device(c.data, c.count);
 }
 
@@ -74,8 +82,7 @@ static void vectors(Results &results)
 	results.add_device(y.data, 1000);
 }
 
-template <class T, class Out>
-void lt(Results &results, cudaDataType type, cudaDataType out_type)
+template <class T, class Out> void lt(Results &results, cudaDataType type, cudaDataType out_type)
 {
 	cublasLtHandle_t handle;
 	cublasLtMatmulDesc_t op;
@@ -94,26 +101,29 @@ void lt(Results &results, cudaDataType type, cudaDataType out_type)
 
 	OK(cublasLtCreate(&handle));
 	OK(cublasLtMatmulDescCreate(&op, CUBLAS_COMPUTE_32F, CUDA_R_32F));
-	OK(cublasLtMatmulDescSetAttribute(op, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof(transposed)));
+	OK(cublasLtMatmulDescSetAttribute(op, CUBLASLT_MATMUL_DESC_TRANSA, &transposed,
+					  sizeof(transposed)));
 	if (sizeof(T) == 1) {
-		OK(cublasLtMatmulDescSetAttribute(op, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, &scale_pointer,
-						  sizeof(scale_pointer)));
-		OK(cublasLtMatmulDescSetAttribute(op, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, &scale_pointer,
-						  sizeof(scale_pointer)));
+		OK(cublasLtMatmulDescSetAttribute(op, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER,
+						  &scale_pointer, sizeof(scale_pointer)));
+		OK(cublasLtMatmulDescSetAttribute(op, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER,
+						  &scale_pointer, sizeof(scale_pointer)));
 	}
 	OK(cublasLtMatrixLayoutCreate(&la, type, N, N, N));
 	OK(cublasLtMatrixLayoutCreate(&lb, type, N, N, N));
 	OK(cublasLtMatrixLayoutCreate(&lc, out_type, N, N, N));
 	OK(cublasLtMatmulPreferenceCreate(&preference));
-	OK(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+	OK(cublasLtMatmulPreferenceSetAttribute(preference,
+						CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
 						&work_bytes, sizeof(work_bytes)));
-	OK(cublasLtMatmulAlgoGetHeuristic(handle, op, la, lb, lc, lc, preference, 1, &best, &found));
+	OK(cublasLtMatmulAlgoGetHeuristic(handle, op, la, lb, lc, lc, preference, 1, &best,
+					  &found));
 	if (!found)
 		throw std::runtime_error("no algorithm");
 	timed(results, [&] {
 		for (int i = 0; i < 20; i++)
-			OK(cublasLtMatmul(handle, op, &one, a, la, b, lb, &zero, c, lc, c, lc, &best.algo, work,
-					  work_bytes, 0));
+			OK(cublasLtMatmul(handle, op, &one, a, la, b, lb, &zero, c, lc, c, lc,
+					  &best.algo, work, work_bytes, 0));
 	});
 	results.add_device(c.data, c.count);
 	cublasLtMatmulPreferenceDestroy(preference);
@@ -135,7 +145,8 @@ int main()
 	run_case("Lt fp16", 0, [](Results &r) { lt<__half, __half>(r, CUDA_R_16F, CUDA_R_16F); });
 	run_case("Lt bf16", 0,
 		 [](Results &r) { lt<__nv_bfloat16, __nv_bfloat16>(r, CUDA_R_16BF, CUDA_R_16BF); });
-	run_case("Lt fp8", 0,
-		 [](Results &r) { lt<__nv_fp8_e4m3, __nv_bfloat16>(r, CUDA_R_8F_E4M3, CUDA_R_16BF); });
+	run_case("Lt fp8", 0, [](Results &r) {
+		lt<__nv_fp8_e4m3, __nv_bfloat16>(r, CUDA_R_8F_E4M3, CUDA_R_16BF);
+	});
 	return 0;
 }

@@ -69,16 +69,16 @@ static void sparse(Results &results)
 	size_t bytes = 0;
 
 	OK(cusparseCreate(&handle));
-	OK(cusparseCreateCsr(&matrix, n, n, static_cast<int64_t>(values.size()), d_offsets.data, d_columns.data,
-			     d_values.data, CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I, CUSPARSE_INDEX_BASE_ZERO,
-			     CUDA_R_32F));
+	OK(cusparseCreateCsr(&matrix, n, n, static_cast<int64_t>(values.size()), d_offsets.data,
+			     d_columns.data, d_values.data, CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I,
+			     CUSPARSE_INDEX_BASE_ZERO, CUDA_R_32F));
 	OK(cusparseCreateDnVec(&vx, n, x.data, CUDA_R_32F));
 	OK(cusparseCreateDnVec(&vy, n, y.data, CUDA_R_32F));
-	OK(cusparseSpMV_bufferSize(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix, vx, &zero, vy,
-				   CUDA_R_32F, CUSPARSE_SPMV_CSR_ALG2, &bytes));
+	OK(cusparseSpMV_bufferSize(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix, vx,
+				   &zero, vy, CUDA_R_32F, CUSPARSE_SPMV_CSR_ALG2, &bytes));
 	Device<char> buffer(bytes + 1);
-	OK(cusparseSpMV(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix, vx, &zero, vy, CUDA_R_32F,
-			CUSPARSE_SPMV_CSR_ALG2, buffer.data));
+	OK(cusparseSpMV(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix, vx, &zero, vy,
+			CUDA_R_32F, CUSPARSE_SPMV_CSR_ALG2, buffer.data));
 	results.add_device(y.data, n);
 	cusparseDestroyDnVec(vx);
 	cusparseDestroyDnVec(vy);
@@ -121,11 +121,11 @@ static void eigen(Results &results)
 	Device<float> a(host), w(n);
 	Device<int> info(1);
 	OK(cusolverDnCreate(&handle));
-	OK(cusolverDnSsyevd_bufferSize(handle, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER, n, a, n, w,
-				       &bytes));
+	OK(cusolverDnSsyevd_bufferSize(handle, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER, n,
+				       a, n, w, &bytes));
 	Device<float> work(bytes + 1);
-	OK(cusolverDnSsyevd(handle, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER, n, a, n, w, work, bytes,
-			    info));
+	OK(cusolverDnSsyevd(handle, CUSOLVER_EIG_MODE_VECTOR, CUBLAS_FILL_MODE_UPPER, n, a, n, w,
+			    work, bytes, info));
 	results.add_device(w.data, n);
 	cusolverDnDestroy(handle);
 }
@@ -134,7 +134,8 @@ int main()
 {
 	run_case("cuFFT C2C, 64 of 4096, and back", 0, fft);
 	run_case("cuFFT R2C, 64x64x64", 0, fft3d);
-	run_case("cuRAND Philox", 0, [](Results &r) { rand_of(r, CURAND_RNG_PSEUDO_PHILOX4_32_10); });
+	run_case("cuRAND Philox", 0,
+		 [](Results &r) { rand_of(r, CURAND_RNG_PSEUDO_PHILOX4_32_10); });
 	run_case("cuRAND MTGP32", 0, [](Results &r) { rand_of(r, CURAND_RNG_PSEUDO_MTGP32); });
 	run_case("cuRAND Sobol", 0, [](Results &r) { rand_of(r, CURAND_RNG_QUASI_SOBOL32); });
 	run_case("cuSPARSE SpMV", 0, sparse);

@@ -25,15 +25,18 @@ static size_t weights_bytes()
 
 static void discover(Results &results)
 {
-	void *cuda = dlopen("libcuda.so.1", RTLD_NOW), *nvml = dlopen("libnvidia-ml.so.1", RTLD_NOW);
+	void *cuda = dlopen("libcuda.so.1", RTLD_NOW),
+	     *nvml = dlopen("libnvidia-ml.so.1", RTLD_NOW);
 	int count = 0;
 	char name[96] = "";
 
 	if (!cuda || !nvml)
 		throw std::runtime_error(dlerror());
 	auto init = reinterpret_cast<int (*)()>(dlsym(nvml, "nvmlInit_v2"));
-	auto get = reinterpret_cast<int (*)(unsigned, void **)>(dlsym(nvml, "nvmlDeviceGetHandleByIndex_v2"));
-	auto get_name = reinterpret_cast<int (*)(void *, char *, unsigned)>(dlsym(nvml, "nvmlDeviceGetName"));
+	auto get = reinterpret_cast<int (*)(unsigned, void **)>(
+		dlsym(nvml, "nvmlDeviceGetHandleByIndex_v2"));
+	auto get_name = reinterpret_cast<int (*)(void *, char *, unsigned)>(
+		dlsym(nvml, "nvmlDeviceGetName"));
 	auto devices = reinterpret_cast<int (*)(int *)>(dlsym(cuda, "cuDeviceGetCount"));
 	auto cu_init = reinterpret_cast<int (*)(unsigned)>(dlsym(cuda, "cuInit"));
 	void *device = nullptr;
@@ -105,7 +108,8 @@ static void load_weights(Results &results)
 
 	unlink(path);
 	OK(ftruncate(fd, static_cast<off_t>(bytes)));
-	auto *map = static_cast<unsigned *>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	auto *map = static_cast<unsigned *>(
+		mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
 	close(fd);
 	for (size_t i = 0; i < bytes / 4; i += 256)
 		map[i] = static_cast<unsigned>(i * 2654435761u);
@@ -127,14 +131,16 @@ static void load_weights(Results &results)
 			pool.grow(piece);
 			OK(cudaEventSynchronize(free_again[turn]));
 			memcpy(staging[turn], reinterpret_cast<char *>(map) + at, piece);
-			OK(cudaMemcpyAsync(reinterpret_cast<void *>(pool.base + at), staging[turn], piece,
-					   cudaMemcpyHostToDevice, stream));
+			OK(cudaMemcpyAsync(reinterpret_cast<void *>(pool.base + at), staging[turn],
+					   piece, cudaMemcpyHostToDevice, stream));
 			OK(cudaEventRecord(free_again[turn], stream));
 		}
 		OK(cudaStreamSynchronize(stream));
 		results.seconds =
-			std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-		checksum<<<256, 256, 0, stream>>>(reinterpret_cast<unsigned *>(pool.base), bytes / 4, total);
+			std::chrono::duration<double>(std::chrono::steady_clock::now() - began)
+				.count();
+		checksum<<<256, 256, 0, stream>>>(reinterpret_cast<unsigned *>(pool.base),
+						  bytes / 4, total);
 		OK(cudaStreamSynchronize(stream));
 		OK(cudaMemcpy(&sum, total, sizeof(sum), cudaMemcpyDeviceToHost));
 		for (int i = 0; i < 2; i++) {
@@ -164,8 +170,8 @@ static void threads(Results &results)
 				OK(cublasCreate(&blas));
 				OK(cublasSetStream(blas, cudaStreamPerThread));
 				for (int i = 0; i < 50; i++)
-					OK(cublasSgemm(blas, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, a, n, a, n,
-						       &zero, b, n));
+					OK(cublasSgemm(blas, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n,
+						       &one, a, n, a, n, &zero, b, n));
 				OK(cudaMemcpyAsync(outs[t].data(), b, n * n * sizeof(float),
 						   cudaMemcpyDeviceToHost, cudaStreamPerThread));
 				OK(cudaStreamSynchronize(cudaStreamPerThread));
@@ -200,7 +206,8 @@ static void graphs(Results &results)
 	OK(cublasSgemm(blas, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, a, n, a, n, &zero, b, n));
 	OK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
 	for (int i = 0; i < 10; i++) {
-		OK(cublasSgemm(blas, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &small, a, n, b, n, &zero, c, n));
+		OK(cublasSgemm(blas, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &small, a, n, b, n, &zero,
+			       c, n));
 		OK(cudaMemcpyAsync(b, c, n * n * sizeof(float), cudaMemcpyDeviceToDevice, stream));
 	}
 	OK(cudaStreamEndCapture(stream, &graph));
@@ -210,7 +217,8 @@ static void graphs(Results &results)
 	for (int i = 0; i < 20; i++)
 		OK(cudaGraphLaunch(exec, stream));
 	OK(cudaStreamSynchronize(stream));
-	results.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+	results.seconds =
+		std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 	results.add_device(b.data, n * n);
 	cudaGraphExecDestroy(exec);
 	cudaGraphDestroy(graph);

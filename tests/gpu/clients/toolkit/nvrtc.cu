@@ -92,7 +92,8 @@ int main()
 	run_case("NVRTC to SASS", 0,
 		 [](Results &r) { launch(r, compile(whole().c_str(), false, false).data()); });
 	run_case("nvJitLink of PTX", 0, [](Results &r) {
-		launch(r, link({compile(HELPER, true, true), compile(KERNEL, true, true)}, NVJITLINK_INPUT_PTX)
+		launch(r, link({compile(HELPER, true, true), compile(KERNEL, true, true)},
+			       NVJITLINK_INPUT_PTX)
 				  .data());
 	});
 	run_case("nvJitLink of cubins", 0, [](Results &r) {
@@ -108,10 +109,10 @@ int main()
 
 		OK(cudaFree(nullptr));
 		OK(cuLinkCreate(0, nullptr, nullptr, &state));
-		OK(cuLinkAddData(state, CU_JIT_INPUT_PTX, helper.data(), helper.size(), "helper", 0, nullptr,
-				 nullptr));
-		OK(cuLinkAddData(state, CU_JIT_INPUT_PTX, kernel.data(), kernel.size(), "kernel", 0, nullptr,
-				 nullptr));
+		OK(cuLinkAddData(state, CU_JIT_INPUT_PTX, helper.data(), helper.size(), "helper", 0,
+				 nullptr, nullptr));
+		OK(cuLinkAddData(state, CU_JIT_INPUT_PTX, kernel.data(), kernel.size(), "kernel", 0,
+				 nullptr, nullptr));
 		OK(cuLinkComplete(state, &cubin, &bytes));
 		launch(r, cubin);
 		OK(cuLinkDestroy(state));
