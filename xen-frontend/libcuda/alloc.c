@@ -199,6 +199,8 @@ CUresult fe_cuMemFree_v2(CUdeviceptr dptr)
 
 	if (!dptr)
 		return CUDA_SUCCESS;
+	if (fe_range_find(dptr, &range) && range.owner) /* a variable's */
+		return CUDA_ERROR_INVALID_VALUE;
 	if (range_take(dptr, FE_RANGE_MANAGED, &range)) {
 		fe_managed_remove(&range);
 		return rpc_cuMemFree_v2(dptr);

@@ -143,6 +143,27 @@ static void check_variables(void)
 	drop(data);
 }
 
+/* The next library's variable may lie where the last one's did, and has its own contents. */
+static void check_library_again(void)
+{
+	unsigned int right = 0;
+
+	for (int i = 0; i < 3; i++) {
+		CUlibrary library = NULL;
+		CUdeviceptr p = 0;
+		uint64_t *total;
+		size_t size = 0;
+
+		CU(cuLibraryLoadData(&library, managed_ptx, NULL, NULL, 0, NULL, NULL, 0));
+		CU(cuLibraryGetManaged(&p, &size, library, "total"));
+		total = (uint64_t *)(uintptr_t)p;
+		right += *total == 1000;
+		*total = 7;
+		CU(cuLibraryUnload(library));
+	}
+	check_that(right == 3, "library-again", "%u of 3 as the image has it", right);
+}
+
 static void check_library(void)
 {
 	CUlibrary library = NULL;
@@ -154,6 +175,7 @@ static void check_library(void)
 	CU(cuLibraryGetManaged(&p, &size, library, "total"));
 	check_that(size == 8 && *(uint64_t *)(uintptr_t)p == 1000, "library-variable", "%zu bytes",
 		   size);
+	check_result("library-variable-not-freed", cuMemFree(p), CUDA_ERROR_INVALID_VALUE);
 	missing = cuLibraryGetManaged(&p, &size, library, "plain");
 	check_result("library-not-managed", missing, CUDA_ERROR_NOT_FOUND);
 	CU(cuLibraryUnload(library));
@@ -425,6 +447,7 @@ int main(void)
 	check_turns();
 	check_untouched();
 	check_library();
+	check_library_again();
 	check_pointer();
 	check_copies();
 	check_advice(dev, one);
