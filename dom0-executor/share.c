@@ -62,6 +62,8 @@ static bool in_arena(const struct ex_session *session, uint64_t address, uint64_
 static int place_take(struct ex_session *session, const struct vg_control_share *want, char *text)
 {
 #ifdef VG_TSAN /* it ends a process that maps where its shadow may be */
+	(void)session;
+	(void)want;
 	return refuse(text, -EADDRINUSE, "a region does not lie in the arena");
 #else
 	void *at = (void *)(uintptr_t)want->address, *got; /* NOLINT */

@@ -327,14 +327,18 @@ static void test_regions(void **state)
 			 8 * VG_PAGE_SIZE);
 }
 
-/* Somewhere where nothing is, as memory of the guest's program would be. */
-static uint64_t free_place(size_t bytes)
+/*
+ * Somewhere where nothing is, as memory of the guest's program would be; in the middle of a gap, whose
+ * ends other threads may be given meanwhile.
+ */
+static uint64_t free_place(void)
 {
-	void *at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const size_t gap = 1u << 30;
+	char *at = mmap(NULL, gap, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	assert_true(at != MAP_FAILED);
-	munmap(at, bytes);
-	return (uintptr_t)at;
+	munmap(at, gap);
+	return (uintptr_t)at + gap / 2;
 }
 
 /* Outside the arena only where nothing is; who asks too often is told nothing more. */
@@ -342,7 +346,7 @@ static void test_regions_in_place(void **state)
 {
 	struct guest *g = *state;
 	struct vg_control_share want = {.kind = VG_SHARE_REGION, .pages = 8};
-	uint64_t place = free_place(8 * VG_PAGE_SIZE);
+	uint64_t place = free_place();
 	int local = 0;
 
 	assert_int_equal(open_well(g), 0);
