@@ -327,14 +327,12 @@ static void test_regions(void **state)
 			 8 * VG_PAGE_SIZE);
 }
 
-/*
- * Somewhere where nothing is, as memory of the guest's program would be; in the middle of a gap, whose
- * ends other threads may be given meanwhile.
- */
+/* Somewhere where nothing is, as memory of the guest's program would be; far from all stacks. */
 static uint64_t free_place(void)
 {
 	const size_t gap = 1u << 30;
-	char *at = mmap(NULL, gap, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *at = mmap((void *)0x200000000000, gap, /* NOLINT: an address */ PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	assert_true(at != MAP_FAILED);
 	munmap(at, gap);
