@@ -400,7 +400,7 @@ static void check_handler(void)
 	int status = -1;
 	pid_t pid;
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	check_skip("other-faults", "a sanitizer would report it");
 	return;
 #endif
