@@ -3,6 +3,7 @@
  * Arrays: counted against the quota by their descriptor, since the driver does not tell what one
  * takes. Runs in lanes' threads.
  */
+#include "protocol/array_format.h"
 #include "protocol/bounds.h"
 
 #include "dom0-executor/calls.h"
@@ -17,16 +18,12 @@ static uint64_t round_up(uint64_t value, uint64_t step)
 	return value > UINT64_MAX - step ? UINT64_MAX : (value + step - 1) / step * step;
 }
 
+/* Of a format without plain channels, what the largest of those takes. */
 static unsigned int channel_bytes(CUarray_format format)
 {
-	switch ((int)format) {
-	case CU_AD_FORMAT_UNSIGNED_INT8:
-	case CU_AD_FORMAT_SIGNED_INT8: return 1;
-	case CU_AD_FORMAT_UNSIGNED_INT16:
-	case CU_AD_FORMAT_SIGNED_INT16:
-	case CU_AD_FORMAT_HALF: return 2;
-	default: return 4;
-	}
+	unsigned int bytes = vg_format_bytes(format);
+
+	return bytes ? bytes : 4;
 }
 
 static uint64_t array_size(const struct ex_session *session, const CUDA_ARRAY3D_DESCRIPTOR *array)

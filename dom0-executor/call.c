@@ -312,8 +312,10 @@ static uint64_t parent_of(const struct ex_call *call, enum vg_handle_type type, 
 
 static void handles_count(struct ex_session *session)
 {
-	ex_stats_set(&session->stats.page->handles, ex_handles_live(&session->handles));
-	ex_account_contexts(&session->account, ex_handles_contexts(&session->handles));
+	uint32_t contexts, live = ex_handles_count(&session->handles, &contexts);
+
+	ex_stats_set(&session->stats.page->handles, live);
+	ex_account_contexts(&session->account, contexts);
 }
 
 uint64_t ex_handle_put(struct ex_call *call, enum vg_handle_type type, void *real, uint64_t parent)

@@ -389,22 +389,20 @@ void *ex_handles_cookie(struct ex_handles *handles, enum vg_handle_type type, ui
 	return cookie;
 }
 
-uint32_t ex_handles_live(struct ex_handles *handles)
+uint32_t ex_handles_count(struct ex_handles *handles, uint32_t *contexts)
 {
 	uint32_t live;
 
 	pthread_rwlock_rdlock(&handles->lock);
 	live = handles->live;
+	*contexts = handles->contexts;
 	pthread_rwlock_unlock(&handles->lock);
 	return live;
 }
 
-uint32_t ex_handles_contexts(struct ex_handles *handles)
+uint32_t ex_handles_live(struct ex_handles *handles)
 {
 	uint32_t contexts;
 
-	pthread_rwlock_rdlock(&handles->lock);
-	contexts = handles->contexts;
-	pthread_rwlock_unlock(&handles->lock);
-	return contexts;
+	return ex_handles_count(handles, &contexts);
 }

@@ -61,6 +61,7 @@ void ex_handles_set_cookie(struct ex_handles *handles, enum vg_handle_type type,
 			   void *cookie);
 void *ex_handles_cookie(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle);
 uint32_t ex_handles_live(struct ex_handles *handles);
-uint32_t ex_handles_contexts(struct ex_handles *handles);
+/* The same, and how many contexts there are. */
+uint32_t ex_handles_count(struct ex_handles *handles, uint32_t *contexts);
 
 #endif

@@ -125,6 +125,20 @@ CUresult ex_cuIpcGetMemHandle(struct ex_call *call, CUipcMemHandle *pHandle, CUd
 			    ex_memory_size(session, span.size), &real, sizeof(real), pHandle);
 }
 
+/* Both with the ranges' lock held: the span's context, and the span with it, may go at any time. */
+static void opened_again(const struct ex_span *span, void *done)
+{
+	*(bool *)done = span->kind == EX_RANGE_FOREIGN;
+	if (*(bool *)done)
+		((struct foreign *)span->object)->opens++;
+}
+
+static void closed_once(const struct ex_span *span, void *last)
+{
+	if (span->kind == EX_RANGE_FOREIGN)
+		*(bool *)last = !--((struct foreign *)span->object)->opens;
+}
+
 /* Counts opens, as the driver does: it gives the same address again. */
 static CUresult foreign_enter(struct ex_call *call, CUdeviceptr dptr, size_t size,
 			      unsigned int index)
@@ -132,12 +146,11 @@ static CUresult foreign_enter(struct ex_call *call, CUdeviceptr dptr, size_t siz
 	struct ex_session *session = call->session;
 	struct ex_span span;
 	struct foreign *foreign;
+	bool again = false;
 
-	if (ex_ranges_find(&session->ranges, dptr, &span) && span.start == dptr &&
-	    span.kind == EX_RANGE_FOREIGN) {
-		((struct foreign *)span.object)->opens++;
+	ex_ranges_visit(&session->ranges, dptr, opened_again, &again);
+	if (again)
 		return CUDA_SUCCESS;
-	}
 	foreign = malloc(sizeof(*foreign));
 	if (!foreign)
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -221,6 +234,7 @@ CUresult ex_cuIpcCloseMemHandle(struct ex_call *call, CUdeviceptr dptr)
 	struct ex_session *session = call->session;
 	struct ex_span span;
 	CUresult result = CUDA_ERROR_INVALID_VALUE;
+	bool last = false;
 
 	if (!ex_driver.cuIpcCloseMemHandle)
 		return CUDA_ERROR_NOT_SUPPORTED;
@@ -228,7 +242,9 @@ CUresult ex_cuIpcCloseMemHandle(struct ex_call *call, CUdeviceptr dptr)
 	if (ex_ranges_find(&session->ranges, dptr, &span) && span.start == dptr &&
 	    span.kind == EX_RANGE_FOREIGN)
 		result = ex_driver.cuIpcCloseMemHandle(dptr);
-	if (!result && !--((struct foreign *)span.object)->opens)
+	if (!result)
+		ex_ranges_visit(&session->ranges, dptr, closed_once, &last);
+	if (last)
 		ex_ranges_remove(&session->ranges, dptr, NULL);
 	pthread_mutex_unlock(&session->ipc.lock);
 	return result;

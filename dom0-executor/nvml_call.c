@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "protocol/bounds.h"
+#include "protocol/clock.h"
 
 #include "dom0-executor/nvml_ask.h"
 #include "dom0-executor/nvml_calls.h"
@@ -133,14 +134,6 @@ nvmlReturn_t ex_vgProcesses(struct ex_ask *ask, nvmlDevice_t device, unsigned in
 
 /* --- the software device's load ------------------------------------------------------------------- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void busy_take(const struct ex_session *session, struct ex_busy *busy)
 {
 	struct vg_account_process process;
@@ -149,7 +142,7 @@ static void busy_take(const struct ex_session *session, struct ex_busy *busy)
 	for (unsigned int slot = 0; session->account.page && slot < VG_ACCOUNT_SLOTS; slot++)
 		if (vg_account_process(session->account.page, slot, &process))
 			busy->busy_ns[slot] = process.busy_ns;
-	busy->at_ns = now_ns();
+	busy->at_ns = vg_clock_ns();
 }
 
 /* The newest sample that is old enough to measure from, or else the oldest. */

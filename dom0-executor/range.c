@@ -144,6 +144,21 @@ bool ex_ranges_find(struct ex_ranges *ranges, uint64_t address, struct ex_span *
 	return there;
 }
 
+bool ex_ranges_visit(struct ex_ranges *ranges, uint64_t address,
+		     void (*visit)(const struct ex_span *span, void *context), void *context)
+{
+	bool there;
+	size_t i;
+
+	pthread_rwlock_wrlock(&ranges->lock);
+	i = lookup(ranges, address);
+	there = i < ranges->count && ranges->spans[i].start == address;
+	if (there)
+		visit(&ranges->spans[i], context);
+	pthread_rwlock_unlock(&ranges->lock);
+	return there;
+}
+
 static bool remove_at(struct ex_ranges *ranges, uint64_t address, struct ex_span *removed,
 		      void (*take)(struct ex_ranges *r, size_t i))
 {

@@ -41,6 +41,12 @@ bool ex_ranges_remove(struct ex_ranges *ranges, uint64_t address, struct ex_span
 /* The same, but `gone` is not told: it may come back. */
 bool ex_ranges_take(struct ex_ranges *ranges, uint64_t address, struct ex_span *taken);
 bool ex_ranges_find(struct ex_ranges *ranges, uint64_t address, struct ex_span *found);
+/*
+ * Runs `visit` on the range that begins there, with the lock held: its object cannot go meanwhile. False:
+ * none does.
+ */
+bool ex_ranges_visit(struct ex_ranges *ranges, uint64_t address,
+		     void (*visit)(const struct ex_span *span, void *context), void *context);
 /* Whole ranges within [address, address + size). */
 void ex_ranges_remove_within(struct ex_ranges *ranges, uint64_t address, uint64_t size);
 void ex_ranges_remove_owned(struct ex_ranges *ranges, uint64_t owner);

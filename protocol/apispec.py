@@ -74,6 +74,16 @@ class SpecError(Exception):
         super().__init__(f"{where}: {text}")
 
 
+def statements(path, digest):
+    """The lines of a spec that say something: (place, whether it is indented, words). They go into digest."""
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            words = line.split("#", 1)[0].split()
+            if words:
+                digest.update((" ".join(words) + "\n").encode())
+                yield f"{path}:{number}", line[0].isspace(), words
+
+
 class Arg:
     """One argument: direction, kind and what the generators need to know."""
 
@@ -245,22 +255,16 @@ class Spec:
 
     def _read(self, path, above):
         call = None
-        with open(path, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                words = line.split("#", 1)[0].split()
-                if not words:
-                    continue
-                self._hash.update((" ".join(words) + "\n").encode())
-                where = f"{path}:{number}"
-                if line[0].isspace():
-                    if not call:
-                        raise SpecError(where, "indented, but no call is open")
-                    self._line(call, where, words)
-                elif words[0] == "include" and len(words) == 2:
-                    call = None
-                    self._include(where, os.path.join(os.path.dirname(path), words[1]), above + (path,))
-                else:
-                    call = self._declaration(where, words)
+        for where, indented, words in statements(path, self._hash):
+            if indented:
+                if not call:
+                    raise SpecError(where, "indented, but no call is open")
+                self._line(call, where, words)
+            elif words[0] == "include" and len(words) == 2:
+                call = None
+                self._include(where, os.path.join(os.path.dirname(path), words[1]), above + (path,))
+            else:
+                call = self._declaration(where, words)
 
     def _include(self, where, path, above):
         if path in above:

@@ -33,17 +33,12 @@ Numbers are never used again for another call.
 import hashlib
 import re
 
+from apispec import SpecError, statements
+
 KINDS = {"device": 1, "in": 2, "out": 2, "text": 2, "bytes": 3, "list": 4, "fields": 4}
 OPS_MAX = 1024
 # Names that generated code uses for itself.
 RESERVED = {"ask", "result"}
-
-
-class SpecError(Exception):
-    """An error in a spec, with its place."""
-
-    def __init__(self, where, text):
-        super().__init__(f"{where}: {text}")
 
 
 class Arg:
@@ -142,19 +137,13 @@ class Spec:
 
     def read(self, path):
         call = None
-        with open(path, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                words = line.split("#", 1)[0].split()
-                if not words:
-                    continue
-                self._hash.update((" ".join(words) + "\n").encode())
-                where = f"{path}:{number}"
-                if line[0].isspace():
-                    if not call:
-                        raise SpecError(where, "indented, but no call is open")
-                    self._line(call, where, words)
-                else:
-                    call = self._declaration(where, words)
+        for where, indented, words in statements(path, self._hash):
+            if not indented:
+                call = self._declaration(where, words)
+            elif call:
+                self._line(call, where, words)
+            else:
+                raise SpecError(where, "indented, but no call is open")
         for each in self.calls:
             each.check()
 

@@ -2,9 +2,9 @@
 /*
  * One vGPU's life in xenstore: reads what stands there, asks the state machine, does it.
  *
- * The backend's directory is dom0's, or in a driver domain our own, and trusted to be well meant, not to be well formed. The
- * frontend's directory is the guest's: three numbers and a state are read from it, each checked; its
- * path is made from domid and devid.
+ * The backend's directory is dom0's, or in a driver domain our own, and trusted to be well meant, not to
+ * be well formed. The frontend's directory is the guest's: three numbers and a state are read from it,
+ * each checked; its path is made from domid and devid.
  */
 #include "xen-backend/daemon.h"
 

@@ -8,9 +8,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "dom0-executor/soft/nvml.h"
+#include "protocol/clock.h"
 
 static struct {
 	pthread_mutex_t lock;
@@ -22,14 +22,6 @@ static struct {
 static bool counts(CUgraphNodeType node)
 {
 	return node == CU_GRAPH_NODE_TYPE_KERNEL || node == CU_GRAPH_NODE_TYPE_MEMSET;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 void vg_soft_busy_at(uint64_t *busy_ns, uint64_t *busy_since)
@@ -46,7 +38,7 @@ void busy_begin(CUgraphNodeType node)
 		return;
 	pthread_mutex_lock(&busy.lock);
 	if (busy.busy_ns && !busy.running++) {
-		busy.since = now_ns();
+		busy.since = vg_clock_ns();
 		__atomic_store_n(busy.busy_since, busy.since, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&busy.lock);
@@ -60,7 +52,7 @@ void busy_end(CUgraphNodeType node)
 	if (busy.busy_ns && busy.running && !--busy.running) {
 		/* Ended first: a reader between the two sees too little, never twice. */
 		__atomic_store_n(busy.busy_since, 0, __ATOMIC_RELAXED);
-		__atomic_add_fetch(busy.busy_ns, now_ns() - busy.since, __ATOMIC_RELEASE);
+		__atomic_add_fetch(busy.busy_ns, vg_clock_ns() - busy.since, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&busy.lock);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "protocol/clock.h"
+
 #define EVENT_FLAGS (CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS)
 
 struct event_work {
@@ -24,14 +26,6 @@ static void event_destroy(struct soft_object *object)
 		event_shared_withdraw(event->object.handle);
 	event_shared_free(event->shared, event->fd, event->peer);
 	free(event);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* --- work ------------------------------------------------------------------------------------ */
@@ -60,7 +54,7 @@ static CUresult record_run(struct soft_work *work, struct soft_stream *stream)
 
 	(void)stream;
 	pthread_mutex_lock(&sched_lock);
-	event->time = now_ns();
+	event->time = vg_clock_ns();
 	pthread_mutex_unlock(&sched_lock);
 	if (event->shared)
 		event_shared_ran(event->shared, ((struct event_work *)work)->record);

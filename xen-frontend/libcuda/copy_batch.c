@@ -5,6 +5,7 @@
  */
 #include <stdint.h>
 
+#include "protocol/array_format.h"
 #include "protocol/bounds.h"
 #include "xen-frontend/libcuda/calls.h"
 
@@ -83,21 +84,6 @@ CUresult fe_cuMemcpyBatchAsync_v2(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *
 
 /* --- boxes ------------------------------------------------------------------------------------------ */
 
-static size_t format_bytes(CUarray_format format)
-{
-	switch ((int)format) {
-	case CU_AD_FORMAT_UNSIGNED_INT8:
-	case CU_AD_FORMAT_SIGNED_INT8: return 1;
-	case CU_AD_FORMAT_UNSIGNED_INT16:
-	case CU_AD_FORMAT_SIGNED_INT16:
-	case CU_AD_FORMAT_HALF: return 2;
-	case CU_AD_FORMAT_UNSIGNED_INT32:
-	case CU_AD_FORMAT_SIGNED_INT32:
-	case CU_AD_FORMAT_FLOAT: return 4;
-	default: return 0;
-	}
-}
-
 /* Elements are an array's where there is one; between addresses they are bytes. */
 static CUresult element_bytes(const CUmemcpy3DOperand *operand, size_t *bytes)
 {
@@ -109,7 +95,7 @@ static CUresult element_bytes(const CUmemcpy3DOperand *operand, size_t *bytes)
 	result = rpc_cuArray3DGetDescriptor_v2(&desc, operand->op.array.array);
 	if (result)
 		return result;
-	*bytes = format_bytes(desc.Format) * desc.NumChannels;
+	*bytes = (size_t)vg_format_bytes(desc.Format) * desc.NumChannels;
 	return *bytes ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;
 }
 

@@ -203,8 +203,11 @@ bool fe_range_known(uint64_t address, uint64_t size)
 {
 	bool managed, known = range_walk(address, size, &managed);
 
-	if (known && managed)
-		atomic_load (&range_used)(address, size);
+	if (known && managed) {
+		void (*used)(uint64_t, uint64_t) = atomic_load(&range_used);
+
+		used(address, size);
+	}
 	return known;
 }
 

@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "protocol/calls.h"
+#include "protocol/clock.h"
 
 #define RING_BYTES  VG_RING_MIN
 #define LANE_PAGES  (1 + 2 * RING_BYTES / VG_PAGE_SIZE)
@@ -59,14 +59,6 @@ static bool lane_fail(struct fe_nvml_lane *lane, const char *why)
 	return false;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static bool lane_ready(struct fe_nvml_lane *lane, enum vg_sleep what, uint64_t bytes)
 {
 	if (what == VG_SLEEP_ROOM)
@@ -92,7 +84,7 @@ static bool lane_wait(struct fe_nvml_lane *lane, enum vg_sleep what, uint64_t by
 	bool alive = true;
 
 	while (alive && !lane_ready(lane, what, bytes)) {
-		if (now_ms() > until) {
+		if (vg_clock_ms() > until) {
 			alive = lane_fail(lane, "no answer within a minute");
 			break;
 		}
@@ -211,7 +203,7 @@ static bool reply_receive(struct fe_nvml_lane *lane, void *answer, size_t room, 
 bool fe_nvml_lane_exchange(struct fe_nvml_lane *lane, const void *ask, size_t size, void *answer,
 			   size_t room, size_t *answered)
 {
-	uint64_t until = now_ms() + EXCHANGE_MS;
+	uint64_t until = vg_clock_ms() + EXCHANGE_MS;
 
 	return command_send(lane, ask, size, room, until) &&
 	       reply_receive(lane, answer, room, answered, until);

@@ -8,11 +8,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "protocol/bounds.h"
 #include "protocol/calls.h"
+#include "protocol/clock.h"
 #include "xen-frontend/nvml/calls.h"
 #include "xen-frontend/nvml/device.h"
 #include "xen-frontend/nvml/lane.h"
@@ -60,14 +60,6 @@ __attribute__((constructor)) static void session_load(void)
 
 /* --- opened and closed (the lock is held) --------------------------------------------------------- */
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void session_close(void)
 {
 	if (session.open)
@@ -97,7 +89,7 @@ static nvmlReturn_t session_fail(nvmlReturn_t result, const char *why)
 		vg_log(&fe_who, result == NVML_ERROR_DRIVER_NOT_LOADED ? VG_LOG_INFO : VG_LOG_ERROR,
 		       "event=no-nvml result=%d why=\"%s\"", (int)result, why);
 	session.failed = result;
-	session.retry_ms = now_ms() + RETRY_MS;
+	session.retry_ms = vg_clock_ms() + RETRY_MS;
 	session_close();
 	return result;
 }
@@ -201,7 +193,7 @@ static nvmlReturn_t session_again(void)
 {
 	if (!fe_nvml_ready())
 		return NVML_ERROR_UNINITIALIZED; /* another thread has shut it down */
-	if (session.retry_ms && now_ms() < session.retry_ms)
+	if (session.retry_ms && vg_clock_ms() < session.retry_ms)
 		return NVML_ERROR_GPU_IS_LOST;
 	return session_open() ? NVML_ERROR_GPU_IS_LOST : NVML_SUCCESS;
 }
