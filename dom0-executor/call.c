@@ -269,6 +269,16 @@ CUresult ex_handle_get(struct ex_call *call, enum vg_handle_type type, uint64_t 
 									   : bad_handle(type);
 }
 
+CUresult ex_handle_in(struct ex_call *call, enum vg_handle_type type, const void *guest,
+		      unsigned int flags, void *real)
+{
+	void *found = NULL;
+	CUresult result = ex_handle_get(call, type, (uintptr_t)guest, flags, &found);
+
+	memcpy(real, &found, sizeof(found));
+	return result;
+}
+
 CUresult ex_handle_get_array(struct ex_call *call, enum vg_handle_type type,
 			     const uint64_t *handles, uint64_t count, void ***reals)
 {

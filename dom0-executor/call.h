@@ -78,12 +78,15 @@ void ex_reply_bulk_fail(struct ex_call *call, CUresult why);
 
 /*
  * Handles (protocol/handle.h). get: the driver's object behind a guest handle; values that the type passes
- * through (streams 0, 1, 2) and, with VG_NULL_OK, 0 come back as they are. CUDA's own code for a bad
+ * through (streams 0, 1, 2) and, with EX_NULL_OK, 0 come back as they are. CUDA's own code for a bad
  * handle of that type otherwise.
  */
 #define EX_NULL_OK 1u
 CUresult ex_handle_get(struct ex_call *call, enum vg_handle_type type, uint64_t handle,
 		       unsigned int flags, void **real);
+/* The same for a handle in a structure: `guest` as it came, `real` a place of the handle's type. */
+CUresult ex_handle_in(struct ex_call *call, enum vg_handle_type type, const void *guest,
+		      unsigned int flags, void *real);
 /* Array of handles into scratch memory. */
 CUresult ex_handle_get_array(struct ex_call *call, enum vg_handle_type type,
 			     const uint64_t *handles, uint64_t count, void ***reals);

@@ -14,19 +14,9 @@
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
 
-static CUresult handle_in(struct ex_call *call, enum vg_handle_type type, const void *guest,
-			  unsigned int flags, void *real)
-{
-	void *found = NULL;
-	CUresult result = ex_handle_get(call, type, (uintptr_t)guest, flags, &found);
-
-	memcpy(real, &found, sizeof(found));
-	return result;
-}
-
 static CUresult context_in(struct ex_call *call, CUcontext guest, CUcontext *real)
 {
-	return handle_in(call, VG_HANDLE_CUcontext, guest, EX_NULL_OK, real);
+	return ex_handle_in(call, VG_HANDLE_CUcontext, guest, EX_NULL_OK, real);
 }
 
 /* --- each type of node: from the guest's form to the driver's -------------------------------------- */
@@ -88,7 +78,8 @@ static CUresult end_in(struct ex_call *call, const struct copy_end *end, const C
 {
 	*array = NULL;
 	switch ((int)end->type) {
-	case CU_MEMORYTYPE_ARRAY: return handle_in(call, VG_HANDLE_CUarray, end->array, 0, array);
+	case CU_MEMORYTYPE_ARRAY:
+		return ex_handle_in(call, VG_HANDLE_CUarray, end->array, 0, array);
 	case CU_MEMORYTYPE_HOST:
 	case CU_MEMORYTYPE_DEVICE:
 	case CU_MEMORYTYPE_UNIFIED: return end_check(call, end, copy);
@@ -145,14 +136,15 @@ static CUresult host_in(struct ex_call *call, const CUgraphNodeParams *from, str
 static CUresult child_in(struct ex_call *call, const CUgraphNodeParams *from, struct ex_node *node)
 {
 	node->params.graph.ownership = from->graph.ownership;
-	return handle_in(call, VG_HANDLE_CUgraph, from->graph.graph, 0, &node->params.graph.graph);
+	return ex_handle_in(call, VG_HANDLE_CUgraph, from->graph.graph, 0,
+			    &node->params.graph.graph);
 }
 
 static CUresult event_in(struct ex_call *call, const CUgraphNodeParams *from, struct ex_node *node)
 {
 	/* Recording and waiting have the same one field. */
-	return handle_in(call, VG_HANDLE_CUevent, from->eventRecord.event, 0,
-			 &node->params.eventRecord.event);
+	return ex_handle_in(call, VG_HANDLE_CUevent, from->eventRecord.event, 0,
+			    &node->params.eventRecord.event);
 }
 
 static CUresult alloc_in(const CUgraphNodeParams *from, struct ex_node *node)

@@ -3,22 +3,10 @@
  * Textures and surfaces: what their descriptions name is looked up and checked; the objects themselves are
  * numbers, entered in the table of handles (call.h). Also memory mapped to sparse arrays. Runs in lanes' threads.
  */
-#include <string.h>
-
 #include "protocol/bounds.h"
 
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
-
-static CUresult handle_in(struct ex_call *call, enum vg_handle_type type, const void *guest,
-			  void *real)
-{
-	void *found = NULL;
-	CUresult result = ex_handle_get(call, type, (uintptr_t)guest, 0, &found);
-
-	memcpy(real, &found, sizeof(found));
-	return result;
-}
 
 /* A texel has at least a byte for each channel; what kernels read beyond is between them and the device. */
 static CUresult resource_in(struct ex_call *call, const CUDA_RESOURCE_DESC *wire,
@@ -27,11 +15,12 @@ static CUresult resource_in(struct ex_call *call, const CUDA_RESOURCE_DESC *wire
 	*own = *wire;
 	switch ((int)wire->resType) {
 	case CU_RESOURCE_TYPE_ARRAY:
-		return handle_in(call, VG_HANDLE_CUarray, wire->res.array.hArray,
-				 &own->res.array.hArray);
+		return ex_handle_in(call, VG_HANDLE_CUarray, wire->res.array.hArray, 0,
+				    &own->res.array.hArray);
 	case CU_RESOURCE_TYPE_MIPMAPPED_ARRAY:
-		return handle_in(call, VG_HANDLE_CUmipmappedArray, wire->res.mipmap.hMipmappedArray,
-				 &own->res.mipmap.hMipmappedArray);
+		return ex_handle_in(call, VG_HANDLE_CUmipmappedArray,
+				    wire->res.mipmap.hMipmappedArray, 0,
+				    &own->res.mipmap.hMipmappedArray);
 	case CU_RESOURCE_TYPE_LINEAR:
 		return ex_range_check(call, wire->res.linear.devPtr, wire->res.linear.sizeInBytes);
 	case CU_RESOURCE_TYPE_PITCH2D:
@@ -113,11 +102,11 @@ static CUresult map_in(struct ex_call *call, CUarrayMapInfo *info)
 	void *memory = NULL;
 
 	if (info->resourceType == CU_RESOURCE_TYPE_ARRAY)
-		result = handle_in(call, VG_HANDLE_CUarray, info->resource.array,
-				   &info->resource.array);
+		result = ex_handle_in(call, VG_HANDLE_CUarray, info->resource.array, 0,
+				      &info->resource.array);
 	else if (info->resourceType == CU_RESOURCE_TYPE_MIPMAPPED_ARRAY)
-		result = handle_in(call, VG_HANDLE_CUmipmappedArray, info->resource.mipmap,
-				   &info->resource.mipmap);
+		result = ex_handle_in(call, VG_HANDLE_CUmipmappedArray, info->resource.mipmap, 0,
+				      &info->resource.mipmap);
 	if (result || info->memOperationType == CU_MEM_OPERATION_TYPE_UNMAP)
 		return result;
 	result = ex_handle_get(call, VG_HANDLE_CUmemGenericAllocationHandle,
