@@ -240,9 +240,9 @@ static void charge_unshare(struct ex_session *session, const struct ex_charge *c
 	for (const struct ex_charge *other = session->account.charges; other && !again;
 	     other = other->next)
 		again = other->imported && other->offer == charge->offer;
-	pthread_mutex_unlock(&session->account.lock);
 	if (!again)
 		ex_ipc_leave(session, charge->offer);
+	pthread_mutex_unlock(&session->account.lock);
 }
 
 void ex_charge_drop(struct ex_session *session, struct ex_charge *charge)

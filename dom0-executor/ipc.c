@@ -206,6 +206,19 @@ static CUresult foreign_open(struct ex_call *call, const struct vg_offer_taken *
 	return result;
 }
 
+/* Under the lock. */
+static CUresult foreign_close(struct ex_session *session, CUdeviceptr dptr)
+{
+	CUresult result = ex_driver.cuIpcCloseMemHandle(dptr);
+	bool last = false;
+
+	if (!result)
+		ex_ranges_visit(&session->ranges, dptr, closed_once, &last);
+	if (last)
+		ex_ranges_remove(&session->ranges, dptr, NULL);
+	return result;
+}
+
 CUresult ex_vgIpcOpenMem(struct ex_call *call, CUdeviceptr *dptr, size_t *size,
 			 CUipcMemHandle token, unsigned int flags)
 {
@@ -222,7 +235,11 @@ CUresult ex_vgIpcOpenMem(struct ex_call *call, CUdeviceptr *dptr, size_t *size,
 	result = ex_ipc_take(session, VG_OFFER_MEMORY, &token, &taken);
 	if (!result) {
 		result = foreign_open(call, &taken, flags, dptr, size);
-		if (result && !is_open(session, taken.index))
+		/* Once more: a context that ended may have left it just before. */
+		if (!result && ex_ipc_take(session, VG_OFFER_MEMORY, &token, &taken))
+			result = foreign_close(session, *dptr) ? CUDA_ERROR_UNKNOWN
+							       : CUDA_ERROR_INVALID_HANDLE;
+		else if (result && !is_open(session, taken.index))
 			ex_ipc_leave(session, taken.index);
 	}
 	pthread_mutex_unlock(&session->ipc.lock);
@@ -234,18 +251,13 @@ CUresult ex_cuIpcCloseMemHandle(struct ex_call *call, CUdeviceptr dptr)
 	struct ex_session *session = call->session;
 	struct ex_span span;
 	CUresult result = CUDA_ERROR_INVALID_VALUE;
-	bool last = false;
 
 	if (!ex_driver.cuIpcCloseMemHandle)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	pthread_mutex_lock(&session->ipc.lock);
 	if (ex_ranges_find(&session->ranges, dptr, &span) && span.start == dptr &&
 	    span.kind == EX_RANGE_FOREIGN)
-		result = ex_driver.cuIpcCloseMemHandle(dptr);
-	if (!result)
-		ex_ranges_visit(&session->ranges, dptr, closed_once, &last);
-	if (last)
-		ex_ranges_remove(&session->ranges, dptr, NULL);
+		result = foreign_close(session, dptr);
 	pthread_mutex_unlock(&session->ipc.lock);
 	return result;
 }

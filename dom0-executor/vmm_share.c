@@ -116,7 +116,11 @@ CUresult ex_vgMemImport(struct ex_call *call, CUmemGenericAllocationHandle *hand
 		return result;
 	}
 	charge = ex_charge_import(session, taken.index);
-	result = charge ? memory_import(&taken, &token, handle) : CUDA_ERROR_OUT_OF_MEMORY;
+	/* Once more: the last other charge of this offer may have gone, and left it, just before. */
+	result = charge ? ex_ipc_take(session, VG_OFFER_PHYSICAL, &token, &taken)
+			: CUDA_ERROR_OUT_OF_MEMORY;
+	if (!result)
+		result = memory_import(&taken, &token, handle);
 	if (!result && !ex_charge_bind(call, PHYSICAL, real_of(*handle), charge)) {
 		ex_driver.cuMemRelease(*handle);
 		result = CUDA_ERROR_OUT_OF_MEMORY;
