@@ -74,7 +74,15 @@ struct vg_control_open {
 	uint32_t devid;         /* which of the guest's vGPUs, or VG_DEVID_ANY */
 	uint64_t spec_hash;     /* vg_spec_hash (generated): both ends must have the same */
 	char comm[VG_COMM_MAX]; /* program's name, NUL-terminated, for logs only */
+	uint32_t jit;           /* VG_JIT_*: what the program's environment asks of the driver */
+	uint32_t pad;
 };
+
+/* CUDA_x of the program's environment is set and not 0. */
+#define VG_JIT_FORCE_PTX   1u /* x = FORCE_PTX_JIT */
+#define VG_JIT_DISABLE_PTX 2u /* DISABLE_PTX_JIT */
+#define VG_JIT_FORCE       4u /* FORCE_JIT */
+#define VG_JIT_DISABLE     8u /* DISABLE_JIT */
 
 struct vg_control_share {
 	uint32_t id; /* lane: 0 .. VG_LANES_MAX-1; region: 0 .. VG_REGIONS_MAX-1; one space each */
