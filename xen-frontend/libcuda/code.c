@@ -2,6 +2,7 @@
 /* Machine code in the place of PTX: see code.h. Runs in the program's threads. */
 #include "xen-frontend/libcuda/code.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,11 +197,47 @@ static CUresult link_one(CUlinkState state, CUjitInputType type, const struct fe
 	return result ? result : linked_fetch(state, size, code);
 }
 
+static CUresult compile(const struct fe_image *image, enum vg_image_kind kind,
+			const struct code_options *options, struct fe_image *code)
+{
+	CUlinkState state = NULL;
+	CUresult result =
+		rpc_vgLinkCreate(&state, options->count, options->options, options->values, 0, 0);
+
+	if (result)
+		return result;
+	result = link_one(state, kind == VG_IMAGE_PTX ? CU_JIT_INPUT_PTX : CU_JIT_INPUT_FATBINARY,
+			  image, code);
+	(void)rpc_cuLinkDestroy(state);
+	return result;
+}
+
+/*
+ * PTX for one architecture alone (.target sm_90a) may need the linker to be told so; a load does not. False: it is
+ * not such, or the program says what it wants.
+ */
+static bool target_add(const char *text, struct code_options *options)
+{
+	const char *at = strstr(text, ".target");
+	unsigned int arch;
+	char suffix;
+
+	for (unsigned int i = 0; i < options->count; i++)
+		if (options->options[i] == CU_JIT_TARGET ||
+		    options->options[i] == CU_JIT_TARGET_FROM_CUCONTEXT)
+			return false;
+	if (!at || options->count == FE_JIT_OPTIONS_MAX ||
+	    sscanf(at, ".target sm_%3u%c", &arch, &suffix) != 2 || suffix != 'a')
+		return false;
+	options->options[options->count] = CU_JIT_TARGET;
+	options->values[options->count++] = CU_COMPUTE_ACCELERATED_TARGET_BASE + arch;
+	return true;
+}
+
 bool fe_code_compile(const struct fe_image *image, const struct fe_jit *jit,
 		     const struct fe_jit_key *key, struct fe_image *code)
 {
 	struct code_options options;
-	CUlinkState state = NULL;
 	enum vg_image_kind kind;
 	CUresult result;
 	size_t size;
@@ -208,13 +245,9 @@ bool fe_code_compile(const struct fe_image *image, const struct fe_jit *jit,
 	*code = FE_IMAGE_NONE;
 	if (!options_take(jit, &options) || vg_image_size(image->data, image->size, &size, &kind))
 		return false;
-	result = rpc_vgLinkCreate(&state, options.count, options.options, options.values, 0, 0);
-	if (!result) {
-		result = link_one(state,
-				  kind == VG_IMAGE_PTX ? CU_JIT_INPUT_PTX : CU_JIT_INPUT_FATBINARY,
-				  image, code);
-		(void)rpc_cuLinkDestroy(state);
-	}
+	result = compile(image, kind, &options, code);
+	if (result && kind == VG_IMAGE_PTX && target_add(image->data, &options))
+		result = compile(image, kind, &options, code);
 	if (result)
 		say("not-compiled", key, image->size);
 	else

@@ -270,6 +270,33 @@ static void not_to_be_compiled(void **state)
 	assert_int_equal(files_count(NULL, 0), 0);
 }
 
+/* The linker is told of an architecture only if it failed without. */
+static void for_one_architecture(void **state)
+{
+	static const char special[] = ".version 8.0\n.target sm_90a\n.address_size 64\n";
+	CUjit_option target[] = {CU_JIT_TARGET};
+	void *values[] = {(void *)CU_TARGET_COMPUTE_90};
+	CUmodule module = NULL;
+
+	(void)state;
+	assert_int_equal(fe_cuModuleLoadData(&module, special), CUDA_SUCCESS);
+	assert_int_equal(fake_link.completed, 1);
+	assert_int_equal(fake_link.options, 0);
+	files_remove();
+	fake_link.failures = 1;
+	assert_int_equal(fe_cuModuleLoadData(&module, special), CUDA_SUCCESS);
+	assert_int_equal(fake_link.completed, 3);
+	assert_int_equal(fake_link.options, 1);
+	assert_int_equal(fake_link.target, CU_TARGET_COMPUTE_90A);
+	assert_int_equal(files_count(NULL, 0), 1);
+	/* Not if the program has said what it wants. */
+	fake_link.failures = 1;
+	assert_int_equal(fe_cuModuleLoadDataEx(&module, special, 1, target, values), CUDA_SUCCESS);
+	assert_int_equal(fake_link.completed, 4);
+	assert_int_equal(fake_link.target, CU_TARGET_COMPUTE_90);
+	assert_int_equal(fake.image_size, sizeof(special));
+}
+
 /* What the driver does not take is not kept, and its answer for the image itself is what counts. */
 static void not_to_be_loaded(void **state)
 {
@@ -361,6 +388,7 @@ int main(void)
 		cmocka_unit_test_setup(compiled_once, retain_context),
 		cmocka_unit_test_setup(damaged, retain_context),
 		cmocka_unit_test_setup(not_to_be_compiled, retain_context),
+		cmocka_unit_test_setup(for_one_architecture, retain_context),
 		cmocka_unit_test_setup(not_to_be_loaded, retain_context),
 		cmocka_unit_test_setup(others_may_write, retain_context),
 		cmocka_unit_test_setup(oldest_go, setup),

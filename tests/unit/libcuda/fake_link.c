@@ -11,10 +11,12 @@ struct fake_link fake_link;
 CUresult rpc_vgLinkCreate(CUlinkState *state, unsigned int count, const CUjit_option *options,
 			  const uint64_t *values, size_t info_room, size_t error_room)
 {
-	(void)options;
-	(void)values;
 	if (info_room || error_room)
 		abort();
+	fake_link.target = 0;
+	for (unsigned int i = 0; i < count; i++)
+		if (options[i] == CU_JIT_TARGET)
+			fake_link.target = values[i];
 	fake_link.open++;
 	fake_link.options = count;
 	*state = (CUlinkState)&fake_link;
@@ -47,6 +49,10 @@ CUresult rpc_vgLinkComplete(uint64_t state, size_t info_room, size_t error_room,
 	(void)error;
 	fake_link.completed++;
 	*size = fake_link.code ? strlen(fake_link.code) + 1 : 0;
+	if (fake_link.failures) {
+		fake_link.failures--;
+		return CUDA_ERROR_INVALID_PTX;
+	}
 	return fake_link.result;
 }
 
