@@ -117,7 +117,7 @@ class Arg:
         if self.number and suffix:
             raise SpecError(self.where, f"{self.name}: numbers go one by one")
         if "ready" in self.attrs and self.kind != "handle":
-            raise SpecError(where, "ready is for handles")
+            raise SpecError(self.where, "ready is for handles")
         if "destroy" in self.attrs and not (self.number or self.kind == "handle"):
             raise SpecError(self.where, f"{self.name}: destroy is for handles and numbers")
         if suffix == "*" and (self.kind != "pointer" or self.direction != "in"):
