@@ -244,7 +244,7 @@ static CUresult pool_alloc(struct ex_call *call, CUdeviceptr *dptr, size_t bytes
 /* -1: the driver does not tell. */
 static CUdevice device_of(CUstream stream)
 {
-	CUdevice device = -1;
+	CUdevice device = 0;
 
 	if (!vg_handle_passes(VG_HANDLE_CUstream, (uintptr_t)stream) &&
 	    ex_driver.cuStreamGetDevice && !ex_driver.cuStreamGetDevice(stream, &device))

@@ -198,6 +198,7 @@ static void check_copies(void)
 	CU(cuMemcpyPeer(memory[1], context[1], memory[0], context[0], BYTES));
 	check_that(arrived(memory[1], 7) == 0, "copy-peer", "0 to 1");
 	CU(cuMemsetD8(memory[0], 0, BYTES));
+	CU(cuCtxSynchronize());
 	/* From a stream of the other device, awaited by an event. */
 	CU(cuCtxSetCurrent(context[1]));
 	CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
