@@ -8,7 +8,7 @@
  *   peers list      a line for each device: UUID, bus, memory
  *   peers init N    cuInit answers N (CUDA_VISIBLE_DEVICES that choose nothing)
  *   peers quota A B device 0 holds no more than A bytes, device 1 no more than B, and each as if the other were not
- *   peers hold      has memory on the second device until its input ends
+ *   peers hold      32 MiB on the second device, used until that answers no more; a line a round
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -408,18 +408,21 @@ static void check_quota(int argc, char **argv)
 static int hold(void)
 {
 	CUdeviceptr at = 0;
-	char byte;
+	CUresult result = CUDA_SUCCESS;
 
 	CU(cuDevicePrimaryCtxRetain(&context[1], 1));
 	CU(cuCtxSetCurrent(context[1]));
 	CU(cuMemAlloc(&at, 32 * MIB));
-	printf("held\n");
-	fflush(stdout);
-	while (read(STDIN_FILENO, &byte, 1) > 0)
-		;
-	check_result("held", cuMemsetD8(at, 1, MIB), CUDA_SUCCESS);
-	check_result("synced", cuCtxSynchronize(), CUDA_SUCCESS);
-	return check_end();
+	for (unsigned int round = 1; result == CUDA_SUCCESS; round++) {
+		result = cuMemsetD8(at, (unsigned char)round, MIB);
+		if (result == CUDA_SUCCESS)
+			result = cuCtxSynchronize();
+		printf("round %u\n", round);
+		fflush(stdout);
+		usleep(50000);
+	}
+	printf("ended: %s\n", result_name(result));
+	return 3;
 }
 
 static void check_all(void)
