@@ -212,35 +212,6 @@ static CUresult pool_capture(struct ex_call *call, CUdeviceptr *dptr, size_t byt
 	return result ? result : ex_range_add(call, *dptr, bytesize, EX_RANGE_GRAPH);
 }
 
-static CUresult pool_alloc(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
-			   CUmemoryPool real, unsigned int gpu, CUstream stream)
-{
-	struct ex_session *session = call->session;
-	struct ex_span span = {
-		.size = bytesize, .kind = EX_RANGE_DEVICE, .owner = call->lane->context, .gpu = gpu};
-	struct ex_pool *pool;
-	CUresult result;
-
-	if (ex_stream_captures(stream))
-		return pool_capture(call, dptr, bytesize, real, stream);
-	pool = pool_enter(session, real, gpu, ex_memory_size(session, bytesize));
-	span.object = pool;
-	if (!pool)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	result = pool_ask(dptr, bytesize, real, stream);
-	if (result) {
-		ex_pool_freed(session, pool, bytesize);
-		return result;
-	}
-	span.start = *dptr;
-	/* Pools grow by more than is asked for: that, too, must fit. */
-	if (pool_fits(session, pool) && !ex_ranges_add(&session->ranges, &span))
-		return CUDA_SUCCESS;
-	ex_driver.cuMemFreeAsync(*dptr, stream);
-	ex_pool_freed(session, pool, bytesize);
-	return CUDA_ERROR_OUT_OF_MEMORY;
-}
-
 /* -1: the driver does not tell. */
 static CUdevice device_of(CUstream stream)
 {
@@ -265,8 +236,7 @@ static CUmemoryPool pool_of(CUdevice device)
 
 /*
  * The vGPU of a pool that a program names. The driver does not tell a pool's device; it is one that the
- * program has made, and then known, or some device's own. Imported pools have other processes' memory, which
- * counts there.
+ * program has made, and then known (pool_find), or some device's own.
  */
 static unsigned int pool_gpu(const struct ex_call *call, CUmemoryPool real)
 {
@@ -283,17 +253,61 @@ static unsigned int pool_gpu(const struct ex_call *call, CUmemoryPool real)
 	return call->lane->gpu;
 }
 
-CUresult ex_cuMemAllocAsync(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
-			    CUstream hStream)
+/* real: NULL for the stream's own, which is looked for. Not in a capture, which the questions would
+ * invalidate. */
+static struct ex_pool *pool_choose(struct ex_call *call, CUmemoryPool *real, CUstream stream,
+				   uint64_t size)
 {
 	CUdevice device;
 	unsigned int gpu;
 
+	if (*real) {
+		gpu = pool_gpu(call, *real);
+	} else {
+		device = device_of(stream);
+		gpu = device < 0 ? call->lane->gpu : ex_gpu_of(call->session, device);
+		*real = pool_of(device);
+	}
+	return pool_enter(call->session, *real, gpu, size);
+}
+
+/* real: NULL for the stream's own. */
+static CUresult pool_alloc(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
+			   CUmemoryPool real, CUstream stream)
+{
+	struct ex_session *session = call->session;
+	struct ex_span span = {
+		.size = bytesize, .kind = EX_RANGE_DEVICE, .owner = call->lane->context};
+	struct ex_pool *pool;
+	CUresult result;
+
+	if (ex_stream_captures(stream))
+		return pool_capture(call, dptr, bytesize, real, stream);
+	pool = pool_choose(call, &real, stream, ex_memory_size(session, bytesize));
+	span.object = pool;
+	if (!pool)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	span.gpu = pool->gpu;
+	result = pool_ask(dptr, bytesize, real, stream);
+	if (result) {
+		ex_pool_freed(session, pool, bytesize);
+		return result;
+	}
+	span.start = *dptr;
+	/* Pools grow by more than is asked for: that, too, must fit. */
+	if (pool_fits(session, pool) && !ex_ranges_add(&session->ranges, &span))
+		return CUDA_SUCCESS;
+	ex_driver.cuMemFreeAsync(*dptr, stream);
+	ex_pool_freed(session, pool, bytesize);
+	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult ex_cuMemAllocAsync(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
+			    CUstream hStream)
+{
 	if (!ex_driver.cuMemAllocAsync || !ex_driver.cuMemFreeAsync)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	device = device_of(hStream);
-	gpu = device < 0 ? call->lane->gpu : ex_gpu_of(call->session, device);
-	return pool_alloc(call, dptr, bytesize, pool_of(device), gpu, hStream);
+	return pool_alloc(call, dptr, bytesize, NULL, hStream);
 }
 
 CUresult ex_cuMemAllocFromPoolAsync(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
@@ -301,7 +315,7 @@ CUresult ex_cuMemAllocFromPoolAsync(struct ex_call *call, CUdeviceptr *dptr, siz
 {
 	if (!ex_driver.cuMemAllocFromPoolAsync || !ex_driver.cuMemFreeAsync)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	return pool_alloc(call, dptr, bytesize, pool, pool_gpu(call, pool), hStream);
+	return pool_alloc(call, dptr, bytesize, pool, hStream);
 }
 
 CUresult ex_cuMemFreeAsync(struct ex_call *call, CUdeviceptr dptr, CUstream hStream)
