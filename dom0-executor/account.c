@@ -32,8 +32,8 @@ int ex_account_init(struct ex_account *account, const struct ex_settings *settin
 static void account_hold(struct ex_account *account, uint64_t held)
 {
 	struct vg_stats *stats = account->all->stats;
-	uint64_t sum = atomic_fetch_add(&account->all->bytes, held - account->held) + held -
-		       account->held;
+	uint64_t sum =
+		atomic_fetch_add(&account->all->bytes, held - account->held) + held - account->held;
 
 	account->held = held;
 	ex_stats_set(&stats->alloc_bytes, sum);
@@ -253,8 +253,7 @@ static void charge_unshare(struct ex_session *session, const struct ex_charge *c
 	if (!charge->imported)
 		return;
 	pthread_mutex_lock(&account->lock);
-	for (const struct ex_charge *other = account->charges; other && !again;
-	     other = other->next)
+	for (const struct ex_charge *other = account->charges; other && !again; other = other->next)
 		again = other->imported && other->offer == charge->offer;
 	if (!again)
 		ex_ipc_leave(session, charge->offer);

@@ -230,7 +230,7 @@ static void devices_find(struct ex_session *session)
 	for (int i = 0; i < count; i++)
 		atomic_store(&gpus->of_device[i], (unsigned char)device_find(session, i));
 	atomic_store(&gpus->used, session->nvml.count > (unsigned int)count ? session->nvml.count
-									     : (unsigned int)count);
+									    : (unsigned int)count);
 }
 
 /* --- the start ---------------------------------------------------------------------------------------- */

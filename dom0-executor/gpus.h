@@ -29,7 +29,7 @@ struct ex_session;
 struct ex_gpu {
 	struct ex_account account;
 	uint64_t overhead; /* in the account; under usage.h's lock, as `known` */
-	bool known;        /* NVML has told of this process here: it will, when there is something */
+	bool known; /* NVML has told of this process here: it will, when there is something */
 };
 
 /* A context that the guest knows. */

@@ -149,10 +149,11 @@ static bool is_there(const struct ex_nvml *nvml, const char *uuid)
 /* False: there is no such device, or it is there already. */
 static bool device_add(struct ex_nvml *nvml, nvmlDevice_t device, unsigned int gpu)
 {
-	char *uuid = nvml->uuid[nvml->count];
+	char *uuid;
 
 	if (!device || nvml->count == EX_NVML_DEVICES_MAX)
 		return false;
+	uuid = nvml->uuid[nvml->count];
 	if (!ex_nvml_host.uuid || ex_nvml_host.uuid(device, uuid, EX_UUID_MAX))
 		*uuid = '\0';
 	if (is_there(nvml, uuid))
@@ -188,8 +189,8 @@ static void devices_swap(struct ex_nvml *nvml, unsigned int a, unsigned int b)
 static void devices_sort(struct ex_nvml *nvml)
 {
 	for (unsigned int i = 1; i < nvml->count; i++)
-		for (unsigned int k = i; k && index_of(nvml->devices[k - 1]) > index_of(nvml->devices[k]);
-		     k--)
+		for (unsigned int k = i;
+		     k && index_of(nvml->devices[k - 1]) > index_of(nvml->devices[k]); k--)
 			devices_swap(nvml, k - 1, k);
 }
 

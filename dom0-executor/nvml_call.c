@@ -98,8 +98,8 @@ nvmlReturn_t ex_vgProcesses(struct ex_ask *ask, nvmlDevice_t device, unsigned in
 {
 	const struct vg_account *page = page_of(ask->session, device);
 	unsigned int hosts = 0, slot = 0, room = *count;
-	nvmlProcessInfo_t *host =
-		ask->session->soft ? NULL : ex_nvml_host_processes(device, &hosts);
+	nvmlProcessInfo_t *host = ask->session->soft ? NULL
+						     : ex_nvml_host_processes(device, &hosts);
 	struct vg_account_process process;
 	nvmlProcessInfo_t info;
 
@@ -150,7 +150,8 @@ static const struct ex_busy *busy_before(const struct ex_nvml *nvml, unsigned in
 static void busy_keep(struct ex_nvml *nvml, unsigned int gpu, const struct ex_busy *busy)
 {
 	unsigned int *next = &nvml->busy_next[gpu];
-	const struct ex_busy *last = &nvml->busy[gpu][(*next + EX_BUSY_SAMPLES - 1) % EX_BUSY_SAMPLES];
+	const struct ex_busy *last =
+		&nvml->busy[gpu][(*next + EX_BUSY_SAMPLES - 1) % EX_BUSY_SAMPLES];
 
 	if (last->at_ns && busy->at_ns - last->at_ns < EX_BUSY_STEP_NS)
 		return;

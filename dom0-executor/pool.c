@@ -338,7 +338,8 @@ CUresult ex_cuMemFreeAsync(struct ex_call *call, CUdeviceptr dptr, CUstream hStr
 /* --- pools -------------------------------------------------------------------------------------- */
 
 /* The one pointer in the properties is a Windows security descriptor. Which device's it is, is kept. */
-CUresult ex_cuMemPoolCreate(struct ex_call *call, CUmemoryPool *pool, const CUmemPoolProps *poolProps)
+CUresult ex_cuMemPoolCreate(struct ex_call *call, CUmemoryPool *pool,
+			    const CUmemPoolProps *poolProps)
 {
 	struct ex_session *session = call->session;
 	CUmemPoolProps own = *poolProps;

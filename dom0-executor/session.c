@@ -133,10 +133,11 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 	int rc;
 
 	memset(session, 0, sizeof(*session));
-	session->who = (struct vg_log_who){.dom = settings->domid,
-					   .dev = settings->devids ? settings->devid[0] : VG_LOG_NOBODY,
-					   .pid = VG_LOG_NOBODY,
-					   .level = settings->log_level};
+	session->who =
+		(struct vg_log_who){.dom = settings->domid,
+				    .dev = settings->devids ? settings->devid[0] : VG_LOG_NOBODY,
+				    .pid = VG_LOG_NOBODY,
+				    .level = settings->log_level};
 	session->settings = settings;
 	session->channel = channel;
 	session->control_fd = settings->control_fd;

@@ -14,8 +14,8 @@
 struct ex_settings {
 	enum vg_channel_kind channel;
 	int control_fd;
-	int stats_fd; /* -1: none */
-	uint32_t account_slot; /* the same in all accounts */
+	int stats_fd;           /* -1: none */
+	uint32_t account_slot;  /* the same in all accounts */
 	int listen_fd;          /* where another xen-vgpud may adopt us; -1: nowhere */
 	uint32_t adopt_timeout; /* seconds to wait for it */
 	int64_t domid;

@@ -78,7 +78,7 @@ struct be_seat {
 };
 
 struct be_session {
-	struct be_device *device; /* its home */
+	struct be_device *device;                 /* its home */
 	struct be_seat seats[VG_SESSION_DEVICES]; /* the home's first */
 	unsigned int seat_count;
 	struct be_session *next;
@@ -159,7 +159,7 @@ bool be_adopt_sealed(int fd, size_t bytes);
 /* The descriptors of a new executor; each stays the caller's. */
 struct be_spawn_fds {
 	int control, stats;
-	int listener; /* -1: none */
+	int listener;                     /* -1: none */
 	int accounts[VG_SESSION_DEVICES]; /* one for each seat; the devices' own */
 	unsigned int account_count;
 };

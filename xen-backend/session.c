@@ -247,8 +247,8 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 	}
 	be_session_add(s);
 	be_guest_log(device, &s->who, VG_LOG_INFO,
-		     "event=session-start session=%u executor=%d vgpus=%s uid=%u comm=\"%s\"", s->id,
-		     (int)s->pid, be_seats_text(s, seats), s->guest_uid, s->comm);
+		     "event=session-start session=%u executor=%d vgpus=%s uid=%u comm=\"%s\"",
+		     s->id, (int)s->pid, be_seats_text(s, seats), s->guest_uid, s->comm);
 	vg_packet_init(&packet, VG_CTL_OPEN, msg->tag);
 	packet.msg.u.open = msg->u.open;
 	packet.msg.u.open.flags = 0;

@@ -197,8 +197,7 @@ static bool is_gpu(const char *value)
 
 	if (vg_parse_uint(value, &index))
 		return index < 256;
-	return is_soft_gpu(value) ||
-	       matches("GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", value) ||
+	return is_soft_gpu(value) || matches("GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", value) ||
 	       matches("MIG-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", value) ||
 	       matches("xx:xx.7", value) || matches("xxxx:xx:xx.7", value) ||
 	       matches("xxxxxxxx:xx:xx.7", value);

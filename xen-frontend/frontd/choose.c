@@ -87,7 +87,8 @@ static bool choose_named(const struct fe_client *client, struct fe_choice *choic
 	}
 	if (!device) {
 		refuse(choice, -ENODEV,
-		       "this guest has no vGPU %u (VGPU_DEVICE); see 'vgpu list' on the host", devid);
+		       "this guest has no vGPU %u (VGPU_DEVICE); see 'vgpu list' on the host",
+		       devid);
 		return false;
 	}
 	if (!device_take(choice, device, &coming)) {
@@ -149,7 +150,8 @@ static void joined_drop(struct fe_client *client, unsigned int place)
 
 void fe_choice_keep(struct fe_client *client, const struct vg_control_answer *answer)
 {
-	unsigned int count = answer->count < VG_SESSION_DEVICES ? answer->count : VG_SESSION_DEVICES;
+	unsigned int count = answer->count < VG_SESSION_DEVICES ? answer->count
+								: VG_SESSION_DEVICES;
 
 	for (unsigned int i = client->joined_count; i--;)
 		if (!memchr(answer->devids, (int)client->joined[i]->devid, count))

@@ -55,8 +55,8 @@ static void device_find(struct fe_broker *broker, uint32_t devid)
 static void devices_scan(struct fe_broker *broker)
 {
 	uint32_t numbers[DEVICES_MAX];
-	int count = vg_store_list_numbers(broker->xs, XBT_NULL, DEVICES_PATH, DEVID_MAX,
-					  numbers, DEVICES_MAX);
+	int count = vg_store_list_numbers(broker->xs, XBT_NULL, DEVICES_PATH, DEVID_MAX, numbers,
+					  DEVICES_MAX);
 	struct fe_device **at = &broker->devices;
 
 	if (count < 0) {

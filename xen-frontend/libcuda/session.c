@@ -123,7 +123,8 @@ static CUresult session_choose(void)
 	char text[VG_VISIBLE_TEXT];
 
 	snprintf(text, sizeof(text), "%s", list ? list : "");
-	return rpc_vgVisible(list != NULL, text, order && strlen(order) < sizeof(text) ? order : "");
+	return rpc_vgVisible(list != NULL, text,
+			     order && strlen(order) < sizeof(text) ? order : "");
 }
 
 /* Learns what is over there. The session is open for this. */

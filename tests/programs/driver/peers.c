@@ -53,7 +53,8 @@ static void check_alone(void)
 	CU(cuDeviceCanAccessPeer(&value, 0, 0));
 	check_that(value == 0, "own-peer", "a device is no peer of its own");
 	check_result("own-p2p",
-		     cuDeviceGetP2PAttribute(&value, CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED, 0, 0),
+		     cuDeviceGetP2PAttribute(&value, CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED, 0,
+					     0),
 		     CUDA_ERROR_INVALID_DEVICE);
 	check_result("no-device", cuDeviceCanAccessPeer(&value, 0, 1000),
 		     CUDA_ERROR_INVALID_DEVICE);

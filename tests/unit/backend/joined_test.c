@@ -32,7 +32,8 @@
 #define MIB     (1u << 20)
 
 static struct be_daemon daemon_;
-static struct vg_control_ring *page; /* of vGPU 0, every session's home but where it says otherwise */
+static struct vg_control_ring
+	*page; /* of vGPU 0, every session's home but where it says otherwise */
 static uint32_t tag;
 
 static const char *node(const char *tree, uint32_t domid, uint32_t devid, const char *key)
@@ -175,7 +176,7 @@ static struct vg_control open_list(uint32_t session, const char *list, uint16_t 
 	struct vg_control msg;
 
 	open.u.open.count = (uint16_t)strlen(list);
-	for (size_t i = 0; list[i] && i < VG_SESSION_DEVICES; i++)
+	for (size_t i = 0; i < VG_SESSION_DEVICES && list[i]; i++)
 		open.u.open.devids[i] = (uint8_t)(list[i] - '0');
 	request(VG_CTL_OPEN, session, &open);
 	msg = response();
@@ -341,8 +342,8 @@ static void test_left_out(void **state)
 	(void)state;
 	connect_device(3, 0, "soft");
 	connect_device(3, 1, "soft:0"); /* the same GPU */
-	connect_device(3, 2, "0");	/* the driver's */
-	attach(3, 3, "soft:3");		/* not connected */
+	connect_device(3, 2, "0");      /* the driver's */
+	attach(3, 3, "soft:3");         /* not connected */
 	turns(3);
 	assert_opens(1, "012345", VG_OPEN_PICK, "0");
 	assert_seats(1, 0, 0);
@@ -609,11 +610,20 @@ static void test_hostile_executors(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_joined),		  T(test_left_out),	    T(test_full),
-		T(test_hostile_lists),	  T(test_other_domain),	    T(test_joined_detached),
-		T(test_home_detached),	  T(test_joined_removed),   T(test_executor_dies),
-		T(test_resumed),	  T(test_resumed_one_by_one), T(test_settings_changed),
-		T(test_removed_meanwhile), T(test_hostile_executors),
+		T(test_joined),
+		T(test_left_out),
+		T(test_full),
+		T(test_hostile_lists),
+		T(test_other_domain),
+		T(test_joined_detached),
+		T(test_home_detached),
+		T(test_joined_removed),
+		T(test_executor_dies),
+		T(test_resumed),
+		T(test_resumed_one_by_one),
+		T(test_settings_changed),
+		T(test_removed_meanwhile),
+		T(test_hostile_executors),
 	};
 
 	(void)argc;

@@ -556,10 +556,12 @@ static void test_two_by_name(void **state)
 
 	(void)state;
 	make_current(0);
-	assert_int_equal(call_one(&first, VG_OP_cuMemCreate, &create, sizeof(create)), CUDA_SUCCESS);
+	assert_int_equal(call_one(&first, VG_OP_cuMemCreate, &create, sizeof(create)),
+			 CUDA_SUCCESS);
 	assert_held(64 * KIB, 0);
 	create.prop.location.id = 0;
-	assert_int_equal(call_one(&first, VG_OP_cuMemCreate, &create, sizeof(create)), CUDA_SUCCESS);
+	assert_int_equal(call_one(&first, VG_OP_cuMemCreate, &create, sizeof(create)),
+			 CUDA_SUCCESS);
 	assert_held(64 * KIB, 64 * KIB);
 	/* No device of ours: the driver refuses it, whosever account it was. */
 	create.prop.location.id = 1000000;
@@ -600,9 +602,9 @@ static void test_two_offers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SOFT(test_shared),       SOFT(test_refused), SOFT(test_pool),
-		SOFT(test_pool_trimmed), SOFT(test_arrays),  SOFT(test_modules),
-		REAL(test_estimates),    REAL(test_sizes),   TWO(test_two),
+		SOFT(test_shared),       SOFT(test_refused),   SOFT(test_pool),
+		SOFT(test_pool_trimmed), SOFT(test_arrays),    SOFT(test_modules),
+		REAL(test_estimates),    REAL(test_sizes),     TWO(test_two),
 		TWO(test_two_by_name),   TWO(test_two_offers),
 	};
 

@@ -127,8 +127,8 @@ static int open_session(struct guest *g, uint32_t protocol, uint64_t hash, char 
 	int status;
 
 	vg_packet_init(&packet, VG_CTL_OPEN, 0);
-	packet.msg.u.open = (struct vg_control_open){
-		.protocol = protocol, .spec_hash = hash, .comm = "test"};
+	packet.msg.u.open =
+		(struct vg_control_open){.protocol = protocol, .spec_hash = hash, .comm = "test"};
 	status = ask(g, &packet);
 	if (text)
 		memcpy(text, packet.msg.text, VG_TEXT_MAX);

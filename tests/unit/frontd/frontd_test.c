@@ -970,9 +970,9 @@ static struct fe_device *device_more(const char *be, const char *fe, const char 
 {
 	const struct {
 		const char *dir, *key, *value;
-	} nodes[] = {{be, "frontend", fe},    {be, "frontend-id", "3"},
-		     {be, "online", "1"},     {be, "max-sessions", max},
-		     {be, "state", "2"},      {be, "protocol-versions", PROTOCOL},
+	} nodes[] = {{be, "frontend", fe},      {be, "frontend-id", "3"},
+		     {be, "online", "1"},       {be, "max-sessions", max},
+		     {be, "state", "2"},        {be, "protocol-versions", PROTOCOL},
 		     {fe, "backend-id", domid}, {fe, "backend", be},
 		     {fe, "state", "1"}};
 	struct vg_control answer = {.type = VG_CTL_ANSWER};
