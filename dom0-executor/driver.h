@@ -28,10 +28,10 @@ void ex_driver_locate(struct ex_driver_places *places, const char *name);
 /* Opens it and fills ex_driver. 0, or -ENOENT with what went wrong in text (VG_TEXT_MAX bytes). */
 int ex_driver_open(const struct ex_driver_places *places, const struct vg_log_who *who, char *text);
 /*
- * The software device adds up there how long it works (protocol/account.h): busy_ns, and busy_since
- * while it does. NVIDIA's driver does not.
+ * The software device of that number adds up there how long it works (protocol/account.h): busy_ns, and
+ * busy_since while it does. NVIDIA's driver does not.
  */
-void ex_driver_busy_at(uint64_t *busy_ns, uint64_t *busy_since);
+void ex_driver_busy_at(unsigned int number, uint64_t *busy_ns, uint64_t *busy_since);
 /* What the guest's program asks of the compiler (VG_JIT_*): before ex_driver_init. */
 void ex_driver_jit(uint32_t jit);
 /*

@@ -226,7 +226,6 @@ static void node_enter(struct ex_handles *t, uint32_t n, uint64_t handle, void *
 	t->nodes[n].refs = 1;
 	node_link(t, n, above);
 	t->live++;
-	t->contexts += vg_handle_type(handle) == VG_HANDLE_CUcontext;
 	hash_grow(t); /* enters the node too if it grows */
 	if (find_handle(t, handle) != n)
 		hash_add(t, n);
@@ -322,7 +321,6 @@ static bool take_leaf(struct ex_handles *t, uint32_t n, struct dropped *dropped)
 	node_unlink(t, leaf);
 	node_give(t, leaf);
 	t->live--;
-	t->contexts -= vg_handle_type(dropped->handle) == VG_HANDLE_CUcontext;
 	return leaf == n;
 }
 
@@ -422,20 +420,12 @@ void *ex_handles_cookie(struct ex_handles *handles, enum vg_handle_type type, ui
 	return cookie;
 }
 
-uint32_t ex_handles_count(struct ex_handles *handles, uint32_t *contexts)
+uint32_t ex_handles_live(struct ex_handles *handles)
 {
 	uint32_t live;
 
 	pthread_rwlock_rdlock(&handles->lock);
 	live = handles->live;
-	*contexts = handles->contexts;
 	pthread_rwlock_unlock(&handles->lock);
 	return live;
-}
-
-uint32_t ex_handles_live(struct ex_handles *handles)
-{
-	uint32_t contexts;
-
-	return ex_handles_count(handles, &contexts);
 }

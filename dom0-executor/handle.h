@@ -26,7 +26,6 @@ struct ex_handles {
 	uint32_t nodes_room;
 	uint32_t free_first, free_last; /* first freed, first used again */
 	uint32_t live;
-	uint32_t contexts; /* of them, CUcontexts */
 	uint32_t *by_slot; /* hash heads: node numbers */
 	uint32_t *by_real;
 	uint32_t buckets; /* of each hash, a power of two */
@@ -63,7 +62,5 @@ void ex_handles_set_cookie(struct ex_handles *handles, enum vg_handle_type type,
 			   void *cookie);
 void *ex_handles_cookie(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle);
 uint32_t ex_handles_live(struct ex_handles *handles);
-/* The same, and how many contexts there are. */
-uint32_t ex_handles_count(struct ex_handles *handles, uint32_t *contexts);
 
 #endif

@@ -86,7 +86,7 @@ static CUresult image_pay(struct ex_call *call, enum vg_handle_type type, void *
 			  CUresult (*unload)(void *real))
 {
 	struct ex_charge *charge;
-	CUresult result = ex_charge_made(call->session, size, &charge);
+	CUresult result = ex_charge_made(call->session, call->lane->gpu, size, &charge);
 
 	if (!result && charge && !ex_charge_bind(call, type, real, charge)) {
 		ex_charge_drop(call->session, charge);
@@ -95,7 +95,7 @@ static CUresult image_pay(struct ex_call *call, enum vg_handle_type type, void *
 	if (!result)
 		return CUDA_SUCCESS;
 	unload(real);
-	ex_usage_look(call->session);
+	ex_usage_look(call->session, call->lane->gpu);
 	return result;
 }
 
