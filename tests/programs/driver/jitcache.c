@@ -59,7 +59,7 @@ static void *fatbin_of(const char *name)
 	memcpy(entry + 24, (uint16_t[]){0, 7}, 4);
 	memcpy(entry + 28, &(uint32_t){52}, 4);
 	memcpy(entry + 40, &(uint64_t){0x11}, 8); /* 64 bits, Linux */
-	strcpy((char *)entry + 64, text);
+	memcpy(entry + 64, text, strlen(text) + 1);
 	return fatbin;
 }
 
