@@ -457,7 +457,7 @@ int main(int argc, char **argv)
 	int count = 0;
 
 	if (argc == 3 && !strcmp(argv[1], "init")) {
-		check_result("init", cuInit(0), (CUresult)atoi(argv[2]));
+		check_result("init", cuInit(0), (CUresult)strtol(argv[2], NULL, 10));
 		return check_end();
 	}
 	CU(cuInit(0));
