@@ -42,6 +42,7 @@ struct soft_device {
 	uint64_t region; /* first address of its memory */
 	size_t memory;   /* bytes it has */
 	int store; /* the file behind it, at its addresses less `region`; other processes map of it */
+	unsigned int number; /* constant, of all that there are */
 	CUuuid uuid;
 	pthread_mutex_t lock; /* guards what follows */
 	size_t used;
@@ -51,8 +52,7 @@ struct soft_device {
 	struct soft_pool *default_pool; /* a reference */
 	struct soft_pool *current_pool; /* a reference */
 	unsigned int primary_flags;
-	unsigned int number; /* constant, of all that there are */
-	int ordinal;         /* constant after cuInit; -1: CUDA_VISIBLE_DEVICES hides it */
+	int ordinal; /* constant after cuInit; -1: CUDA_VISIBLE_DEVICES hides it */
 };
 
 struct soft_settings {

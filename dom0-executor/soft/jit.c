@@ -111,7 +111,7 @@ static bool is_disabled(void)
 {
 	const char *ptx = getenv("CUDA_DISABLE_PTX_JIT"), *any = getenv("CUDA_DISABLE_JIT");
 
-	return (ptx && atoi(ptx)) || (any && atoi(any));
+	return (ptx && strtol(ptx, NULL, 0)) || (any && strtol(any, NULL, 0));
 }
 
 CUresult texts_load(struct soft_device *device, const struct soft_texts *texts,

@@ -135,7 +135,8 @@ static void test_long(void **state)
 	memset(list, ',', sizeof(list) - 1);
 	assert_int_equal(vg_visible_choose(list, NULL, 2, chosen), 0);
 	memset(list, 'f', sizeof(list) - 1);
-	memcpy(list, "GPU-", 4);
+	for (size_t i = 0; i < 4; i++)
+		list[i] = A[i];
 	assert_int_equal(vg_visible_choose(list, uuids, 2, chosen), 0);
 }
 

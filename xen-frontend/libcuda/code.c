@@ -2,7 +2,6 @@
 /* Machine code in the place of PTX: see code.h. Runs in the program's threads. */
 #include "xen-frontend/libcuda/code.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -218,16 +217,18 @@ static CUresult compile(const struct fe_image *image, enum vg_image_kind kind,
  */
 static bool target_add(const char *text, struct code_options *options)
 {
-	const char *at = strstr(text, ".target");
-	unsigned int arch;
-	char suffix;
+	const char *at = strstr(text, ".target sm_");
+	unsigned long arch;
+	char *end;
 
 	for (unsigned int i = 0; i < options->count; i++)
 		if (options->options[i] == CU_JIT_TARGET ||
 		    options->options[i] == CU_JIT_TARGET_FROM_CUCONTEXT)
 			return false;
-	if (!at || options->count == FE_JIT_OPTIONS_MAX ||
-	    sscanf(at, ".target sm_%3u%c", &arch, &suffix) != 2 || suffix != 'a')
+	if (!at || options->count == FE_JIT_OPTIONS_MAX)
+		return false;
+	arch = strtoul(at + strlen(".target sm_"), &end, 10);
+	if (*end != 'a' || arch >= CU_COMPUTE_ACCELERATED_TARGET_BASE)
 		return false;
 	options->options[options->count] = CU_JIT_TARGET;
 	options->values[options->count++] = CU_COMPUTE_ACCELERATED_TARGET_BASE + arch;

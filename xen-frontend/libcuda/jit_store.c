@@ -77,7 +77,7 @@ static void settings_read(void)
 	int n = 0;
 
 	size_read();
-	if ((off && atoi(off)) || !size_max)
+	if ((off && strtol(off, NULL, 0)) || !size_max)
 		return;
 	if (path && *path)
 		n = snprintf(folder, sizeof(folder), "%s/vgpu", path);
@@ -286,7 +286,7 @@ static void room_make(int folder_fd, uint64_t need)
 		return;
 	}
 	entries_read(dir, &entries);
-	if (entries.bytes + need > size_max)
+	if (entries.count && entries.bytes + need > size_max)
 		qsort(entries.at, entries.count, sizeof(*entries.at), by_use);
 	for (size_t i = 0; i < entries.count && entries.bytes + need > size_max; i++) {
 		(void)unlinkat(fd, entries.at[i].name, 0);

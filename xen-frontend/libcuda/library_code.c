@@ -123,15 +123,15 @@ static void waiting_compile(CUlibrary library, const struct waiting *waiting)
 	fe_image_free(&code);
 }
 
-void fe_ready_CUlibrary(CUlibrary library)
+void fe_ready_CUlibrary(CUlibrary handle)
 {
-	struct waiting *waiting = fe_handle_data((uint64_t)library);
+	struct waiting *waiting = fe_handle_data((uint64_t)handle);
 
 	if (!waiting || atomic_load(&waiting->over))
 		return;
 	pthread_mutex_lock(&waiting->lock);
 	if (!atomic_load(&waiting->over)) {
-		waiting_compile(library, waiting);
+		waiting_compile(handle, waiting);
 		waiting_end(waiting);
 	}
 	pthread_mutex_unlock(&waiting->lock);

@@ -18,27 +18,38 @@
 #define COUNT   (BLOCKS * THREADS)
 #define USERS   4
 
-static CUdeviceptr buffer;
+#define IMAGES  256
 
-/* The same kernel in a text that no other case has. Never freed: the program is short. */
+static CUdeviceptr buffer;
+static void *images[IMAGES]; /* all that there are, until the end */
+static unsigned int images_count;
+
+static void *image_keep(void *image)
+{
+	if (!image || images_count == IMAGES)
+		exit(1);
+	images[images_count++] = image;
+	return image;
+}
+
+/* The same kernel in a text that no other case has. */
 static char *text_of(const char *name)
 {
 	char *text = NULL;
 
 	if (asprintf(&text, "// %s\n%s", name, jitcache_ptx) < 0)
 		exit(1);
-	return text;
+	return image_keep(text);
 }
 
-/* A fatbin as nvcc makes it, with one text for compute capability 5.2. Never freed. */
+/* A fatbin as nvcc makes it, with one text for compute capability 5.2. */
 static void *fatbin_of(const char *name)
 {
 	const char *text = text_of(name);
 	uint64_t stored = (strlen(text) + 8) / 8 * 8, all = 64 + stored;
-	uint8_t *fatbin = calloc(1, 16 + all), *entry = fatbin + 16;
+	uint8_t *fatbin = image_keep(calloc(1, 16 + all));
+	uint8_t *entry = fatbin + 16;
 
-	if (!fatbin)
-		exit(1);
 	memcpy(fatbin, &(uint32_t){0xba55ed50}, 4);
 	memcpy(fatbin + 4, (uint16_t[]){1, 16}, 4);
 	memcpy(fatbin + 8, &all, 8);
@@ -48,7 +59,7 @@ static void *fatbin_of(const char *name)
 	memcpy(entry + 24, (uint16_t[]){0, 7}, 4);
 	memcpy(entry + 28, &(uint32_t){52}, 4);
 	memcpy(entry + 40, &(uint64_t){0x11}, 8); /* 64 bits, Linux */
-	memcpy(entry + 64, text, strlen(text));
+	memcpy(entry + 64, text, strlen(text) + 1);
 	return fatbin;
 }
 
@@ -150,7 +161,7 @@ static void check_bad(void)
 	CUmodule module = NULL;
 	char *text = text_of("bad");
 
-	memcpy(strstr(text, "mad.lo"), "mud.lo", 6);
+	strstr(text, "mad.lo")[1] = 'u';
 	check_result("bad", cuModuleLoadDataEx(&module, text, 2, options, values),
 		     CUDA_ERROR_INVALID_PTX);
 	check_that(error[0] && (uintptr_t)values[1] <= sizeof(error), "bad-log", "\"%.60s\"",
@@ -160,7 +171,7 @@ static void check_bad(void)
 int main(int argc, char **argv)
 {
 	CUdevice dev = device_open();
-	int more = argc > 1 ? atoi(argv[1]) : 0;
+	int more = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0;
 	char name[32];
 
 	CU(cuMemAlloc(&buffer, COUNT * sizeof(unsigned int)));
@@ -176,5 +187,7 @@ int main(int argc, char **argv)
 	}
 	CU(cuMemFree(buffer));
 	device_close(dev);
+	while (images_count)
+		free(images[--images_count]);
 	return check_end();
 }

@@ -330,6 +330,29 @@ static void check_managed(void)
 	CU(cuMemFree(at));
 }
 
+/* What is pinned in one context is so in all. */
+static void check_pinned(void)
+{
+	CUmodule module;
+	CUstream stream = NULL;
+	void *host = NULL;
+
+	CU(cuCtxSetCurrent(context[0]));
+	CU(cuMemHostAlloc(&host, BYTES, 0));
+	fill_random(host, BYTES, 11);
+	CU(cuCtxSetCurrent(context[1]));
+	CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	CU(cuMemcpyHtoDAsync(memory[1], host, BYTES, stream));
+	CU(cuStreamSynchronize(stream));
+	check_that(arrived(memory[1], 11) == 0, "pinned-copy", "by device 1");
+	module = module_load(chain_ptx);
+	check_that(append(module, (CUdeviceptr)host, stream, 8) == 11, "pinned-kernel",
+		   "of device 1");
+	CU(cuModuleUnload(module));
+	CU(cuStreamDestroy(stream));
+	CU(cuMemFreeHost(host));
+}
+
 /* --- two threads ----------------------------------------------------------------------------------------- */
 
 static void *work(void *argument)
@@ -444,6 +467,7 @@ static void check_all(void)
 		check_skip("peer-access", "the devices do not reach each other");
 	}
 	check_managed();
+	check_pinned();
 	check_threads();
 	for (int i = 0; i < 2; i++) {
 		CU(cuCtxSetCurrent(context[i]));
@@ -457,7 +481,7 @@ int main(int argc, char **argv)
 	int count = 0;
 
 	if (argc == 3 && !strcmp(argv[1], "init")) {
-		check_result("init", cuInit(0), (CUresult)atoi(argv[2]));
+		check_result("init", cuInit(0), (CUresult)strtol(argv[2], NULL, 10));
 		return check_end();
 	}
 	CU(cuInit(0));

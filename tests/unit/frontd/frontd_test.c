@@ -1011,7 +1011,7 @@ static void send_list(int sock, const char *list)
 	vg_packet_init(&packet, 0, 100);
 	packet.msg.u.open.protocol = VG_PROTOCOL_VERSION;
 	packet.msg.u.open.count = (uint16_t)strlen(list);
-	for (size_t i = 0; list[i]; i++)
+	for (size_t i = 0; i < VG_SESSION_DEVICES && list[i]; i++)
 		packet.msg.u.open.devids[i] = (uint8_t)(list[i] - '0');
 	program_send(sock, VG_CTL_OPEN, &packet);
 }
