@@ -3,6 +3,7 @@
  * a device are constant after cuInit. */
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/context.h"
+#include "dom0-executor/soft/logs.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -52,6 +53,7 @@ void soft_log_error(const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	log_line("error", text);
+	logs_tell(text);
 }
 
 void soft_log_info(const char *format, ...)
@@ -246,6 +248,8 @@ static const int attribute_values[CU_DEVICE_ATTRIBUTE_MAX] = {
 	[CU_DEVICE_ATTRIBUTE_READ_ONLY_HOST_REGISTER_SUPPORTED] = 1,
 	[CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED] = 1,
 	[CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED] = 1,
+	[CU_DEVICE_ATTRIBUTE_MEMPOOL_SUPPORTED_HANDLE_TYPES] =
+		CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR,
 	[CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR] = 32,
 	[CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK] = SHARED_RESERVED,
 	[CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED] = 1,

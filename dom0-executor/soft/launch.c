@@ -177,6 +177,9 @@ static CUresult shape_check(const struct soft_context *ctx, const struct soft_fu
 	return shape->cooperative ? cooperative_check(ctx, function, shape, threads) : CUDA_SUCCESS;
 }
 
+/* No kernel has more: what is longer is no size of parameters (seen with driver 580). */
+#define PARAMS_MAX 32764u
+
 /* The packed buffer that `extra` names. */
 static CUresult extra_read(void **extra, const void **buffer, size_t *size)
 {
@@ -193,7 +196,7 @@ static CUresult extra_read(void **extra, const void **buffer, size_t *size)
 		else
 			return CUDA_ERROR_INVALID_VALUE;
 	}
-	if (!where || (*where && !*buffer))
+	if (!where || (*where && !*buffer) || *where > PARAMS_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
 	*size = *where;
 	return CUDA_SUCCESS;
