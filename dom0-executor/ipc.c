@@ -13,6 +13,7 @@
 
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
+#include "dom0-executor/pool_share.h"
 
 /* A token as the guest has it, of CU_IPC_HANDLE_SIZE bytes. */
 struct token {
@@ -37,6 +38,7 @@ void ex_ipc_init(struct ex_session *session)
 	struct ex_ipc *ipc = &session->ipc;
 
 	pthread_mutex_init(&ipc->lock, NULL);
+	pthread_mutex_init(&ipc->taken_lock, NULL);
 	ipc->offers = session->account.page ? &session->account.page->offers : NULL;
 	ipc->slot = session->account.slot;
 }
@@ -44,6 +46,8 @@ void ex_ipc_init(struct ex_session *session)
 void ex_ipc_dispose(struct ex_session *session)
 {
 	session->ipc.offers = NULL;
+	ex_pool_share_dispose(&session->ipc);
+	pthread_mutex_destroy(&session->ipc.taken_lock);
 	pthread_mutex_destroy(&session->ipc.lock);
 }
 
