@@ -28,6 +28,16 @@ static bool is_of_the_call(const char *message, size_t length)
 	return length >= strlen(OF_THE_CALL) && !memcmp(message, OF_THE_CALL, strlen(OF_THE_CALL));
 }
 
+/* What was kept for listeners of before is not for those of now. */
+static void epoch_look(struct ex_lane *lane)
+{
+	unsigned int epoch = atomic_load_explicit(&lane->session->logs_epoch, memory_order_relaxed);
+
+	if (lane->logs.epoch != epoch)
+		lane->logs.size = 0;
+	lane->logs.epoch = epoch;
+}
+
 static void line_keep(void *data, CUlogLevel level, char *message, size_t length)
 {
 	struct ex_logs *logs = lane_here ? &lane_here->logs : NULL;
@@ -36,6 +46,7 @@ static void line_keep(void *data, CUlogLevel level, char *message, size_t length
 	(void)data;
 	if (!logs || !message || is_of_the_call(message, length))
 		return;
+	epoch_look(lane_here);
 	head.length = (uint32_t)vg_min(length, VG_LOG_LINE_MAX);
 	if (!logs->lines)
 		logs->lines = malloc(VG_LOG_LINES_MAX);
@@ -73,9 +84,10 @@ CUresult ex_vgLogsFetch(struct ex_call *call, unsigned int room, unsigned int *s
 
 	if (!room) {
 		pthread_once(&once, listen_once);
-		logs->size = 0;
+		atomic_fetch_add(&call->session->logs_epoch, 1);
 		return listen_result;
 	}
+	epoch_look(call->lane);
 	if (!lines || room < logs->size)
 		return CUDA_ERROR_INVALID_VALUE;
 	*size = (unsigned int)logs->size;

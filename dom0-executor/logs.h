@@ -14,6 +14,8 @@ struct ex_logs {
 	uint8_t *
 		lines; /* struct vg_log_line and texts, VG_LOG_LINES_MAX; NULL until the first; owned */
 	size_t size;
+	unsigned int
+		epoch; /* ex_session.logs_epoch when they were kept: of an earlier one they are void */
 };
 
 /* What the driver says in this thread from here on is about that lane's commands. */

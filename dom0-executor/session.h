@@ -101,6 +101,7 @@ struct ex_session {
 	struct ex_host_funcs host_funcs;
 	struct ex_resources resources;
 	struct ex_output output;
+	atomic_uint logs_epoch;   /* counts the guest's beginnings to listen (logs.c) */
 	atomic_ullong bulk_bytes; /* private memory that holds bulk parts now */
 
 	pthread_mutex_t link_lock;

@@ -96,7 +96,8 @@ CUresult fe_cuLogsRegisterCallback(CUlogsCallback callbackFunc, void *userData,
 	if (!entry)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	/* A driver of before CUDA 12.9 has nothing to say; the lines of ours come all the same. */
-	(void)rpc_vgLogsFetch(0, &size, NULL);
+	if (!atomic_load(&fe_logs_listeners))
+		(void)rpc_vgLogsFetch(0, &size, NULL);
 	pthread_mutex_lock(&lock);
 	*entry = (struct CUlogsCallbackEntry_st){entries, callbackFunc, userData};
 	entries = entry;

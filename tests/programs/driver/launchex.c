@@ -218,6 +218,72 @@ static void check_multi(CUdevice dev, CUmodule module, CUstream stream)
 	CU(cuMemFree(values));
 }
 
+/* The same kernel on two devices, each with a barrier of its own grid; the second stream waits for the first's work. */
+static void check_two_devices(const char *ptx)
+{
+	multi_fn launch = (multi_fn)entry_of("cuLaunchCooperativeKernelMultiDevice", 9000);
+	unsigned int first[BLOCKS], rounds = ROUNDS;
+	CUdeviceptr arrived[2], values[2];
+	CUDA_LAUNCH_PARAMS list[2];
+	void *params[2][3];
+	CUcontext context[2];
+	CUmodule module[2];
+	CUstream stream[2];
+	int count = 0;
+
+	CU(cuDeviceGetCount(&count));
+	if (count < 2 ||
+	    !device_attribute(0, CU_DEVICE_ATTRIBUTE_COOPERATIVE_MULTI_DEVICE_LAUNCH)) {
+		check_skip("two-devices", "there is one, or they cannot");
+		return;
+	}
+	for (unsigned int b = 0; b < BLOCKS; b++)
+		first[b] = b + 1;
+	for (int i = 0; i < 2; i++) {
+		CU(cuDevicePrimaryCtxRetain(&context[i], i));
+		CU(cuCtxPushCurrent(context[i]));
+		module[i] = module_load(ptx);
+		CU(cuStreamCreate(&stream[i], CU_STREAM_NON_BLOCKING));
+		CU(cuMemAlloc(&arrived[i], ROUNDS * 4));
+		CU(cuMemAlloc(&values[i], (ROUNDS + 1) * sizeof(first)));
+		CU(cuMemsetD32(arrived[i], 0, ROUNDS));
+		CU(cuMemcpyHtoD(values[i], first, sizeof(first)));
+		CU(cuCtxSynchronize());
+		params[i][0] = &arrived[i];
+		params[i][1] = &values[i];
+		params[i][2] = &rounds;
+		list[i] = (CUDA_LAUNCH_PARAMS){module_function(module[i], "grid_barrier"),
+					       BLOCKS,
+					       1,
+					       1,
+					       32,
+					       1,
+					       1,
+					       0,
+					       stream[i],
+					       params[i]};
+		CU(cuCtxPopCurrent(&context[i]));
+	}
+	CU(launch(list, 2, 0));
+	for (int i = 0; i < 2; i++) {
+		CU(cuCtxPushCurrent(context[i]));
+		CU(cuStreamSynchronize(stream[i]));
+		check_that(barrier_agrees(values[i]), "two-devices", "device %d", i);
+		CU(cuCtxPopCurrent(&context[i]));
+	}
+	list[1].gridDimX++;
+	check_result("two-shapes", launch(list, 2, 0), CUDA_ERROR_INVALID_VALUE);
+	for (int i = 0; i < 2; i++) {
+		CU(cuCtxPushCurrent(context[i]));
+		CU(cuMemFree(arrived[i]));
+		CU(cuMemFree(values[i]));
+		CU(cuStreamDestroy(stream[i]));
+		CU(cuModuleUnload(module[i]));
+		CU(cuCtxPopCurrent(&context[i]));
+		CU(cuDevicePrimaryCtxRelease(i));
+	}
+}
+
 int main(void)
 {
 	static const struct shape shapes[] = {{1, 1, 1, 1, 1, 1},
@@ -236,6 +302,7 @@ int main(void)
 	check_attributes(dev, coordinates, stream);
 	check_cooperative(dev, module, stream);
 	check_multi(dev, module, stream);
+	check_two_devices(grid_ptx);
 	CU(cuStreamDestroy(stream));
 	CU(cuModuleUnload(module));
 	device_close(dev);

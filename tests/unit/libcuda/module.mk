@@ -10,6 +10,7 @@ $(eval $(call unit_test,libcuda-launch,$(D)/launch_test.c $(FE_STATE_SRCS) \
 	$(addprefix $(FE)/, function.c launch.c params.c)))
 $(eval $(call unit_test,libcuda-jit,$(D)/jit_test.c $(FE_STATE_SRCS) \
 	$(addprefix $(FE)/, jit.c image_source.c module.c),,$(B)/lib/libvgproto.a))
+$(eval $(call unit_test,libcuda-logs,$(D)/logs_test.c $(FE)/logs.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,libcuda-integrity,$(D)/integrity_test.c protocol/integrity.c protocol/md2.c))
 $(eval $(call unit_test,libcuda-entry,$(D)/entry_test.c,,-ldl))
 $(B)/test/libcuda-entry: | $(B)/lib/libcuda.so.1
