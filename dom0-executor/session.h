@@ -101,7 +101,6 @@ struct ex_session {
 	struct ex_host_funcs host_funcs;
 	struct ex_resources resources;
 	struct ex_output output;
-	atomic_uint logs_epoch;   /* counts the guest's beginnings to listen (logs.c) */
 	atomic_ullong bulk_bytes; /* private memory that holds bulk parts now */
 
 	pthread_mutex_t link_lock;
@@ -111,6 +110,7 @@ struct ex_session {
 	pthread_mutex_t managed_lock;
 	struct ex_managed_stream managed_streams[EX_MANAGED_STREAMS];
 	unsigned int managed_next;
+	atomic_uint logs_epoch; /* counts the guest's beginnings to listen (logs.c) */
 
 	pthread_mutex_t probe_lock;
 	int regions_pinned; /* -1: not probed yet */

@@ -16,18 +16,18 @@
 
 struct fe_session fe_session;
 
-static uint8_t lines[VG_LOG_LINES_MAX]; /* what the backend has */
-static unsigned int lines_size, fetches;
+static uint8_t sent[VG_LOG_LINES_MAX]; /* what the backend has */
+static unsigned int sent_size, fetches;
 static unsigned int heard;
 static char last[2048], before_last[2048];
 static size_t last_length;
 
-CUresult rpc_vgLogsFetch(unsigned int room, unsigned int *size, void *to)
+CUresult rpc_vgLogsFetch(unsigned int room, unsigned int *size, void *lines)
 {
 	fetches++;
-	*size = lines_size;
-	if (to)
-		memcpy(to, lines, room);
+	*size = sent_size;
+	if (lines)
+		memcpy(lines, sent, room);
 	return CUDA_SUCCESS;
 }
 
@@ -53,8 +53,8 @@ static void line_put(uint32_t length, uint32_t level)
 {
 	struct vg_log_line head = {level, length};
 
-	memcpy(lines + lines_size, &head, sizeof(head));
-	lines_size += sizeof(head);
+	memcpy(sent + sent_size, &head, sizeof(head));
+	sent_size += sizeof(head);
 }
 
 static CUlogsCallbackHandle handle;
@@ -62,8 +62,8 @@ static CUlogsCallbackHandle handle;
 static int setup(void **state)
 {
 	(void)state;
-	memset(lines, 'y', sizeof(lines));
-	lines_size = heard = fetches = 0;
+	memset(sent, 'y', sizeof(sent));
+	sent_size = heard = fetches = 0;
 	atomic_store(&fe_session.state, FE_SESSION_OPEN);
 	return fe_cuLogsRegisterCallback(hear, &heard, &handle);
 }
@@ -78,7 +78,7 @@ static void test_sound(void **state)
 {
 	(void)state;
 	line_put(5, 77); /* a level that there is none of */
-	lines_size += 8;
+	sent_size += 8;
 	fe_logs_tell("cuThing", CUDA_ERROR_INVALID_VALUE);
 	assert_int_equal(heard, 2);
 	assert_string_equal(before_last, "yyyyy");
@@ -91,9 +91,9 @@ static void test_sound(void **state)
 
 static void hostile(uint32_t length, uint32_t size)
 {
-	heard = lines_size = 0;
+	heard = sent_size = 0;
 	line_put(length, 0);
-	lines_size = size;
+	sent_size = size;
 	fe_logs_tell("cuThing", CUDA_ERROR_UNKNOWN);
 	assert_int_equal(heard, 1); /* the call's own */
 }
