@@ -42,7 +42,7 @@ static CUresult profiler_start(void)
 	memset(text, 'x', sizeof(text));
 	for (unsigned int i = 0; i < lines; i++)
 		tell(NULL, CU_LOG_LEVEL_WARNING, text, line_length);
-	memcpy(text, "Returning 1", 11);
+	memcpy(text, "Returning 1", sizeof("Returning 1"));
 	tell(NULL, CU_LOG_LEVEL_ERROR, text, 20);
 	tell(NULL, CU_LOG_LEVEL_ERROR, NULL, 20);
 	return answers;
