@@ -36,7 +36,8 @@ static CUresult pool_offer(struct ex_session *session, uint64_t handle, int fd,
 		close(fd);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	result = ex_ipc_offer(session, VG_OFFER_POOL, handle, 0, &where, sizeof(where), token);
+	/* Of no bytes, so any of the tables will do, if it is always the same. */
+	result = ex_ipc_offer(session, 0, VG_OFFER_POOL, handle, 0, &where, sizeof(where), token);
 	if (result || again) {
 		close(fd);
 		return result;
@@ -55,7 +56,7 @@ CUresult ex_vgPoolExport(struct ex_call *call, CUipcMemHandle *token, CUmemoryPo
 	CUresult result;
 	int fd = -1;
 
-	if (!ex_driver.cuMemPoolExportToShareableHandle || !session->ipc.offers)
+	if (!ex_driver.cuMemPoolExportToShareableHandle || !ex_ipc_can(session))
 		return CUDA_ERROR_NOT_SUPPORTED;
 	if (!handle || !ex_handles_hold(&session->handles, VG_HANDLE_CUmemoryPool, handle))
 		return CUDA_ERROR_INVALID_VALUE;
@@ -118,8 +119,8 @@ CUresult ex_cuMemPoolExportPointer(struct ex_call *call, CUmemPoolPtrExportData 
 	result = ex_driver.cuMemPoolExportPointer(&real, ptr);
 	if (result)
 		return result;
-	return ex_ipc_offer(session, VG_OFFER_POINTER, ptr, ex_memory_size(session, span.size),
-			    &real, sizeof(real), shareData_out);
+	return ex_ipc_offer(session, span.gpu, VG_OFFER_POINTER, ptr,
+			    ex_memory_size(session, span.size), &real, sizeof(real), shareData_out);
 }
 
 /* --- offers of others ------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "dom0-executor/soft/graph.h"
 #include "dom0-executor/soft/launch.h"
 #include "dom0-executor/soft/sample.h"
+#include "protocol/bounds.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -177,9 +178,6 @@ static CUresult shape_check(const struct soft_context *ctx, const struct soft_fu
 	return shape->cooperative ? cooperative_check(ctx, function, shape, threads) : CUDA_SUCCESS;
 }
 
-/* No kernel has more: what is longer is no size of parameters (seen with driver 580). */
-#define PARAMS_MAX 32764u
-
 /* The packed buffer that `extra` names. */
 static CUresult extra_read(void **extra, const void **buffer, size_t *size)
 {
@@ -196,10 +194,10 @@ static CUresult extra_read(void **extra, const void **buffer, size_t *size)
 		else
 			return CUDA_ERROR_INVALID_VALUE;
 	}
-	if (!where || (*where && !*buffer) || *where > PARAMS_MAX)
+	if (!where || (*where && !*buffer))
 		return CUDA_ERROR_INVALID_VALUE;
-	*size = *where;
-	return CUDA_SUCCESS;
+	*size = (uint32_t)*where; /* as NVIDIA's driver looks at it */
+	return *size > VG_PARAMS_MAX ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
 static CUresult params_read(struct launch_work *launch, void **params, void **extra)

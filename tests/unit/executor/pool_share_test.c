@@ -127,8 +127,12 @@ static void driver_install(void)
 
 static void open_session(struct harness *h, int fd, unsigned int slot)
 {
-	const struct ex_settings settings = {
-		.account_fd = dup(fd), .account_slot = slot, .memory = QUOTA, .driver = "soft"};
+	const struct ex_settings settings = {.account_fd = {dup(fd)},
+					     .accounts = 1,
+					     .account_slot = slot,
+					     .memory = {QUOTA},
+					     .memories = 1,
+					     .driver = "soft"};
 
 	harness_open_with(h, &settings);
 }
