@@ -121,6 +121,7 @@ enum ex_range_kind {
 	EX_RANGE_REGION,     /* pinned memory shared with the guest */
 	EX_RANGE_FOREIGN,    /* imported */
 	EX_RANGE_MANAGED,    /* cuMemAllocManaged: counts as device memory, wherever it is */
+	EX_RANGE_POOLED,     /* an allocation of another process's pool, imported */
 	EX_RANGE_GRAPH,      /* a graph's own allocation: there while the graph is, freed or not */
 };
 CUresult ex_range_check(struct ex_call *call, uint64_t address, uint64_t size);

@@ -90,7 +90,8 @@ CUresult ex_vgSessionInfo(struct ex_call *call, void *info, size_t size)
 /*
  * What is not true of the device as the guest has it: its processor reads and writes managed memory
  * only while the device does not, and the device reaches no memory of the program's that CUDA was not
- * told of. Memory is not shared with other hosts, and no object spans several devices.
+ * told of. Memory is not shared with other hosts, no object spans several devices, and no other device's driver
+ * in the guest can reach the device's memory.
  */
 static const CUdevice_attribute not_here[] = {
 	CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS,
@@ -99,6 +100,10 @@ static const CUdevice_attribute not_here[] = {
 	CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES,
 	CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_FABRIC_SUPPORTED,
 	CU_DEVICE_ATTRIBUTE_MULTICAST_SUPPORTED,
+	CU_DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED,
+	CU_DEVICE_ATTRIBUTE_HOST_ALLOC_DMA_BUF_SUPPORTED,
+	CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_SUPPORTED,
+	CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_WITH_CUDA_VMM_SUPPORTED,
 };
 
 static void device_attributes(struct vg_device_info *info, CUdevice dev)
@@ -112,6 +117,8 @@ static void device_attributes(struct vg_device_info *info, CUdevice dev)
 	}
 	for (size_t i = 0; i < sizeof(not_here) / sizeof(not_here[0]); i++)
 		info->attribute[not_here[i]] = 0;
+	info->attribute[CU_DEVICE_ATTRIBUTE_MEMPOOL_SUPPORTED_HANDLE_TYPES] &=
+		CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
 }
 
 CUresult ex_vgDeviceInfo(struct ex_call *call, void *info, size_t size, CUdevice dev)

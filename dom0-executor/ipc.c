@@ -13,6 +13,7 @@
 
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
+#include "dom0-executor/pool_share.h"
 
 /* A token as the guest has it, of CU_IPC_HANDLE_SIZE bytes. */
 struct token {
@@ -35,10 +36,13 @@ struct foreign {
 void ex_ipc_init(struct ex_session *session)
 {
 	pthread_mutex_init(&session->ipc.lock, NULL);
+	pthread_mutex_init(&session->ipc.taken_lock, NULL);
 }
 
 void ex_ipc_dispose(struct ex_session *session)
 {
+	ex_pool_share_dispose(&session->ipc);
+	pthread_mutex_destroy(&session->ipc.taken_lock);
 	pthread_mutex_destroy(&session->ipc.lock);
 }
 

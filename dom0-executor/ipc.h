@@ -16,10 +16,13 @@
 struct ex_call;
 struct ex_session;
 struct ex_span;
+struct ex_taken;
 
 struct ex_ipc {
-	pthread_mutex_t lock; /* of opening and closing */
-	atomic_uint made;     /* by kind, a bit: something has been offered */
+	pthread_mutex_t lock;       /* of opening and closing */
+	atomic_uint made;           /* by kind, a bit: something has been offered */
+	pthread_mutex_t taken_lock; /* of `taken`; may be taken with the ranges' lock held */
+	struct ex_taken *taken;     /* allocations of others' pools (pool_share.c); owned */
 };
 
 void ex_ipc_init(struct ex_session *session);

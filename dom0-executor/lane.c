@@ -106,6 +106,7 @@ void ex_lane_free(struct ex_lane *lane)
 		lane->session->channel->ops->share_unmap(lane->session->channel, &lane->share);
 	close(lane->stop_fd);
 	free(lane->args);
+	free(lane->logs.lines);
 	free(lane->reply);
 	free(lane->stage);
 	free(lane->text);
@@ -313,8 +314,10 @@ static void command_log(struct ex_lane *lane, const struct ex_call *call, CUresu
 
 static CUresult command_run(struct ex_lane *lane, struct ex_call *call, const struct ex_op *op)
 {
+	size_t said = lane->logs.size;
 	CUresult result = op->run(call);
 
+	ex_logs_settle(lane, said, result);
 	if ((op->flags & EX_OP_REPORTS) && !call->async)
 		ex_output_announce(lane, result);
 	if (!call->async)
@@ -377,6 +380,7 @@ static bool lane_command(struct ex_lane *lane)
 
 void ex_lane_run(struct ex_lane *lane)
 {
+	ex_logs_begin(lane);
 	while (!atomic_load(&lane->session->ending) && lane_command(lane))
 		;
 	/* A lane that was cut short must hold up nobody. */

@@ -16,6 +16,7 @@
 
 #include "dom0-executor/call.h"
 #include "dom0-executor/channel.h"
+#include "dom0-executor/logs.h"
 #include "dom0-executor/session.h"
 
 /* Zeroed memory of one command. */
@@ -59,7 +60,8 @@ struct ex_lane {
 	size_t reply_room;
 	uint8_t *stage; /* of box copies, EX_STAGE_BYTES, made at first use */
 	void *bulk;     /* of ex_bulk_whole */
-	uint8_t *text;  /* of vgGraphDot, until vgTextFetch; owned */
+	struct ex_logs logs;
+	uint8_t *text; /* of vgGraphDot, until vgTextFetch; owned */
 	size_t text_size;
 	uint64_t bulk_room;
 	size_t scratch_used; /* of scratch_inline */

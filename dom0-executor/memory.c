@@ -9,6 +9,7 @@
 
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
+#include "dom0-executor/pool_share.h"
 
 CUresult ex_cuMemGetInfo_v2(struct ex_call *call, size_t *free, size_t *total)
 {
@@ -141,11 +142,18 @@ void ex_memory_left(struct ex_call *call, const struct ex_span *span, CUresult r
 void ex_memory_gone(struct ex_session *session, const struct ex_span *span)
 {
 	ex_ipc_withdraw(session, VG_OFFER_MEMORY, span->start);
+	ex_ipc_withdraw(session, VG_OFFER_POINTER, span->start);
 	if (span->object)
 		ex_pool_freed(session, span->object, span->size);
 	else
 		ex_account_give(ex_account_of(session, span->gpu),
 				ex_memory_size(session, span->size));
+}
+
+static CUresult free_now(CUdeviceptr dptr, CUstream stream)
+{
+	(void)stream;
+	return ex_driver.cuMemFree_v2(dptr);
 }
 
 CUresult ex_cuMemFree_v2(struct ex_call *call, CUdeviceptr dptr)
@@ -159,6 +167,8 @@ CUresult ex_cuMemFree_v2(struct ex_call *call, CUdeviceptr dptr)
 		return CUDA_SUCCESS;
 	if (ex_memory_is_graphs(call, dptr))
 		return ex_driver.cuMemFree_v2(dptr);
+	if (ex_pool_is_imported(call, dptr))
+		return ex_pool_release(call, dptr, free_now, NULL);
 	result = ex_memory_leave(call, dptr, &span);
 	if (result)
 		return result;

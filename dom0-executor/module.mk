@@ -2,8 +2,8 @@
 # vgpu-executor, and its tests.
 
 EX_PARTS := account adopt array box call channel_local channel_range channel_xen context copy driver driver_id function gpus \
-	graph green handle handover host_func host_memory info ipc jit lane launch link managed memop memory module node \
-	node_get nvml nvml_ask nvml_call occupancy order output pointer pool range reply session share stats tensormap \
+	graph green handle handover host_func host_memory info ipc jit lane launch launch_multi link logs managed memop memory module node \
+	node_get nvml nvml_ask nvml_call occupancy order output pointer pool pool_share range reply session share stats tensormap \
 	texture usage vmm vmm_share
 EX_SRCS := $(patsubst %,$(D)/%.c,$(EX_PARTS)) $(GEN)/dom0-executor/dispatch.c \
 	$(GEN)/dom0-executor/driver_table.c $(GEN)/dom0-executor/nvml_dispatch.c
@@ -26,6 +26,10 @@ $(eval $(call unit_test,executor_dispatch_test,tests/unit/executor/dispatch_test
 $(eval $(call unit_test,executor_node_test,tests/unit/executor/node_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_quota_test,tests/unit/executor/quota_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_logs_test,tests/unit/executor/logs_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_pool_share_test,tests/unit/executor/pool_share_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_handle_test,tests/unit/executor/handle_test.c,,$(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_range_test,tests/unit/executor/range_test.c,,$(EX_TEST_LIBS)))

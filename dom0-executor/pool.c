@@ -14,6 +14,7 @@
 #include "dom0-executor/copy.h"
 #include "dom0-executor/lane.h"
 #include "dom0-executor/memory.h"
+#include "dom0-executor/pool_share.h"
 
 struct ex_pool {
 	struct ex_pool *next;
@@ -327,6 +328,8 @@ CUresult ex_cuMemFreeAsync(struct ex_call *call, CUdeviceptr dptr, CUstream hStr
 		return CUDA_ERROR_NOT_SUPPORTED;
 	if (ex_memory_is_graphs(call, dptr))
 		return ex_driver.cuMemFreeAsync(dptr, hStream);
+	if (ex_pool_is_imported(call, dptr))
+		return ex_pool_release(call, dptr, ex_driver.cuMemFreeAsync, hStream);
 	result = ex_memory_leave(call, dptr, &span);
 	if (result)
 		return result;

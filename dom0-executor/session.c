@@ -25,6 +25,7 @@
 #include "dom0-executor/lane.h"
 #include "dom0-executor/link.h"
 #include "dom0-executor/memory.h"
+#include "dom0-executor/pool_share.h"
 #include "dom0-executor/share.h"
 
 #define ARENA_BYTES  (64ull << 30)
@@ -80,6 +81,7 @@ static void handle_dropped(void *context, enum vg_handle_type type, uint64_t han
 		ex_ranges_remove_owned(&session->ranges, handle);
 		atomic_store(&session->usage.stale, true);
 		break;
+	case VG_HANDLE_CUmemoryPool: ex_pool_unshare(session, handle); break;
 	case VG_HANDLE_CUevent: ex_ipc_withdraw(session, VG_OFFER_EVENT, handle); break;
 	case VG_HANDLE_CUlinkState: ex_link_forget(session, real); break;
 	default: break;
@@ -97,6 +99,8 @@ static void range_gone(void *context, const struct ex_span *span)
 		ex_charge_drop(session, span->object);
 	else if (span->kind == EX_RANGE_FOREIGN)
 		ex_ipc_left(session, span);
+	else if (span->kind == EX_RANGE_POOLED)
+		ex_pool_left(session, span);
 }
 
 static void session_init_locks(struct ex_session *session)

@@ -111,6 +111,7 @@ struct ex_session {
 	pthread_mutex_t managed_lock;
 	struct ex_managed_stream managed_streams[EX_MANAGED_STREAMS];
 	unsigned int managed_next;
+	atomic_uint logs_epoch; /* counts the guest's beginnings to listen (logs.c) */
 
 	pthread_mutex_t probe_lock;
 	int regions_pinned; /* -1: not probed yet */

@@ -12,6 +12,9 @@ A spec is lines; `#` begins a comment. Declarations:
     include FILE                 the lines of another file of the same folder
     refuse NAME ... : REASON     exported symbols that are not carried, and why (for the coverage
                                  table); NAME may end with *
+    answer ERROR NAME ... : REASON
+                                 exported symbols that the driver itself answers so, whatever they
+                                 are asked: the guest does, too
     call NUMBER NAME             a call; NAME is the driver's exported symbol, or vgName for a call
                                  of our own between the guest's library and the executor
         PROPERTY ...             of the call, see PROPERTIES
@@ -52,6 +55,7 @@ PROPERTIES = {
     "either": "synchronous or asynchronous, as rpc_NAME's last argument says",
     "async": "returns when the command is in the ring; errors are reported later",
     "reports": "returns an earlier asynchronous error of this thread",
+    "refuses": "checks what it is given, then answers CUDA_ERROR_NOT_SUPPORTED (nowire only; `refuse` says why)",
     "noinit": "works before cuInit",
     "nocontext": "does not need the thread's current context in the executor",
     "unordered": "has no place in the order over threads: does not touch the driver",
@@ -202,6 +206,8 @@ class Call:
         where, name = self.where, self.name
         if self.has("nowire") and not self.has("guest"):
             raise SpecError(where, f"{name}: nowire without guest: nobody would answer it")
+        if self.has("refuses") and self.wire:
+            raise SpecError(where, f"{name}: what is refused is not sent")
         if self.internal and not self.has("exec"):
             raise SpecError(where, f"{name}: a call of our own needs exec")
         if self.has("async") or self.has("either"):
@@ -243,6 +249,7 @@ class Spec:
         self.plain = set()
         self.calls = []
         self.refused = []  # (names, reason)
+        self.answered = {}  # symbol: (the driver's own error, reason)
         self._numbers = {}
         self._names = {}
         self._hash = hashlib.sha256()
@@ -287,6 +294,8 @@ class Spec:
             self.plain.update(words[1:])
         elif words[0] == "refuse":
             self._refuse(where, words[1:])
+        elif words[0] == "answer":
+            self._answer(where, words[1:])
         elif words[0] == "call" and len(words) == 3:
             return self._call(where, words)
         else:
@@ -298,6 +307,16 @@ class Spec:
             raise SpecError(where, "refuse NAME ... : REASON")
         colon = words.index(":")
         self.refused.append((words[:colon], " ".join(words[colon + 1:])))
+
+    def _answer(self, where, words):
+        if ":" not in words or not 1 < words.index(":") < len(words) - 1 or \
+                not words[0].startswith("CUDA_ERROR_"):
+            raise SpecError(where, "answer ERROR NAME ... : REASON")
+        colon = words.index(":")
+        for name in words[1:colon]:
+            if name in self.answered:
+                raise SpecError(where, f"{name} is answered already")
+            self.answered[name] = (words[0], " ".join(words[colon + 1:]))
 
     def reason(self, symbol):
         """Why an exported symbol is not carried; None: nobody has said."""

@@ -37,7 +37,9 @@ def carried(call):
 
 
 def state(spec, served, symbol):
-    if symbol in served:
+    if symbol in spec.answered:
+        return "in the guest: {} as the driver answers ({})".format(*spec.answered[symbol])
+    if symbol in served and not served[symbol].has("refuses"):
         return carried(served[symbol])
     reason = spec.reason(symbol)
     return f"refused: {reason}" if reason else "not yet"
@@ -56,6 +58,8 @@ def summary(rows):
            "and cudaProfiler.h (CUDA 13.0).", "",
            "| | of all | of the toolkit's |", "|---|---|---|"]
     kinds = [("implemented", lambda r: r in have),
+             ("of these, answered with nothing but an error, as the driver does",
+              lambda r: " as the driver answers" in r[1]),
              ("refused, with the reason", lambda r: r[1].startswith("refused")),
              ("not yet", lambda r: r[1] == "not yet"),
              ("implemented, and called with success over the local channel (libcuda-soft)",

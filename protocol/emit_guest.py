@@ -205,8 +205,13 @@ def entries(spec, variants):
         for symbol, variant in variants.of(call):
             out.append(_entry(call, symbol, variant))
             done.add(symbol)
+    out.append("/* Answered by the driver itself with nothing but this. */")
+    for symbol, (error, _) in sorted(spec.answered.items()):
+        if symbol in variants.exports:
+            out += [f"CUresult {symbol}(void);", f"VG_EXPORT CUresult {symbol}(void)", "{",
+                    f'\treturn fe_answer("{symbol}", {error});', "}", ""]
     out.append("/* Exported by the driver, not implemented here. */")
-    for symbol in sorted(variants.exports - done):
+    for symbol in sorted(variants.exports - done - set(spec.answered)):
         out += [f"CUresult {symbol}(void);",
                 f"VG_EXPORT CUresult {symbol}(void)", "{",
                 f'\treturn fe_refuse("{symbol}");', "}", ""]

@@ -123,6 +123,15 @@ struct vg_reply {
 };
 _Static_assert(sizeof(struct vg_reply) == 24, "layout of a reply's head");
 
+/* A line of the driver's about an error (vgLogsFetch), `length` bytes without a NUL follow. */
+#define VG_LOG_LINE_MAX  1024u /* what is longer is cut */
+#define VG_LOG_LINES_MAX 8192u /* bytes that are kept for a lane, heads and padding included */
+struct vg_log_line {
+	uint32_t level; /* CUlogLevel */
+	uint32_t length;
+};
+_Static_assert(sizeof(struct vg_log_line) == 8, "layout of a line's head");
+
 static inline uint64_t vg_pad8(uint64_t bytes)
 {
 	return (bytes + 7) & ~7ull;

@@ -85,6 +85,15 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemoryPoo
 				 CUstream hStream);
 CUresult cuMemAllocAsync(CUdeviceptr *dptr, size_t bytesize, CUstream hStream);
 CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream);
+CUresult cuMemPoolExportToShareableHandle(void *handle_out, CUmemoryPool handle,
+					  CUmemAllocationHandleType handleType,
+					  unsigned long long flags);
+CUresult cuMemPoolImportFromShareableHandle(CUmemoryPool *pool_out, void *handle,
+					    CUmemAllocationHandleType handleType,
+					    unsigned long long flags);
+CUresult cuMemPoolExportPointer(CUmemPoolPtrExportData *shareData_out, CUdeviceptr ptr);
+CUresult cuMemPoolImportPointer(CUdeviceptr *ptr_out, CUmemoryPool handle,
+				CUmemPoolPtrExportData *shareData);
 CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *poolProps);
 CUresult cuMemPoolDestroy(CUmemoryPool handle);
 CUresult cuMemPoolTrimTo(CUmemoryPool handle, size_t minBytesToKeep);
@@ -292,6 +301,8 @@ CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned int gridDimX, unsigned
 				   unsigned int blockDimY, unsigned int blockDimZ,
 				   unsigned int sharedMemBytes, CUstream hStream,
 				   void **kernelParams);
+CUresult cuLaunchCooperativeKernelMultiDevice(CUDA_LAUNCH_PARAMS *launchParamsList,
+					      unsigned int numDevices, unsigned int flags);
 CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **kernelParams,
 			  void **extra);
 CUresult cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *numBlocks, CUfunction func,
@@ -620,6 +631,9 @@ CUresult cuGreenCtxRecordEvent(CUgreenCtx hCtx, CUevent hEvent);
 CUresult cuGreenCtxWaitEvent(CUgreenCtx hCtx, CUevent hEvent);
 
 /* The rest. */
+CUresult cuLogsRegisterCallback(CUlogsCallback callbackFunc, void *userData,
+				CUlogsCallbackHandle *callback_out);
+CUresult cuLogsUnregisterCallback(CUlogsCallbackHandle callback);
 CUresult cuLogsCurrent(CUlogIterator *iterator_out, unsigned int flags);
 CUresult cuLogsDumpToMemory(CUlogIterator *iterator, char *buffer, size_t *size,
 			    unsigned int flags);

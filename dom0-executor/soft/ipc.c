@@ -34,6 +34,7 @@
 enum what {
 	WHAT_MEMORY = 1,
 	WHAT_EVENT,
+	WHAT_POOL, /* id only: nothing is asked */
 };
 
 /* What a CUipcMemHandle or CUipcEventHandle holds. */
@@ -43,8 +44,9 @@ struct where {
 	uint32_t what;
 	uint32_t pad;
 	uint64_t base; /* memory */
-	uint64_t id;   /* of the range or event */
-	uint8_t rest[16];
+	uint64_t id;   /* of the range, event or pool */
+	uint64_t pool; /* memory: the one that it is from, 0: none */
+	uint8_t rest[8];
 };
 _Static_assert(sizeof(struct where) == CU_IPC_HANDLE_SIZE, "a place fills a handle");
 
@@ -312,15 +314,16 @@ static uint64_t foreign_again(const struct where *where)
 	return range_foreign_open(where->name, where->base, where->id);
 }
 
-static CUresult foreign_map(struct soft_context *ctx, const struct where *where,
-			    const struct answer *answer, int fd, CUdeviceptr *out)
+static CUresult foreign_map(struct soft_context *ctx, enum range_kind kind,
+			    const struct where *where, const struct answer *answer, int fd,
+			    CUdeviceptr *out)
 {
 	struct soft_range *range;
 	void *at;
 
 	if (!answer->size || answer->size % SOFT_PAGE || answer->offset % SOFT_PAGE)
 		return CUDA_ERROR_INVALID_HANDLE;
-	range = range_new(RANGE_FOREIGN, ctx->device, ctx);
+	range = range_new(kind, ctx->device, ctx);
 	if (!range)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	range->size = answer->size;
@@ -336,7 +339,7 @@ static CUresult foreign_map(struct soft_context *ctx, const struct where *where,
 	at = mmap((void *)(uintptr_t)range->base, range->size, PROT_READ | PROT_WRITE,
 		  MAP_SHARED | MAP_FIXED, fd, (off_t)answer->offset);
 	if (at == MAP_FAILED) {
-		range_delete(range_take(range->base, RANGE_FOREIGN));
+		range_delete(range_take(range->base, (unsigned int)kind));
 		return CUDA_ERROR_MAP_FAILED;
 	}
 	*out = range->base;
@@ -382,7 +385,7 @@ CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, unsign
 		close(sock);
 	if (fd < 0)
 		return CUDA_ERROR_INVALID_HANDLE;
-	result = foreign_map(ctx, &where, &answer, fd, pdptr);
+	result = foreign_map(ctx, RANGE_FOREIGN, &where, &answer, fd, pdptr);
 	close(fd);
 	return result;
 }
@@ -403,6 +406,54 @@ CUresult cuIpcCloseMemHandle(CUdeviceptr dptr)
 		memory_unmap(range->base, range->size);
 	range_delete(range);
 	return CUDA_SUCCESS;
+}
+
+/* --- pools -------------------------------------------------------------------------------------- */
+
+CUresult ipc_pool_place(uint64_t pool, void *place)
+{
+	return place_make(WHAT_POOL, 0, pool, place);
+}
+
+bool ipc_pool_read(const void *place, uint8_t *owner, uint64_t *pool)
+{
+	struct where where;
+
+	if (!place_read(WHAT_POOL, place, &where))
+		return false;
+	memcpy(owner, where.name, sizeof(where.name));
+	*pool = where.id;
+	return true;
+}
+
+CUresult ipc_pointer_place(uint64_t base, uint64_t id, uint64_t pool, void *place)
+{
+	CUresult result = place_make(WHAT_MEMORY, base, id, place);
+
+	memcpy((uint8_t *)place + offsetof(struct where, pool), &pool, sizeof(pool));
+	return result;
+}
+
+/* This process may be the owner itself: then it has the memory at two addresses. */
+CUresult ipc_pointer_map(struct soft_context *ctx, const void *place, const uint8_t *owner,
+			 uint64_t pool, CUdeviceptr *out)
+{
+	struct answer answer = {0};
+	struct where where;
+	CUresult result;
+	int fd, sock;
+
+	if (!place_read(WHAT_MEMORY, place, &where) || where.pool != pool ||
+	    memcmp(where.name, owner, sizeof(where.name)) != 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	fd = ask(&where, &answer, &sock);
+	if (sock >= 0)
+		close(sock);
+	if (fd < 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = foreign_map(ctx, RANGE_POOLED, &where, &answer, fd, out);
+	close(fd);
+	return result;
 }
 
 /* --- events ------------------------------------------------------------------------------------- */

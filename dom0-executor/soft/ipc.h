@@ -13,6 +13,8 @@
 
 #include "protocol/cuda_types.h"
 
+struct soft_context;
+
 /* An event that several processes record and wait for, in memory that they share. */
 struct event_shared {
 	_Atomic uint64_t queued; /* how often it was recorded */
@@ -34,5 +36,13 @@ void event_shared_ran(struct event_shared *shared, uint64_t record);
 /* The record has run, or never will since its process has ended. */
 bool event_shared_passed(struct event_shared *shared, uint64_t record, int peer);
 void event_shared_wait(struct event_shared *shared, uint64_t record, int peer);
+
+/* Pools (pool_share.c). A place fills CU_IPC_HANDLE_SIZE bytes; owner: 16 bytes that name a process. */
+CUresult ipc_pool_place(uint64_t pool, void *place);
+bool ipc_pool_read(const void *place, uint8_t *owner, uint64_t *pool);
+CUresult ipc_pointer_place(uint64_t base, uint64_t id, uint64_t pool, void *place);
+/* Maps it as RANGE_POOLED. CUDA_ERROR_INVALID_VALUE unless it is memory of that pool. */
+CUresult ipc_pointer_map(struct soft_context *ctx, const void *place, const uint8_t *owner,
+			 uint64_t pool, CUdeviceptr *out);
 
 #endif

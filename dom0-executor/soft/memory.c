@@ -98,7 +98,8 @@ void memory_free(struct soft_range *range)
 	if (!range)
 		return;
 	memory_unmap(range->base, range->size);
-	memory_uncharge(range->device, range->size);
+	if (range->kind != RANGE_POOLED) /* that one counts where it comes from */
+		memory_uncharge(range->device, range->size);
 	if (range->pool)
 		pool_uncharge(range->pool, range->size);
 	range_delete(range);
@@ -136,8 +137,8 @@ void memory_free_context(struct soft_context *ctx)
 {
 	uint64_t base;
 
-	while ((base = range_of_context(ctx, RANGE_DEVICE | RANGE_MANAGED)))
-		memory_free(range_take(base, RANGE_DEVICE | RANGE_MANAGED));
+	while ((base = range_of_context(ctx, RANGE_DEVICE | RANGE_MANAGED | RANGE_POOLED)))
+		memory_free(range_take(base, RANGE_DEVICE | RANGE_MANAGED | RANGE_POOLED));
 	while ((base = range_of_context(ctx, RANGE_HOST))) {
 		struct soft_range *range = range_take(base, RANGE_HOST);
 
@@ -220,7 +221,7 @@ CUresult cuMemFree_v2(CUdeviceptr dptr)
 	device_synchronize(ctx->device);
 	if (graph_memory_free(dptr))
 		return context_error(ctx); /* it is there while its graph is */
-	range = range_take(dptr, RANGE_DEVICE | RANGE_MANAGED);
+	range = range_take(dptr, RANGE_DEVICE | RANGE_MANAGED | RANGE_POOLED);
 	if (!range)
 		return CUDA_ERROR_INVALID_VALUE;
 	memory_free(range);

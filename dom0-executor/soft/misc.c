@@ -1,41 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls with a short answer: logs, capabilities, affinity, default pools by place. */
+/* Calls with a short answer: capabilities, affinity, default pools by place. */
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/pool.h"
 #include "dom0-executor/soft/stream.h"
-
-#include <stdio.h>
-
-/* --- the log of errors: nothing is logged --------------------------------------------------------- */
-
-CUresult cuLogsCurrent(CUlogIterator *iterator_out, unsigned int flags)
-{
-	if (!iterator_out || flags)
-		return CUDA_ERROR_INVALID_VALUE;
-	*iterator_out = 0;
-	return CUDA_SUCCESS;
-}
-
-CUresult cuLogsDumpToMemory(CUlogIterator *iterator, char *buffer, size_t *size, unsigned int flags)
-{
-	(void)iterator;
-	if (!buffer || !size || !*size || flags)
-		return CUDA_ERROR_INVALID_VALUE;
-	*buffer = '\0';
-	*size = 0;
-	return CUDA_SUCCESS;
-}
-
-CUresult cuLogsDumpToFile(CUlogIterator *iterator, const char *pathToFile, unsigned int flags)
-{
-	FILE *file;
-
-	(void)iterator;
-	if (!pathToFile || flags)
-		return CUDA_ERROR_INVALID_VALUE;
-	file = fopen(pathToFile, "we");
-	return file && !fclose(file) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-}
 
 /* --- what atomics reach: everything lies in one memory ---------------------------------------------- */
 

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+static atomic_ullong last_pool;
+
 /* --- life ------------------------------------------------------------------------------------ */
 
 static void pool_destroy(struct soft_object *object)
@@ -14,7 +16,7 @@ static void pool_destroy(struct soft_object *object)
 	free(object);
 }
 
-static struct soft_pool *pool_new(struct soft_device *device, size_t max)
+struct soft_pool *pool_new(struct soft_device *device, size_t max)
 {
 	struct soft_pool *pool = object_new(SOFT_POOL, sizeof(*pool), NULL, pool_destroy);
 
@@ -22,6 +24,7 @@ static struct soft_pool *pool_new(struct soft_device *device, size_t max)
 		return NULL;
 	pool->device = device;
 	pool->max = max;
+	pool->id = atomic_fetch_add(&last_pool, 1) + 1;
 	pool->attributes[CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES] = 1;
 	pool->attributes[CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC] = 1;
 	pool->attributes[CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES] = 1;
@@ -78,7 +81,7 @@ struct free_work {
 static CUresult free_run(struct soft_work *work, struct soft_stream *stream)
 {
 	(void)stream;
-	memory_free(range_take(((struct free_work *)work)->base, RANGE_DEVICE));
+	memory_free(range_take(((struct free_work *)work)->base, RANGE_DEVICE | RANGE_POOLED));
 	return CUDA_SUCCESS;
 }
 
@@ -131,7 +134,7 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemoryPoo
 	struct soft_pool *pool auto_put = object_get(SOFT_POOL, handle);
 
 	ENTER_STREAM(ctx, stream, hStream);
-	if (!dptr || !bytesize || !pool)
+	if (!dptr || !bytesize || !pool || pool->imported)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (capture_is_on(stream))
 		return alloc_captured(stream, bytesize, dptr);
@@ -167,7 +170,7 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 	if (memory_is_graphs(dptr))
 		return stream_submit(stream, graph_free_work(dptr), SOFT_QUEUE);
 	range = range_pin(dptr);
-	is_start = range && range->kind == RANGE_DEVICE && range->base == dptr;
+	is_start = range && range->kind & (RANGE_DEVICE | RANGE_POOLED) && range->base == dptr;
 	range_unpin(range);
 	if (!is_start)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -190,7 +193,8 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *poolProps)
 	ENTER_DRIVER();
 	if (!pool || !poolProps || poolProps->allocType != CU_MEM_ALLOCATION_TYPE_PINNED)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (poolProps->handleTypes != CU_MEM_HANDLE_TYPE_NONE ||
+	if ((poolProps->handleTypes != CU_MEM_HANDLE_TYPE_NONE &&
+	     poolProps->handleTypes != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) ||
 	    poolProps->location.type != CU_MEM_LOCATION_TYPE_DEVICE)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	if (!device_of(poolProps->location.id))
@@ -198,6 +202,7 @@ CUresult cuMemPoolCreate(CUmemoryPool *pool, const CUmemPoolProps *poolProps)
 	made = pool_new(device_of(poolProps->location.id), poolProps->maxSize);
 	if (!made)
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	made->handle_type = poolProps->handleTypes;
 	result = object_publish(made);
 	if (result == CUDA_SUCCESS)
 		*pool = object_handle(made);
@@ -229,12 +234,19 @@ CUresult cuMemPoolTrimTo(CUmemoryPool handle, size_t minBytesToKeep)
 
 	ENTER_DRIVER();
 	(void)minBytesToKeep; /* nothing is kept */
-	return pool ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	return pool && !pool->imported ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 static bool is_size(CUmemPool_attribute attr)
 {
 	return attr >= CU_MEMPOOL_ATTR_RELEASE_THRESHOLD && attr <= CU_MEMPOOL_ATTR_USED_MEM_HIGH;
+}
+
+/* Of an imported pool only its own process knows. */
+static bool is_usage(CUmemPool_attribute attr)
+{
+	return attr >= CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT &&
+	       attr <= CU_MEMPOOL_ATTR_USED_MEM_HIGH;
 }
 
 CUresult cuMemPoolGetAttribute(CUmemoryPool handle, CUmemPool_attribute attr, void *value)
@@ -243,7 +255,8 @@ CUresult cuMemPoolGetAttribute(CUmemoryPool handle, CUmemPool_attribute attr, vo
 	uint64_t got;
 
 	ENTER_DRIVER();
-	if (!pool || !value || (int)attr < 1 || attr > CU_MEMPOOL_ATTR_USED_MEM_HIGH)
+	if (!pool || !value || (pool->imported && is_usage(attr)) || (int)attr < 1 ||
+	    attr > CU_MEMPOOL_ATTR_USED_MEM_HIGH)
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&pool->device->lock);
 	switch ((int)attr) {
@@ -364,7 +377,7 @@ CUresult cuDeviceSetMemPool(CUdevice dev, CUmemoryPool handle)
 	device = device_of(dev);
 	if (!device)
 		return CUDA_ERROR_INVALID_DEVICE;
-	if (!pool || pool->device != device || !pool_default(device))
+	if (!pool || pool->imported || pool->device != device || !pool_default(device))
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&device->lock);
 	before = device->current_pool;

@@ -21,6 +21,7 @@ enum range_kind {
 	RANGE_GRAPH = 64,     /* of a graph's allocation */
 	RANGE_MANAGED = 128,  /* cuMemAllocManaged */
 	RANGE_FOREIGN = 256,  /* another process's, by cuIpcOpenMemHandle */
+	RANGE_POOLED = 512,   /* of another process's pool, by cuMemPoolImportPointer */
 };
 #define RANGE_ANY_HOST (RANGE_HOST | RANGE_REGISTERED)
 

@@ -41,6 +41,16 @@ static bool range_take(CUdeviceptr base, enum fe_range_kind kind, struct fe_rang
 	return fe_range_remove(base, range);
 }
 
+/* It stays if that failed, or if it was imported more often than it was freed. */
+static void range_freed(struct fe_range *range, CUresult result)
+{
+	if (!result && range->opens <= 1)
+		return;
+	if (!result)
+		range->opens--;
+	fe_range_add(range);
+}
+
 /*
  * Device addresses are the executor's process's: one may be where this process has something of its
  * own. Such an allocation is kept aside while another is asked for, then freed.
@@ -211,8 +221,7 @@ CUresult fe_cuMemFree_v2(CUdeviceptr dptr)
 	if (!range_take(dptr, FE_RANGE_DEVICE, &range))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = rpc_cuMemFree_v2(dptr);
-	if (result)
-		fe_range_add(&range);
+	range_freed(&range, result);
 	return result;
 }
 
@@ -310,8 +319,7 @@ CUresult fe_cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 	if (!range_take(dptr, FE_RANGE_DEVICE, &range))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = rpc_cuMemFreeAsync(dptr, hStream);
-	if (result)
-		fe_range_add(&range);
+	range_freed(&range, result);
 	return result;
 }
 

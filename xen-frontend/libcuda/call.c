@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "protocol/op_names.h"
+#include "xen-frontend/libcuda/checkpoint.h"
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/lane.h"
+#include "xen-frontend/libcuda/logs.h"
 #include "xen-frontend/libcuda/memory.h"
 #include "xen-frontend/libcuda/output.h"
 #include "xen-frontend/libcuda/session.h"
@@ -262,6 +264,8 @@ CUresult fe_call_run(struct fe_call *call)
 CUresult fe_enter(uint16_t op)
 {
 	(void)op;
+	if (atomic_load_explicit(&fe_checkpoint_locked, memory_order_relaxed))
+		fe_checkpoint_wait();
 	switch (atomic_load_explicit(&fe_session.state, memory_order_acquire)) {
 	case FE_SESSION_OPEN: return CUDA_SUCCESS;
 	case FE_SESSION_LOST: return lost();
@@ -272,6 +276,8 @@ CUresult fe_enter(uint16_t op)
 CUresult fe_leave(const char *symbol, CUresult result)
 {
 	vg_call(&fe_who, "op=%s result=%d", symbol, (int)result);
+	if (result && atomic_load_explicit(&fe_logs_listeners, memory_order_relaxed))
+		fe_logs_tell(symbol, result);
 	return result;
 }
 

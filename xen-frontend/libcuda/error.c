@@ -10,6 +10,7 @@
 
 #include "xen-frontend/libcuda/calls.h"
 
+#include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/refuse.h"
 #include "xen-frontend/libcuda/session.h"
 
@@ -54,4 +55,11 @@ CUresult fe_refuse(const char *symbol)
 		vg_warn(&fe_who, "op=%s result=%d: not supported on this device", symbol,
 			(int)CUDA_ERROR_NOT_SUPPORTED);
 	return CUDA_ERROR_NOT_SUPPORTED;
+}
+
+CUresult fe_answer(const char *symbol, CUresult answer)
+{
+	CUresult result = fe_enter(0);
+
+	return fe_leave(symbol, result ? result : answer);
 }

@@ -212,6 +212,14 @@ static bool socket_alive(void)
 	return true;
 }
 
+bool fe_lane_executor_there(void)
+{
+	CUresult result;
+	struct fe_lane *lane = fe_lane_get(&result);
+
+	return lane && socket_alive() && lane_peer_alive(lane);
+}
+
 static bool bell_sound(int rc)
 {
 	if (rc < 0)

@@ -37,6 +37,9 @@ struct fe_lane *fe_lane_get(CUresult *result);
 bool fe_lane_wait_room(struct fe_lane *lane, uint64_t bytes);
 bool fe_lane_wait_reply(struct fe_lane *lane, uint64_t bytes);
 
+/* Looks whether the executor is still there, for who waits for something else. False: the session is lost. */
+bool fe_lane_executor_there(void);
+
 /* Shows the executor what has been written. */
 void fe_lane_publish(struct fe_lane *lane);
 

@@ -33,7 +33,7 @@ struct fe_range {
 	bool registered; /* by cuMemHostRegister: the memory is the program's */
 	uint64_t
 		owner; /* FE_RANGE_MANAGED: the module or library whose variable it is; 0: none's */
-	uint32_t opens; /* FE_RANGE_FOREIGN */
+	uint32_t opens; /* FE_RANGE_FOREIGN, and FE_RANGE_DEVICE of another process's pool */
 };
 
 /* 0 or -ENOMEM; -EEXIST when it overlaps another (of kind GLOBAL and GRAPH it is replaced). */

@@ -17,10 +17,12 @@
 #include "xen-frontend/libcuda/arena.h"
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
+#include "xen-frontend/libcuda/checkpoint.h"
 #include "xen-frontend/libcuda/fault.h"
 #include "xen-frontend/libcuda/handle.h"
 #include "xen-frontend/libcuda/host_memory.h"
 #include "xen-frontend/libcuda/ipc.h"
+#include "xen-frontend/libcuda/logs.h"
 #include "xen-frontend/libcuda/managed.h"
 #include "xen-frontend/libcuda/memory.h"
 
@@ -57,6 +59,10 @@ static void session_in_child(void)
 	fe_range_reset();
 	fe_managed_reset();
 	fe_ipc_reset();
+	fe_logs_reset();
+	fe_notification_reset();
+	fe_coredump_reset();
+	fe_checkpoint_reset();
 	fe_register_reset();
 	fe_fault_reset();
 	fe_arena_reset();
@@ -81,6 +87,7 @@ void fe_session_lose(CUresult result, const char *why)
 		return;
 	atomic_store(&fe_session.lost, (int)result);
 	vg_error(&fe_who, "event=session-lost why=\"%s\"", why);
+	fe_checkpoint_wake();
 }
 
 int fe_session_id_take(bool *used, unsigned int count)

@@ -52,5 +52,7 @@ void fe_lane_reset(void);
 void fe_callback_reset(void);
 void fe_device_reset(void);
 void fe_context_reset(void);
+void fe_notification_reset(void);
+void fe_coredump_reset(void);
 
 #endif

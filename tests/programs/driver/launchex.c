@@ -2,7 +2,7 @@
 /*
  * cuLaunchKernelEx: launches with attributes (cooperative, priority, programmatic serialization,
  * memory-synchronization domain, cluster of one) and with none, through pointers and packed
- * parameters, beside cuLaunchCooperativeKernel; grids and blocks of three dimensions. One thread.
+ * parameters, beside cuLaunchCooperativeKernel and its form for several devices; grids and blocks of three dimensions. One thread.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +184,106 @@ static void check_attributes(CUdevice dev, CUfunction f, CUstream stream)
 	check_shape(f, &shape, a, count, stream, "attributes-of-9.0");
 }
 
+typedef CUresult (*multi_fn)(CUDA_LAUNCH_PARAMS *, unsigned int, unsigned int);
+
+/* A list of one device is the only one that any machine can be relied on to have. */
+static void check_multi(CUdevice dev, CUmodule module, CUstream stream)
+{
+	multi_fn launch = (multi_fn)entry_of("cuLaunchCooperativeKernelMultiDevice", 9000);
+	unsigned int first[BLOCKS], rounds = ROUNDS;
+	CUdeviceptr arrived = 0, values = 0;
+	void *params[] = {&arrived, &values, &rounds};
+	CUDA_LAUNCH_PARAMS one = {
+		module_function(module, "grid_barrier"), BLOCKS, 1, 1, 32, 1, 1, 0, stream, params};
+
+	if (!device_attribute(dev, CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH)) {
+		check_skip("multi", "the device has no cooperative launch");
+		return;
+	}
+	for (unsigned int b = 0; b < BLOCKS; b++)
+		first[b] = b + 1;
+	CU(cuMemAlloc(&arrived, ROUNDS * 4));
+	CU(cuMemAlloc(&values, (ROUNDS + 1) * sizeof(first)));
+	CU(cuMemsetD32(arrived, 0, ROUNDS));
+	CU(cuMemcpyHtoD(values, first, sizeof(first)));
+	CU(cuCtxSynchronize());
+	CU(launch(&one, 1, 0));
+	CU(cuStreamSynchronize(stream));
+	check_that(barrier_agrees(values), "multi", "%u barriers of %u blocks", ROUNDS, BLOCKS);
+	check_result("multi-none", launch(NULL, 0, 0), CUDA_ERROR_INVALID_VALUE);
+	check_result("multi-flags", launch(&one, 1, 4), CUDA_ERROR_INVALID_VALUE);
+	one.hStream = NULL;
+	check_result("multi-default-stream", launch(&one, 1, 0), CUDA_ERROR_INVALID_HANDLE);
+	CU(cuMemFree(arrived));
+	CU(cuMemFree(values));
+}
+
+/* The same kernel on two devices, each with a barrier of its own grid; the second stream waits for the first's work. */
+static void check_two_devices(const char *ptx)
+{
+	multi_fn launch = (multi_fn)entry_of("cuLaunchCooperativeKernelMultiDevice", 9000);
+	unsigned int first[BLOCKS], rounds = ROUNDS;
+	CUdeviceptr arrived[2], values[2];
+	CUDA_LAUNCH_PARAMS list[2];
+	void *params[2][3];
+	CUcontext context[2];
+	CUmodule module[2];
+	CUstream stream[2];
+	int count = 0;
+
+	CU(cuDeviceGetCount(&count));
+	if (count < 2 ||
+	    !device_attribute(0, CU_DEVICE_ATTRIBUTE_COOPERATIVE_MULTI_DEVICE_LAUNCH)) {
+		check_skip("two-devices", "there is one, or they cannot");
+		return;
+	}
+	for (unsigned int b = 0; b < BLOCKS; b++)
+		first[b] = b + 1;
+	for (int i = 0; i < 2; i++) {
+		CU(cuDevicePrimaryCtxRetain(&context[i], i));
+		CU(cuCtxPushCurrent(context[i]));
+		module[i] = module_load(ptx);
+		CU(cuStreamCreate(&stream[i], CU_STREAM_NON_BLOCKING));
+		CU(cuMemAlloc(&arrived[i], ROUNDS * 4));
+		CU(cuMemAlloc(&values[i], (ROUNDS + 1) * sizeof(first)));
+		CU(cuMemsetD32(arrived[i], 0, ROUNDS));
+		CU(cuMemcpyHtoD(values[i], first, sizeof(first)));
+		CU(cuCtxSynchronize());
+		params[i][0] = &arrived[i];
+		params[i][1] = &values[i];
+		params[i][2] = &rounds;
+		list[i] = (CUDA_LAUNCH_PARAMS){module_function(module[i], "grid_barrier"),
+					       BLOCKS,
+					       1,
+					       1,
+					       32,
+					       1,
+					       1,
+					       0,
+					       stream[i],
+					       params[i]};
+		CU(cuCtxPopCurrent(&context[i]));
+	}
+	CU(launch(list, 2, 0));
+	for (int i = 0; i < 2; i++) {
+		CU(cuCtxPushCurrent(context[i]));
+		CU(cuStreamSynchronize(stream[i]));
+		check_that(barrier_agrees(values[i]), "two-devices", "device %d", i);
+		CU(cuCtxPopCurrent(&context[i]));
+	}
+	list[1].gridDimX++;
+	check_result("two-shapes", launch(list, 2, 0), CUDA_ERROR_INVALID_VALUE);
+	for (int i = 0; i < 2; i++) {
+		CU(cuCtxPushCurrent(context[i]));
+		CU(cuMemFree(arrived[i]));
+		CU(cuMemFree(values[i]));
+		CU(cuStreamDestroy(stream[i]));
+		CU(cuModuleUnload(module[i]));
+		CU(cuCtxPopCurrent(&context[i]));
+		CU(cuDevicePrimaryCtxRelease(i));
+	}
+}
+
 int main(void)
 {
 	static const struct shape shapes[] = {{1, 1, 1, 1, 1, 1},
@@ -201,6 +301,8 @@ int main(void)
 	check_packed(coordinates);
 	check_attributes(dev, coordinates, stream);
 	check_cooperative(dev, module, stream);
+	check_multi(dev, module, stream);
+	check_two_devices(grid_ptx);
 	CU(cuStreamDestroy(stream));
 	CU(cuModuleUnload(module));
 	device_close(dev);
