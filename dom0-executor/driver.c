@@ -149,6 +149,18 @@ void ex_driver_busy_at(unsigned int number, uint64_t *busy_ns, uint64_t *busy_si
 		busy_at(number, busy_ns, busy_since);
 }
 
+void ex_driver_jit(uint32_t jit)
+{
+	if (jit & VG_JIT_FORCE_PTX)
+		(void)setenv("CUDA_FORCE_PTX_JIT", "1", 1);
+	if (jit & VG_JIT_DISABLE_PTX)
+		(void)setenv("CUDA_DISABLE_PTX_JIT", "1", 1);
+	if (jit & VG_JIT_FORCE)
+		(void)setenv("CUDA_FORCE_JIT", "1", 1);
+	if (jit & VG_JIT_DISABLE)
+		(void)setenv("CUDA_DISABLE_JIT", "1", 1);
+}
+
 static void driver_init(void)
 {
 	if (ex_driver.cuInit)

@@ -32,10 +32,15 @@ int ex_driver_open(const struct ex_driver_places *places, const struct vg_log_wh
  * busy_since while it does. NVIDIA's driver does not.
  */
 void ex_driver_busy_at(unsigned int number, uint64_t *busy_ns, uint64_t *busy_since);
+/* What the guest's program asks of the compiler (VG_JIT_*): before ex_driver_init. */
+void ex_driver_jit(uint32_t jit);
 /*
  * Calls cuInit, once, and returns its result. A session of NVML alone never comes here: cuInit takes
  * hundreds of milliseconds and of mebibytes. Any thread.
  */
 CUresult ex_driver_init(void);
+
+/* Another one for each build of the library: its build id, or else what its file is. All 0: not known. */
+void ex_driver_id(uint8_t *id, size_t size);
 
 #endif

@@ -363,6 +363,39 @@ bool ex_handles_hold(struct ex_handles *handles, enum vg_handle_type type, uint6
 	return n != 0;
 }
 
+static void nodes_swap(struct ex_handles *t, uint32_t a, uint32_t b)
+{
+	struct ex_handle_node *x = &t->nodes[a], *y = &t->nodes[b];
+	void *real = x->real, *cookie = x->cookie;
+
+	hash_remove(t, a);
+	hash_remove(t, b);
+	x->real = y->real;
+	x->cookie = y->cookie;
+	y->real = real;
+	y->cookie = cookie;
+	hash_add(t, a);
+	hash_add(t, b);
+}
+
+bool ex_handles_swap(struct ex_handles *handles, enum vg_handle_type type, uint64_t a, uint64_t b)
+{
+	const struct ex_handle_node *nodes;
+	uint32_t x, y;
+	bool good;
+
+	pthread_rwlock_wrlock(&handles->lock);
+	nodes = handles->nodes;
+	x = find_handle(handles, a);
+	y = find_handle(handles, b);
+	good = x && y && x != y && vg_handle_type(a) == type && vg_handle_type(b) == type &&
+	       !nodes[x].child && !nodes[y].child;
+	if (good)
+		nodes_swap(handles, x, y);
+	pthread_rwlock_unlock(&handles->lock);
+	return good;
+}
+
 void ex_handles_set_cookie(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle,
 			   void *cookie)
 {

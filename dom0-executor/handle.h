@@ -55,6 +55,8 @@ int ex_handles_bind(struct ex_handles *handles, enum vg_handle_type type, uint64
 void ex_handles_drop(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle);
 /* One more drop is needed (objects that the driver counts). False: no such handle. */
 bool ex_handles_hold(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle);
+/* Each then stands for what the other did. False: not two of that type, or one has children. */
+bool ex_handles_swap(struct ex_handles *handles, enum vg_handle_type type, uint64_t a, uint64_t b);
 /* A pointer kept with a handle and handed to `dropped`. get: NULL without one; hold the handle. */
 void ex_handles_set_cookie(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle,
 			   void *cookie);

@@ -80,6 +80,7 @@ CUresult ex_vgSessionInfo(struct ex_call *call, void *info, size_t size)
 		answer.loading_mode = mode;
 	if (!answer.init_result)
 		answer.regions_pinned = regions_pinned(call, answer.device_count);
+	ex_driver_id(answer.driver_id, sizeof(answer.driver_id));
 	answer.arena_base = call->session->arena_base;
 	answer.arena_size = call->session->arena_size;
 	memcpy(info, &answer, vg_min(size, sizeof(answer)));

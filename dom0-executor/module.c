@@ -179,6 +179,17 @@ CUresult ex_vgLibraryLoad(struct ex_call *call, CUlibrary *library, size_t size,
 	return result;
 }
 
+/*
+ * The guest has the code of a library's PTX in another one, and lets the first go: nothing has come of that
+ * yet, so the two can be exchanged.
+ */
+CUresult ex_vgLibrarySwap(struct ex_call *call, uint64_t library, uint64_t other)
+{
+	return ex_handles_swap(&call->session->handles, VG_HANDLE_CUlibrary, library, other)
+		       ? CUDA_SUCCESS
+		       : CUDA_ERROR_INVALID_HANDLE;
+}
+
 /* A variable of a module or library becomes memory that the guest may name, until that goes. */
 static CUresult global_add(struct ex_call *call, CUdeviceptr address, size_t bytes, uint64_t owner)
 {

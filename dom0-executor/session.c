@@ -21,6 +21,7 @@
 #include "protocol/socket.h"
 
 #include "dom0-executor/adopt.h"
+#include "dom0-executor/driver.h"
 #include "dom0-executor/lane.h"
 #include "dom0-executor/link.h"
 #include "dom0-executor/memory.h"
@@ -282,6 +283,7 @@ static void session_open(struct ex_session *session, struct vg_packet *packet,
 		return;
 	}
 	vg_log_clean(open->comm);
+	ex_driver_jit(open->jit);
 	session->opened = true;
 	session->guest_uid = open->uid;
 	session->started = time(NULL);

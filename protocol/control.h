@@ -79,11 +79,19 @@ struct vg_control_open {
 	uint64_t spec_hash;     /* vg_spec_hash (generated): both ends must have the same */
 	char comm[VG_COMM_MAX]; /* program's name, NUL-terminated, for logs only */
 	uint8_t devids[VG_SESSION_DEVICES];
+	uint32_t jit;           /* VG_JIT_*: what the program's environment asks of the driver */
+	uint32_t pad;
 };
 /* Those that cannot be joined are left out; without it they are a reason to refuse. The home never is. */
 #define VG_OPEN_PICK 1u
 /* From a client, for count: it was told to ask for what are no vGPUs (VGPU_DEVICE). */
 #define VG_OPEN_NONSENSE 0xffffu
+
+/* CUDA_x of the program's environment is set and not 0. */
+#define VG_JIT_FORCE_PTX   1u /* x = FORCE_PTX_JIT */
+#define VG_JIT_DISABLE_PTX 2u /* DISABLE_PTX_JIT */
+#define VG_JIT_FORCE       4u /* FORCE_JIT */
+#define VG_JIT_DISABLE     8u /* DISABLE_JIT */
 
 struct vg_control_share {
 	uint32_t id; /* lane: 0 .. VG_LANES_MAX-1; region: 0 .. VG_REGIONS_MAX-1; one space each */

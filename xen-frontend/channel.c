@@ -190,6 +190,29 @@ static void wanted_devices(struct vg_control_open *open)
 		open->count = VG_OPEN_NONSENSE;
 }
 
+/* What the driver would read in this program's environment, if it were in it. */
+static uint32_t wanted_jit(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t bit;
+	} variables[] = {
+		{"CUDA_FORCE_PTX_JIT", VG_JIT_FORCE_PTX},
+		{"CUDA_DISABLE_PTX_JIT", VG_JIT_DISABLE_PTX},
+		{"CUDA_FORCE_JIT", VG_JIT_FORCE},
+		{"CUDA_DISABLE_JIT", VG_JIT_DISABLE},
+	};
+	uint32_t jit = 0;
+
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		const char *text = getenv(variables[i].name);
+
+		if (text && strtol(text, NULL, 0))
+			jit |= variables[i].bit;
+	}
+	return jit;
+}
+
 static void program_name(char comm[VG_COMM_MAX])
 {
 	const char *name = program_invocation_short_name;
@@ -226,6 +249,7 @@ int fe_channel_open(struct fe_channel *channel, uint64_t spec_hash, char *text)
 	request.msg.u.open.uid = (uint32_t)getuid();
 	wanted_devices(&request.msg.u.open);
 	request.msg.u.open.spec_hash = spec_hash;
+	request.msg.u.open.jit = channel->jit = wanted_jit();
 	program_name(request.msg.u.open.comm);
 	rc = channel_request(channel, &request, &answer, OPEN_TIMEOUT_MS, text);
 	if (rc == 0) {

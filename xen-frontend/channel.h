@@ -30,6 +30,7 @@ struct fe_channel {
 	int sock; /* EOF: the session is lost */
 	uint32_t tag;
 	struct vg_limits limits;
+	uint32_t jit; /* VG_JIT_*: as the session was opened */
 };
 
 #define FE_CHANNEL_NONE ((struct fe_channel){.sock = -1})
