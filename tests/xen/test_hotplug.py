@@ -98,7 +98,7 @@ def numbers(text):
 def sessions(devid):
     """The processes that use a vGPU, as `vgpu list` has them."""
     listing = json.loads(client.check('dom0', ['vgpu', 'list', '--json', box.name]))
-    return next(d['sessions'] for d in listing['devices'] if d['devid'] == devid)
+    return next(d.get('sessions', []) for d in listing['devices'] if d['devid'] == devid)
 
 
 def joined():

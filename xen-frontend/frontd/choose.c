@@ -10,6 +10,10 @@
 #include <string.h>
 
 #include "xen-frontend/frontd/client.h"
+#include "xen-frontend/frontd/clock.h"
+#include "xen-frontend/frontd/request.h"
+
+#define NEAR_MS 3000
 
 static bool has_room(const struct fe_device *device)
 {
@@ -45,10 +49,23 @@ static bool device_take(struct fe_choice *choice, struct fe_device *device, bool
 	return false;
 }
 
+/* It is being connected, which takes no longer than a moment. */
+static bool is_near(const struct fe_device *device)
+{
+	return device->phase == FE_PHASE_INITIALISED ||
+	       (device->phase == FE_PHASE_CONNECTED && device->resuming);
+}
+
+/* Those that are near are worth a moment: a program may start right after the second was attached. */
+static bool is_patient(const struct fe_client *client)
+{
+	return fe_clock_ms() + DEVICE_TIMEOUT_MS < client->deadline + NEAR_MS;
+}
+
 /* The first that can be had, and those of the same backend that can be had too. */
 static void choose_any(const struct fe_client *client, struct fe_choice *choice)
 {
-	bool coming = false;
+	bool coming = false, near = false;
 
 	refuse(choice, -ENODEV,
 	       "no vGPU is attached to this guest: on the host run 'vgpu attach DOMAIN gpu=0'");
@@ -60,8 +77,11 @@ static void choose_any(const struct fe_client *client, struct fe_choice *choice)
 		else if (d->backend_domid == choice->devices[0]->backend_domid &&
 			 fe_device_usable(d) && has_room(d))
 			choice->devices[choice->count++] = d;
+		near |= is_near(d);
 	}
-	if (!choice->count && coming)
+	if (choice->count && near && is_patient(client))
+		choice->count = choice->rc = 0;
+	else if (!choice->count && coming)
 		choice->rc = 0;
 }
 

@@ -1109,6 +1109,36 @@ static void test_several_named(void **state)
 	close(sock);
 }
 
+/* One that is about to be connected is waited for, for a moment. */
+static void test_several_near(void **state)
+{
+	int sock = program_connect(), other = program_connect();
+	char byte;
+
+	(void)state;
+	connected();
+	device_more(BE_OF("0", "1"), FE_OF("1"), "0", 1, "9");
+	broker.devices->next->resuming = true;
+	send_list(sock, "");
+	assert_int_equal(requests(), 0);
+	wait_ms(1000);
+	assert_int_equal(requests(), 0);
+	broker.devices->next->resuming = false;
+	expect_list("01", VG_OPEN_PICK, "01");
+	expect_answer(sock, 100, 0, "");
+	broker.devices->next->resuming = true;
+	send_list(other, "");
+	wait_ms(2500);
+	assert_int_equal(recv(other, &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+	assert_int_equal(requests(), 0);
+	wait_ms(1000);
+	expect_list("0", VG_OPEN_PICK, "0");
+	expect_answer(other, 100, 0, "");
+	broker.devices->next->resuming = false;
+	close(sock);
+	close(other);
+}
+
 /* The session ends with each of its devices. */
 static void test_several_lost(void **state)
 {
@@ -1831,6 +1861,7 @@ int main(void)
 		T(test_open_devid),
 		T(test_several),
 		T(test_several_named),
+		T(test_several_near),
 		T(test_several_lost),
 		T(test_open_early),
 		T(test_open_limits),
