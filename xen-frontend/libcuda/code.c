@@ -136,6 +136,13 @@ static bool driver_is_known(void)
 	return memcmp(fe_session.info.driver_id, none, sizeof(none)) && !fe_session.channel.jit;
 }
 
+/* Left to the driver, and compiled again in each process. */
+static bool left(const char *why, const struct fe_image *image)
+{
+	vg_info(&fe_who, "event=jit-cache result=left why=\"%s\" size=%zu", why, image->size);
+	return false;
+}
+
 bool fe_code_key(const struct fe_image *image, const struct fe_jit *jit, CUdevice device,
 		 struct fe_jit_key *key)
 {
@@ -143,9 +150,14 @@ bool fe_code_key(const struct fe_image *image, const struct fe_jit *jit, CUdevic
 	enum vg_image_kind kind;
 	struct arch arch;
 
-	if (!fe_jit_store_on() || !driver_is_known() || !arch_get(device, &arch) ||
-	    !image_is_compiled(image, &arch, &kind) || !options_take(jit, &options))
+	if (!fe_jit_store_on() || !arch_get(device, &arch) ||
+	    !image_is_compiled(image, &arch, &kind))
 		return false;
+	if (!driver_is_known())
+		return left("the driver does not say which it is, or what compiles is chosen",
+			    image);
+	if (!options_take(jit, &options))
+		return left("the program asks about compiling itself", image);
 	key_make(image, &options, &arch, key);
 	return true;
 }
