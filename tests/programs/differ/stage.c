@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where and when the call is made: in which thread, with which context, in which kind of capture. The
+ * arguments exist already. A context that is destroyed while it is current belongs to a thread
+ * of its own, which lives as long as the process.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include "protocol/errors.h"
+#include "tests/programs/differ/cases.h"
+#include "tests/programs/differ/shapes.h"
+
+struct job {
+	struct df_world *w;
+	CUresult (*call)(const void *);
+	const void *args;
+	bool bound;
+};
+
+static void *run_job(void *data)
+{
+	struct job *job = data;
+
+	if (job->bound)
+		cuCtxSetCurrent(job->w->ctx);
+	job->w->result = job->call(job->args);
+	return NULL;
+}
+
+static void call_in_thread(struct job *job, void *(*run)(void *))
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, run, job)) {
+		df_print(job->w, " no-thread");
+		return;
+	}
+	pthread_join(thread, NULL);
+}
+
+static void *destroy_context(void *context)
+{
+	cuCtxDestroy_v2(context);
+	return NULL;
+}
+
+/* A thread's current context may be destroyed by another thread only. */
+static void *run_dead(void *data)
+{
+	struct job *job = data;
+	CUcontext context = NULL;
+	pthread_t other;
+
+	if (cuCtxCreate_v2(&context, 0, job->w->dev) ||
+	    pthread_create(&other, NULL, destroy_context, context)) {
+		df_print(job->w, " no-context");
+		return NULL;
+	}
+	pthread_join(other, NULL);
+	return run_job(job);
+}
+
+static void call_captured(struct job *job, CUstream stream, CUstreamCaptureMode mode)
+{
+	struct df_world *w = job->w;
+	CUgraph graph = NULL;
+	CUresult result = cuStreamBeginCapture_v2(stream, mode);
+
+	if (result) {
+		df_print(w, " no-capture=%s", vg_error_name((int)result));
+		return;
+	}
+	run_job(job);
+	result = cuStreamEndCapture(stream, &graph);
+	df_print(w, " capture=%s", vg_error_name((int)result));
+	if (!result && graph)
+		cuGraphDestroy(graph);
+}
+
+/* Resets may be counted or not: afterwards, one retain holds it, as before. */
+static void call_after_reset(struct job *job)
+{
+	struct df_world *w = job->w;
+	CUresult result = cuDevicePrimaryCtxReset_v2(w->dev);
+
+	if (result)
+		df_print(w, " no-reset=%s", vg_error_name((int)result));
+	run_job(job);
+}
+
+void df_call(struct df_world *w, CUresult (*call)(const void *), const void *args)
+{
+	struct job job = {w, call, args, false};
+
+	switch (w->stage) {
+	case DF_NO_CONTEXT:
+		cuCtxSetCurrent(NULL);
+		run_job(&job);
+		break;
+	case DF_THREAD_BOUND:
+		job.bound = true;
+		call_in_thread(&job, run_job);
+		break;
+	case DF_THREAD:
+		call_in_thread(&job, run_job);
+		break;
+	case DF_OTHER_CONTEXT:
+		cuCtxSetCurrent((CUcontext)df_get(w, DF_context));
+		run_job(&job);
+		break;
+	case DF_DEAD_CONTEXT:
+		call_in_thread(&job, run_dead);
+		break;
+	case DF_CAPTURE_GLOBAL:
+		call_captured(&job, (CUstream)df_get(w, DF_stream2), CU_STREAM_CAPTURE_MODE_GLOBAL);
+		break;
+	case DF_CAPTURE_THREAD:
+		call_captured(&job, (CUstream)df_get(w, DF_stream2),
+			      CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
+		break;
+	case DF_CAPTURE_RELAXED:
+		call_captured(&job, (CUstream)df_get(w, DF_stream2),
+			      CU_STREAM_CAPTURE_MODE_RELAXED);
+		break;
+	case DF_CAPTURED:
+		call_captured(&job, (CUstream)df_get(w, DF_stream), CU_STREAM_CAPTURE_MODE_RELAXED);
+		break;
+	case DF_RESET:
+		call_after_reset(&job);
+		break;
+	default:
+		run_job(&job);
+	}
+}
+
+void df_out_number(struct df_world *w, const char *name, const void *given, long long value)
+{
+	if (given)
+		df_print(w, " %s=%lld", name, value);
+}
+
+void df_out_float(struct df_world *w, const char *name, const void *given, float value)
+{
+	if (given)
+		df_print(w, " %s=%g", name, (double)value);
+}
+
+void df_out_set(struct df_world *w, const char *name, const void *given, bool set)
+{
+	if (given)
+		df_print(w, " %s=%s", name, set ? "set" : "null");
+}
+
+void df_out_text(struct df_world *w, const char *name, const char *text)
+{
+	df_print(w, " %s=\"%.60s\"", name, text ? text : "");
+}
+
+void df_out_bytes(struct df_world *w, const char *name, const void *bytes, size_t size)
+{
+	if (bytes)
+		df_print(w, " %s=%08x", name, df_hash(bytes, size));
+}
