@@ -27,13 +27,15 @@
 #include "protocol/errors.h"
 #include "tests/programs/differ/cases.h"
 
-#define CASE_SECONDS  20 /* that a case may take, first calls of a child included */
+#define CASE_SECONDS  8	 /* that a case may take */
+#define START_SECONDS 60 /* that a child may take before its first */
 #define CHILD_CASES   400
 
 /* Shared with the child. */
 struct progress {
 	atomic_uint at;	  /* the case that is being run */
 	atomic_uint next; /* where the next child begins */
+	atomic_uint begun; /* cases, by all children: moves with each */
 	atomic_bool idle; /* between cases */
 };
 
@@ -176,7 +178,7 @@ static bool run_case(struct df_world *w, unsigned int i)
 	if (it->stage == DF_BEFORE_INIT) {
 		print_name(i);
 		printf(" %s%s\n", result_text(w->result), w->line);
-		return true;
+		return w->result || !(f->flags & DF_STATEFUL);
 	}
 	ended = !w->result && (f->flags & DF_ENDS);
 	if (it->stage == DF_RESET) {
@@ -225,6 +227,7 @@ static void run_child(struct progress *progress, unsigned int at)
 		atomic_store(&progress->at, i);
 		atomic_store(&progress->next, i + 1);
 		atomic_store(&progress->idle, false);
+		atomic_fetch_add(&progress->begun, 1);
 		done++;
 		if (!run_case(&w, i)) {
 			i++;
@@ -242,18 +245,19 @@ static void run_child(struct progress *progress, unsigned int at)
 static int wait_child(struct progress *progress, pid_t child)
 {
 	const struct timespec pause = {0, 2000000};
-	unsigned int seen = ~0u;
+	unsigned int seen = ~0u, limit;
 	uint64_t since = 0;
 	int status;
 
 	for (;;) {
 		if (waitpid(child, &status, WNOHANG) == child)
 			return status;
-		if (atomic_load(&progress->at) != seen) {
-			seen = atomic_load(&progress->at);
+		if (atomic_load(&progress->begun) != seen) {
+			seen = atomic_load(&progress->begun);
 			since = vg_clock_ms();
 		}
-		if (vg_clock_ms() - since > CASE_SECONDS * 1000u) {
+		limit = atomic_load(&progress->idle) ? START_SECONDS : CASE_SECONDS;
+		if (vg_clock_ms() - since > limit * 1000u) {
 			kill(child, SIGKILL);
 			waitpid(child, &status, 0);
 			return -1;

@@ -27,13 +27,15 @@ static CUresult make_stream(struct df_world *w, uint64_t *made)
 	return cuStreamCreate((CUstream *)made, CU_STREAM_NON_BLOCKING);
 }
 
-/* Recorded, so that two of them have a time between them. */
+/* Recorded and reached, so that two of them have a time between them. */
 static CUresult make_event(struct df_world *w, uint64_t *made)
 {
 	CUresult result = cuEventCreate((CUevent *)made, 0);
 
 	(void)w;
-	return result ? result : cuEventRecord(*(CUevent *)made, NULL);
+	if (!result)
+		result = cuEventRecord(*(CUevent *)made, NULL);
+	return result ? result : cuEventSynchronize(*(CUevent *)made);
 }
 
 static CUresult make_module(struct df_world *w, uint64_t *made)
