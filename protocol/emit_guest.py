@@ -32,7 +32,8 @@ def _checks(call):
             out += [f"\tif ({test})", "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
     for arg in call.args:
         if arg.direction == "in" and arg.kind == "handle":
-            flags = "FE_NULL_OK" if "null" in arg.attrs else "0"
+            flags = "FE_NULL_OK" if "null" in arg.attrs else \
+                "FE_MADE" if "destroy" in arg.attrs else "0"
             out += [f"\tresult = fe_handle_check(VG_HANDLE_{arg.base}, (uint64_t){arg.name}, {flags});",
                     "\tif (result)", "\t\treturn result;"]
         if "align" in arg.attrs:
@@ -146,6 +147,9 @@ def stub(call):
     if c.ret_fields(call):
         out.append(f"\tstruct vg_ret_{call.name} ret;")
     out += [f"\tstruct fe_call call = {{{', '.join(flags)}}};", "\tCUresult result;", ""]
+    if not call.has("nocontext"):
+        # As CUDA does: without a context, no argument is looked at.
+        out += ["\tresult = fe_context_needed();", "\tif (result)", "\t\treturn result;"]
     out += _checks(call)
     if c.args_fields(call):
         out.append("\tmemset(&args, 0, sizeof(args));")
@@ -168,7 +172,8 @@ def stub(call):
 def stubs(spec):
     out = [c.head("the guest's stubs"), "#include <string.h>\n", '#include "protocol/calls.h"',
            '#include "xen-frontend/libcuda/calls.h"\n', '#include "xen-frontend/libcuda/call.h"',
-           '#include "xen-frontend/libcuda/memory.h"\n', '#include "protocol/bounds.h"\n']
+           '#include "xen-frontend/libcuda/context.h"', '#include "xen-frontend/libcuda/memory.h"\n',
+           '#include "protocol/bounds.h"\n']
     out += [stub(call) for call in spec.calls if call.wire]
     return "\n".join(out)
 

@@ -148,16 +148,29 @@ CUcontext fe_context_current(void)
 	return top ? (CUcontext)atomic_load(&top->handle) : NULL;
 }
 
+static CUresult needed(const struct fe_context *top)
+{
+	if (!top)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (!atomic_load_explicit(&top->usable, memory_order_acquire))
+		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+	return CUDA_SUCCESS;
+}
+
+CUresult fe_context_needed(void)
+{
+	return needed(fe_stack_top());
+}
+
 CUresult fe_context_bind(uint64_t *sent)
 {
 	struct fe_context *top = fe_stack_top();
 	uint64_t handle, token;
 	CUresult result;
 
-	if (!top)
-		return CUDA_ERROR_INVALID_CONTEXT;
-	if (!atomic_load_explicit(&top->usable, memory_order_acquire))
-		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+	result = needed(top);
+	if (result)
+		return result;
 	handle = atomic_load_explicit(&top->handle, memory_order_relaxed);
 	token = handle | (uint64_t)atomic_load(&top->epoch) << EPOCH_SHIFT;
 	if (*sent == token)

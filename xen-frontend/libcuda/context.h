@@ -40,6 +40,9 @@ struct fe_context {
 /* What this thread's commands run in; NULL without one. */
 CUcontext fe_context_current(void);
 
+/* CUDA's answer where there is no context that commands could run in; 0 where there is one. */
+CUresult fe_context_needed(void);
+
 /*
  * To be called before a command that needs the context: tells the lane's executor thread if that has another
  * one current. *sent belongs to the lane, begins as 0 and is opaque.

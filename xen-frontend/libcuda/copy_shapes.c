@@ -66,10 +66,11 @@ static CUresult copy_3d(const CUDA_MEMCPY3D *copy, struct fe_copy_how how)
 	struct vg_copy_box box;
 	CUresult result;
 
+	result = fe_context_needed();
+	if (result)
+		return result;
 	if (!copy || copy->reserved0 || copy->reserved1)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!fe_context_current())
-		return CUDA_ERROR_INVALID_CONTEXT;
 	if (!copy->WidthInBytes || !copy->Height || !copy->Depth)
 		return CUDA_SUCCESS;
 	box = (struct vg_copy_box){
@@ -218,10 +219,10 @@ static CUresult row_copy(struct row_end dst, struct row_end src, size_t size,
 			 struct fe_copy_how how)
 {
 	struct vg_copy_box box = {.width = size, .height = 1, .depth = 1};
-	CUresult result;
+	CUresult result = fe_context_needed();
 
-	if (!fe_context_current())
-		return CUDA_ERROR_INVALID_CONTEXT;
+	if (result)
+		return result;
 	if (!size)
 		return CUDA_SUCCESS;
 	result = row_fill(&box.src, &src, size);

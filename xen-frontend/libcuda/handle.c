@@ -157,7 +157,8 @@ static CUresult bad_handle(enum vg_handle_type type)
 
 CUresult fe_handle_check(enum vg_handle_type type, uint64_t handle, unsigned int flags)
 {
-	if (vg_handle_passes(type, handle) || (!handle && (flags & FE_NULL_OK)))
+	if ((!(flags & FE_MADE) && vg_handle_passes(type, handle)) ||
+	    (!handle && (flags & FE_NULL_OK)))
 		return CUDA_SUCCESS;
 	if (!slot_of(handle) || !vg_handle_accepts(type, vg_handle_type(handle)))
 		return bad_handle(type);

@@ -5,7 +5,7 @@
 
 #include "tests/programs/differ/world.h"
 
-#define DF_ENDS	    1u /* it ends an object's life: what the case made may be gone */
+#define DF_ENDS     1u /* it ends an object's life: what the case made may be gone */
 #define DF_STATEFUL 2u /* once it has succeeded, the process is not what it was */
 
 struct df_function {

@@ -48,7 +48,7 @@ CUDA_MEMCPY2D *df_copy2d(struct df_world *w, const char *fault)
 	else if (df_is(fault, "array") || df_is(fault, "outside") || df_is(fault, "noarray") ||
 		 df_is(fault, "goneweak")) {
 		p.dstMemoryType = CU_MEMORYTYPE_ARRAY;
-		p.dstArray = (CUarray)(df_is(fault, "noarray")	  ? 0
+		p.dstArray = (CUarray)(df_is(fault, "noarray")    ? 0
 				       : df_is(fault, "goneweak") ? df_gone(w, DF_array)
 								  : df_get(w, DF_array));
 		p.dstY = df_is(fault, "outside") ? DF_SIDE : 0;

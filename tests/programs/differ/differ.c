@@ -27,16 +27,16 @@
 #include "protocol/errors.h"
 #include "tests/programs/differ/cases.h"
 
-#define CASE_SECONDS  8	 /* that a case may take */
+#define CASE_SECONDS  8  /* that a case may take */
 #define START_SECONDS 60 /* that a child may take before its first */
 #define CHILD_CASES   400
 
 /* Shared with the child. */
 struct progress {
-	atomic_uint at;	  /* the case that is being run */
-	atomic_uint next; /* where the next child begins */
+	atomic_uint at;    /* the case that is being run */
+	atomic_uint next;  /* where the next child begins */
 	atomic_uint begun; /* cases, by all children: moves with each */
-	atomic_bool idle; /* between cases */
+	atomic_bool idle;  /* between cases */
 };
 
 struct options {

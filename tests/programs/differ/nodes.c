@@ -140,7 +140,8 @@ CUgraphNodeParams *df_node_params(struct df_world *w, const char *fault)
 
 	memset(&p, 0, sizeof(p));
 	p.type = CU_GRAPH_NODE_TYPE_KERNEL;
-	kernel = df_kernel_params(w, df_is(fault, "grid") || df_is(fault, "nofunction") ? fault : "");
+	kernel = df_kernel_params(w,
+				  df_is(fault, "grid") || df_is(fault, "nofunction") ? fault : "");
 	memcpy(&p.kernel, kernel, sizeof(p.kernel));
 	if (df_is(fault, "type"))
 		p.type = (CUgraphNodeType)77;
@@ -216,8 +217,7 @@ CUresult df_make_node(struct df_world *w, enum df_kind kind, uint64_t *made)
 		return cuGraphAddMemcpyNode(node, graph, NULL, 0, df_node_copy(w, ""), w->ctx);
 	case DF_setnode:
 		return cuGraphAddMemsetNode(node, graph, NULL, 0, df_set_params(w, ""), w->ctx);
-	case DF_hostnode:
-		return cuGraphAddHostNode(node, graph, NULL, 0, df_host_params(w, ""));
+	case DF_hostnode: return cuGraphAddHostNode(node, graph, NULL, 0, df_host_params(w, ""));
 	case DF_childnode:
 		return cuGraphAddChildGraphNode(node, graph, NULL, 0,
 						(CUgraph)df_get(w, DF_graph2));
@@ -230,9 +230,7 @@ CUresult df_make_node(struct df_world *w, enum df_kind kind, uint64_t *made)
 		return cuGraphAddBatchMemOpNode(node, graph, NULL, 0, df_batch_params(w, ""));
 	case DF_allocnode:
 		return cuGraphAddMemAllocNode(node, graph, NULL, 0, df_alloc_params(w, ""));
-	case DF_freenode:
-		return make_free_node(w, graph, node);
-	default:
-		return cuGraphAddEmptyNode(node, graph, NULL, 0);
+	case DF_freenode: return make_free_node(w, graph, node);
+	default: return cuGraphAddEmptyNode(node, graph, NULL, 0);
 	}
 }

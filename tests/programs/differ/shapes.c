@@ -64,8 +64,8 @@ CUDA_ARRAY3D_DESCRIPTOR_v1 *df_array3d_desc_old(struct df_world *w, const char *
 	const CUDA_ARRAY3D_DESCRIPTOR *p = df_array3d_desc(w, fault);
 
 	old = (CUDA_ARRAY3D_DESCRIPTOR_v1){(unsigned int)p->Width, (unsigned int)p->Height,
-					   (unsigned int)p->Depth, p->Format, p->NumChannels,
-					   p->Flags};
+					   (unsigned int)p->Depth, p->Format,
+					   p->NumChannels,         p->Flags};
 	return &old;
 }
 
@@ -91,8 +91,8 @@ CUDA_RESOURCE_DESC *df_resource(struct df_world *w, const char *fault)
 	p.resType = CU_RESOURCE_TYPE_ARRAY;
 	if (df_is(fault, "linear") || df_is(fault, "freed")) {
 		p.resType = CU_RESOURCE_TYPE_LINEAR;
-		p.res.linear.devPtr =
-			(CUdeviceptr)(df_is(fault, "freed") ? df_gone(w, DF_mem) : df_get(w, DF_mem));
+		p.res.linear.devPtr = (CUdeviceptr)(df_is(fault, "freed") ? df_gone(w, DF_mem)
+									  : df_get(w, DF_mem));
 		p.res.linear.format = CU_AD_FORMAT_FLOAT;
 		p.res.linear.numChannels = 1;
 		p.res.linear.sizeInBytes = 1024;

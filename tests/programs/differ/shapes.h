@@ -67,6 +67,13 @@ CUDA_MEMCPY3D *df_node_copy(struct df_world *w, const char *fault);
 CUgraphNode *df_nodes(struct df_world *w, enum df_kind kind, bool gone);
 CUgraphEdgeData *df_edges(struct df_world *w, const char *fault);
 
+/* An array that outlives the statement that it is made in. */
+#define DF_LIST(type, ...)                          \
+	({                                          \
+		static type list[] = {__VA_ARGS__}; \
+		list;                               \
+	})
+
 /* For the functions above: whether this is the fault that is asked for. */
 #define df_is(fault, name) (__builtin_strcmp((fault), (name)) == 0)
 /* The last of a function's tests: a fault that none of them knows. */

@@ -102,16 +102,12 @@ void df_call(struct df_world *w, CUresult (*call)(const void *), const void *arg
 		job.bound = true;
 		call_in_thread(&job, run_job);
 		break;
-	case DF_THREAD:
-		call_in_thread(&job, run_job);
-		break;
+	case DF_THREAD: call_in_thread(&job, run_job); break;
 	case DF_OTHER_CONTEXT:
 		cuCtxSetCurrent((CUcontext)df_get(w, DF_context));
 		run_job(&job);
 		break;
-	case DF_DEAD_CONTEXT:
-		call_in_thread(&job, run_dead);
-		break;
+	case DF_DEAD_CONTEXT: call_in_thread(&job, run_dead); break;
 	case DF_CAPTURE_GLOBAL:
 		call_captured(&job, (CUstream)df_get(w, DF_stream2), CU_STREAM_CAPTURE_MODE_GLOBAL);
 		break;
@@ -126,11 +122,8 @@ void df_call(struct df_world *w, CUresult (*call)(const void *), const void *arg
 	case DF_CAPTURED:
 		call_captured(&job, (CUstream)df_get(w, DF_stream), CU_STREAM_CAPTURE_MODE_RELAXED);
 		break;
-	case DF_RESET:
-		call_after_reset(&job);
-		break;
-	default:
-		run_job(&job);
+	case DF_RESET: call_after_reset(&job); break;
+	default: run_job(&job);
 	}
 }
 

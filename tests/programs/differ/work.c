@@ -228,9 +228,10 @@ CUtensorMap *df_tensor_map(struct df_world *w, const char *fault)
 	df_known(false, __func__, fault);
 	if (!cuTensorMapEncodeTiled ||
 	    cuTensorMapEncodeTiled(&p, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 2,
-				   (void *)(uintptr_t)df_get(w, DF_mem), dims, strides, box, element,
-				   CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_NONE,
-				   CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE))
+				   (void *)(uintptr_t)df_get(w, DF_mem), dims, strides, box,
+				   element, CU_TENSOR_MAP_INTERLEAVE_NONE,
+				   CU_TENSOR_MAP_SWIZZLE_NONE, CU_TENSOR_MAP_L2_PROMOTION_NONE,
+				   CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE))
 		df_print(w, " no-map");
 	return &p;
 }
@@ -243,8 +244,7 @@ CUipcMemHandle df_ipc_mem(struct df_world *w, const char *fault)
 	if (df_is(fault, "forged"))
 		memset(&handle, 0x77, sizeof(handle));
 	else if (!df_is(fault, "blank") &&
-		 (!cuIpcGetMemHandle ||
-		  cuIpcGetMemHandle(&handle, (CUdeviceptr)df_get(w, DF_mem))))
+		 (!cuIpcGetMemHandle || cuIpcGetMemHandle(&handle, (CUdeviceptr)df_get(w, DF_mem))))
 		df_print(w, " no-handle");
 	return handle;
 }

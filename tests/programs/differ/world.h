@@ -14,12 +14,12 @@
 #include "protocol/cuda_proto.h"
 #include "protocol/cuda_types.h"
 
-#define DF_SIZE	 (64u << 10) /* bytes of DF_mem and its like */
-#define DF_HOST	 (256u << 10)
-#define DF_SIDE	 16u	    /* width and height of arrays, in elements of 4 bytes */
-#define DF_VMM	 (2u << 20) /* a physical allocation */
-#define DF_TEXT	 4096u
-#define DF_ZERO	 1000u /* instead of a bad value's number: every argument is 0 */
+#define DF_SIZE  (64u << 10) /* bytes of DF_mem and its like */
+#define DF_HOST  (256u << 10)
+#define DF_SIDE  16u        /* width and height of arrays, in elements of 4 bytes */
+#define DF_VMM   (2u << 20) /* a physical allocation */
+#define DF_TEXT  4096u
+#define DF_ZERO  1000u /* instead of a bad value's number: every argument is 0 */
 #define DF_LINES 768
 
 /* What can be had, in the order of dependence. */
@@ -77,7 +77,7 @@ enum df_stage {
 	DF_PLAIN,
 	DF_BEFORE_INIT,
 	DF_NO_CONTEXT,
-	DF_THREAD,	/* another thread, without a context */
+	DF_THREAD,       /* another thread, without a context */
 	DF_THREAD_BOUND, /* another thread, with the context */
 	DF_OTHER_CONTEXT,
 	DF_DEAD_CONTEXT,
