@@ -79,6 +79,33 @@ void **ex_params_extra(struct ex_params *params, const void *bytes, size_t size)
 	return size ? params->extra : NULL;
 }
 
+CUresult ex_params_pointers(struct ex_call *call, void *real, bool kernel, const void *bytes,
+			    size_t size, void ***out)
+{
+	size_t offset, length, count = 0;
+	void **pointers;
+
+	*out = NULL;
+	while (count < EX_PARAMETERS_MAX &&
+	       !ex_function_param(real, kernel, count, &offset, &length)) {
+		if (offset > size || length > size - offset)
+			return CUDA_SUCCESS;
+		count++;
+	}
+	if (!count)
+		return CUDA_SUCCESS;
+	pointers = ex_scratch(call, count, sizeof(*pointers));
+	if (!pointers)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	for (size_t i = 0; i < count; i++) {
+		if (ex_function_param(real, kernel, i, &offset, &length))
+			return CUDA_SUCCESS;
+		pointers[i] = (char *)(uintptr_t)bytes + offset;
+	}
+	*out = pointers;
+	return CUDA_SUCCESS;
+}
+
 CUresult ex_vgLaunch(struct ex_call *call, CUfunction func, unsigned int gridX, unsigned int gridY,
 		     unsigned int gridZ, unsigned int blockX, unsigned int blockY,
 		     unsigned int blockZ, unsigned int shared, CUstream stream, unsigned int count,

@@ -21,7 +21,14 @@ struct ex_params {
 /* NULL for a kernel without parameters. */
 void **ex_params_extra(struct ex_params *params, const void *bytes, size_t size);
 
-/* The next index behind a kernel's last parameter answers CUDA_ERROR_INVALID_VALUE. real: CUkernel or CUfunction. */
+/*
+ * The same as pointers into the bytes, in scratch memory; *out is NULL where the driver does not tell the layout,
+ * or the bytes do not fill it. real: CUkernel or CUfunction.
+ */
+CUresult ex_params_pointers(struct ex_call *call, void *real, bool kernel, const void *bytes,
+			    size_t size, void ***out);
+
+/* The next index behind a kernel's last parameter answers CUDA_ERROR_INVALID_VALUE. */
 #define EX_PARAMETERS_MAX (32u * 1024) /* bytes of parameters, so no more of them */
 CUresult ex_function_param(void *real, bool kernel, size_t index, size_t *offset, size_t *size);
 

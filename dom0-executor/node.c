@@ -25,14 +25,21 @@ static CUresult kernel_in(struct ex_call *call, const CUgraphNodeParams *from, s
 {
 	CUDA_KERNEL_NODE_PARAMS_v3 *kernel = &node->params.kernel;
 	uint64_t guest = (uintptr_t)from->kernel.func;
+	bool is_kernel = vg_handle_type(guest) == VG_HANDLE_CUkernel;
 	void *real = NULL;
 	CUresult result;
 
 	*kernel = from->kernel;
+	kernel->extra = NULL;
 	kernel->kernelParams = NULL;
-	kernel->extra = ex_params_extra(&node->bytes, node->data, node->size);
 	result = ex_handle_get(call, VG_HANDLE_CUfunction, guest, 0, &real);
-	if (vg_handle_type(guest) == VG_HANDLE_CUkernel) {
+	/* The driver makes no cooperative node of one whose parameters came packed. */
+	if (!result)
+		result = ex_params_pointers(call, real, is_kernel, node->data, node->size,
+					    &kernel->kernelParams);
+	if (!kernel->kernelParams)
+		kernel->extra = ex_params_extra(&node->bytes, node->data, node->size);
+	if (is_kernel) {
 		kernel->kern = real;
 		kernel->func = NULL;
 	} else {

@@ -207,6 +207,24 @@ static CUresult pool_capture(struct ex_call *call, CUdeviceptr *dptr, size_t byt
 	return result ? result : ex_range_add(call, *dptr, bytesize, EX_RANGE_GRAPH);
 }
 
+/* The pool that cuMemAllocAsync takes from: its stream's device's. NULL: the driver does not tell.
+ * Not in a capture, which the question would invalidate. */
+static CUmemoryPool pool_of(CUstream stream)
+{
+	CUmemoryPool pool = NULL;
+	CUdevice device = 0;
+	bool found = false;
+
+	if (!ex_driver.cuDeviceGetMemPool || !ex_driver.cuMemAllocFromPoolAsync)
+		return NULL;
+	if (!vg_handle_passes(VG_HANDLE_CUstream, (uintptr_t)stream) && ex_driver.cuStreamGetDevice)
+		found = !ex_driver.cuStreamGetDevice(stream, &device);
+	if (!found && (!ex_driver.cuCtxGetDevice || ex_driver.cuCtxGetDevice(&device)))
+		return NULL;
+	return ex_driver.cuDeviceGetMemPool(&pool, device) ? NULL : pool;
+}
+
+/* real: NULL for the stream's own. */
 static CUresult pool_alloc(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
 			   CUmemoryPool real, CUstream stream)
 {
@@ -218,6 +236,8 @@ static CUresult pool_alloc(struct ex_call *call, CUdeviceptr *dptr, size_t bytes
 
 	if (ex_stream_captures(stream))
 		return pool_capture(call, dptr, bytesize, real, stream);
+	if (!real)
+		real = pool_of(stream);
 	pool = pool_enter(session, real, ex_memory_size(session, bytesize));
 	span.object = pool;
 	if (!pool)
@@ -236,28 +256,12 @@ static CUresult pool_alloc(struct ex_call *call, CUdeviceptr *dptr, size_t bytes
 	return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
-/* The pool that cuMemAllocAsync takes from: its stream's device's. NULL: the driver does not tell. */
-static CUmemoryPool pool_of(CUstream stream)
-{
-	CUmemoryPool pool = NULL;
-	CUdevice device = 0;
-	bool found = false;
-
-	if (!ex_driver.cuDeviceGetMemPool || !ex_driver.cuMemAllocFromPoolAsync)
-		return NULL;
-	if (!vg_handle_passes(VG_HANDLE_CUstream, (uintptr_t)stream) && ex_driver.cuStreamGetDevice)
-		found = !ex_driver.cuStreamGetDevice(stream, &device);
-	if (!found && (!ex_driver.cuCtxGetDevice || ex_driver.cuCtxGetDevice(&device)))
-		return NULL;
-	return ex_driver.cuDeviceGetMemPool(&pool, device) ? NULL : pool;
-}
-
 CUresult ex_cuMemAllocAsync(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
 			    CUstream hStream)
 {
 	if (!ex_driver.cuMemAllocAsync || !ex_driver.cuMemFreeAsync)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	return pool_alloc(call, dptr, bytesize, pool_of(hStream), hStream);
+	return pool_alloc(call, dptr, bytesize, NULL, hStream);
 }
 
 CUresult ex_cuMemAllocFromPoolAsync(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,

@@ -81,6 +81,7 @@ static CUresult load_result(int rc)
 	switch (rc) {
 	case 0: return CUDA_SUCCESS;
 	case -ENOMEM: return CUDA_ERROR_OUT_OF_MEMORY;
+	case -ENOSYS: return CUDA_ERROR_JIT_COMPILER_NOT_FOUND;
 	case -ENOENT: return CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND;
 	default: return CUDA_ERROR_INVALID_PTX;
 	}

@@ -212,10 +212,12 @@ static CUresult params_read(struct launch_work *launch, void **params, void **ex
 		return CUDA_SUCCESS;
 	if (extra) {
 		result = extra_read(extra, &buffer, &size);
-		if (result != CUDA_SUCCESS || size < info->param_bytes || !buffer)
-			return result ? result : CUDA_ERROR_INVALID_VALUE;
-		memcpy(launch->params, buffer, info->param_bytes);
-		return CUDA_SUCCESS;
+		if (result == CUDA_SUCCESS && size > info->param_bytes)
+			return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
+		/* What a short buffer leaves out is zero. */
+		if (result == CUDA_SUCCESS && buffer)
+			memcpy(launch->params, buffer, size);
+		return result;
 	}
 	for (uint32_t i = 0; i < info->param_count; i++) {
 		if (!params || !params[i])

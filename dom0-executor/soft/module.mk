@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# libcuda-soft.so.1: the software CUDA device.
+# libcuda-soft.so.1: the software CUDA device. Its compiler is a library of its own (ptx/module.mk).
 
 SOFT_DIR := $(D)
 SOFT_GEN := $(GEN)/$(D)
@@ -17,8 +17,8 @@ $(eval $(call generated,$(SOFT_GEN)/soft.map,$(D)/tables.py $(SOFT_CALLS),\
 SOFT_SRCS := $(sort $(wildcard $(D)/*.c))
 
 $(eval $(call library,libcuda-soft.so.1,$(SOFT_SRCS),$(LZ4_CFLAGS) $(ZSTD_CFLAGS),\
-	$(SOFT_GEN)/soft.map $(B)/lib/libsoftptx.a $(B)/lib/libvgproto.a $(LZ4_LIBS) $(ZSTD_LIBS) \
-	$(LLVM_LIBS) -lm -Wl$(comma)-z$(comma)nodelete))
+	$(SOFT_GEN)/soft.map -Wl$(comma)--whole-archive $(B)/lib/libsoftptx.a -Wl$(comma)--no-whole-archive \
+	$(B)/lib/libvgproto.a $(LZ4_LIBS) $(ZSTD_LIBS) -lm -Wl$(comma)-z$(comma)nodelete))
 $(eval $(call install,$(B)/lib/libcuda-soft.so.1,$(LIBDIR)/vgpu,644))
 
 # soft_test NAME: tests/unit/soft/NAME_test.c against the library itself

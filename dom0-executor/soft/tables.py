@@ -56,6 +56,7 @@ def version_script(*headers):
     print("{\n\tglobal:")
     for name in sorted(symbols(headers)):
         print(f"\t\t{name};")
+    print("\t\tptx_*;")  # for the compiler, libcuda-soft-jit.so
     print("\tlocal: *;\n};")
 
 

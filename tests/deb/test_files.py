@@ -44,7 +44,8 @@ def all_is_packaged():
               '/usr/lib/vgpu/libnvidia-ml.so.1': 'vgpu-libs', '/usr/bin/vgpu-smi': 'vgpu-libs',
               '/usr/lib/vgpu/guest/libnvidia-ml.so.1': 'vgpu-guest',
               '/usr/lib/vgpu/guest/libcuda.so.1': 'vgpu-guest', '/usr/bin/vgpu-run': 'vgpu-local',
-              '/usr/lib/vgpu/libcuda-soft.so.1': 'vgpu-soft', '/usr/share/vgpu/cuda.api': 'vgpu-dev',
+              '/usr/lib/vgpu/libcuda-soft.so.1': 'vgpu-soft',
+              '/usr/lib/vgpu/libcuda-soft-jit.so': 'vgpu-soft', '/usr/share/vgpu/cuda.api': 'vgpu-dev',
               '/usr/share/vgpu/vgpu.schema': 'vgpu-dev'}
     if (ROOT / 'tools' / 'xl' / 'module.mk').exists():
         wanted.update({'/usr/libexec/vgpu/xl': 'vgpu-xl', '/usr/sbin/xl': 'vgpu-xl'})

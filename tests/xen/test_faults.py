@@ -38,6 +38,7 @@ def program_killed():
     client.check(box.name, ['kill', '-9', str(victim)])
     fixture.until('one executor has ended',
                   lambda: len(service.pids('dom0', 'vgpu-executor')) == 1)
+    fixture.until('a program has ended', lambda: first.ended or second.ended)
     check_equal('programs that died', [job.ended for job in (first, second)].count(True), 1)
     survivor = second if first.ended else first
     said = survivor.text

@@ -19,49 +19,37 @@
 #define SPARE_CLIENTS 16
 #define RETRY_MS      1000
 
-static int socket_bind(const char *path)
+static int address_of(const char *path, struct sockaddr_un *address)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int sock;
-
-	if (strlen(path) >= sizeof(address.sun_path))
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(address->sun_path))
 		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (sock < 0)
-		return -errno;
-	/* From bind() to chmod() nobody but root may connect. */
-	umask(0177);
-	if (bind(sock, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return sock;
-	close(sock);
-	return -errno;
+	memcpy(address->sun_path, path, strlen(path) + 1);
+	return 0;
 }
 
-/* A socket file that an earlier vgpu-frontd has left is in the way; a living one is not touched. */
-static int socket_bind_over(struct fe_broker *broker, const char *path)
+static int socket_new(void)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int sock = socket_bind(path);
-	int probe, rc;
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (sock != -EADDRINUSE)
-		return sock;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	rc = probe < 0 || connect(probe, (struct sockaddr *)&address, sizeof(address)) ? errno : 0;
-	if (probe >= 0)
-		close(probe);
-	if (rc != ECONNREFUSED) {
-		vg_error(&broker->log, "op=listen path=%s error=\"another vgpu-frontd serves it\"",
-			 path);
-		return -EADDRINUSE;
-	}
-	unlink(path);
-	return socket_bind(path);
+	return sock < 0 ? -errno : sock;
 }
 
-static void group_set(struct fe_broker *broker)
+/* A socket file that an earlier vgpu-frontd has left is replaced; a living one is not touched. */
+static int living_check(const char *path)
+{
+	struct sockaddr_un address;
+	int rc = address_of(path, &address);
+	int probe = rc ? rc : socket_new();
+
+	if (probe < 0)
+		return probe;
+	rc = connect(probe, (struct sockaddr *)&address, sizeof(address)) ? errno : 0;
+	close(probe);
+	return rc == ECONNREFUSED || rc == ENOENT ? 0 : -EADDRINUSE;
+}
+
+static void group_set(struct fe_broker *broker, const char *path)
 {
 	const struct fe_options *options = &broker->options;
 	struct group *group;
@@ -74,9 +62,48 @@ static void group_set(struct fe_broker *broker)
 			"op=listen group=%s error=\"no such group, so only root may use the vGPU: run "
 			"'groupadd --system %s' and restart, or give --group or --socket-mode 0666\"",
 			options->group, options->group);
-	else if (chown(options->socket_path, (uid_t)-1, group->gr_gid))
+	else if (chown(path, (uid_t)-1, group->gr_gid))
 		vg_warn(&broker->log, "op=listen group=%s error=\"%s\"", options->group,
 			strerror(errno));
+}
+
+/* Until it has its group and its mode nobody but root may connect. */
+static int socket_listen(struct fe_broker *broker, const char *path)
+{
+	struct sockaddr_un address;
+	int rc = address_of(path, &address);
+	int sock = rc ? rc : socket_new();
+
+	if (sock < 0)
+		return sock;
+	umask(0177);
+	unlink(path);
+	if (bind(sock, (struct sockaddr *)&address, sizeof(address)) == 0) {
+		group_set(broker, path);
+		if (chmod(path, broker->options.socket_mode) == 0 && listen(sock, 64) == 0)
+			return sock;
+	}
+	rc = -errno;
+	close(sock);
+	return rc;
+}
+
+/* It is made under another name: who finds the socket finds it open, with its group. */
+static int listener_make(struct fe_broker *broker, const char *path)
+{
+	char made[FE_OPTION_PATH + sizeof(".new")];
+	int rc = living_check(path), sock;
+
+	if (rc)
+		return rc;
+	snprintf(made, sizeof(made), "%s.new", path);
+	sock = socket_listen(broker, made);
+	if (sock < 0 || rename(made, path) == 0)
+		return sock;
+	rc = -errno;
+	close(sock);
+	unlink(made);
+	return rc;
 }
 
 int fe_listener_open(struct fe_broker *broker)
@@ -93,18 +120,11 @@ int fe_listener_open(struct fe_broker *broker)
 		umask(022);
 		mkdir(dir, 0755); /* its parent is there or the bind says what is wrong */
 	}
-	sock = socket_bind_over(broker, path);
+	sock = listener_make(broker, path);
 	if (sock < 0) {
-		vg_error(&broker->log, "op=listen path=%s error=\"%s\"", path, strerror(-sock));
+		vg_error(&broker->log, "op=listen path=%s error=\"%s\"", path,
+			 sock == -EADDRINUSE ? "another vgpu-frontd serves it" : strerror(-sock));
 		return sock;
-	}
-	group_set(broker);
-	if (chmod(path, broker->options.socket_mode) || listen(sock, 64)) {
-		int rc = -errno;
-
-		vg_error(&broker->log, "op=listen path=%s error=\"%s\"", path, strerror(-rc));
-		close(sock);
-		return rc;
 	}
 	vg_info(&broker->log, "op=listen path=%s mode=%04o group=%s", path,
 		(unsigned int)broker->options.socket_mode, broker->options.group);

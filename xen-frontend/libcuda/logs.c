@@ -18,7 +18,7 @@ CUresult fe_cuLogsDumpToMemory(CUlogIterator *iterator, char *buffer, size_t *si
 
 	if (!buffer || !size || !*size || flags)
 		return CUDA_ERROR_INVALID_VALUE;
-	room = vg_min(*size, LOG_MAX);
+	room = vg_min(*size - 1, LOG_MAX); /* its end is ours to write */
 	*size = 0;
 	result = rpc_vgLogsDump(iterator != NULL, &at, &room, buffer, flags);
 	if (result)

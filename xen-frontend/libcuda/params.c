@@ -7,6 +7,8 @@
 
 /* As many keys as an `extra` array may name before its end. */
 #define EXTRA_KEYS_MAX 16
+/* Bytes that any kernel takes at most. */
+#define PARAMS_MAX 32764u
 
 /* The array of keys and values; its buffer is passed on where it lies. */
 static CUresult params_extra(struct fe_params *params, const struct fe_function *function,
@@ -26,11 +28,15 @@ static CUresult params_extra(struct fe_params *params, const struct fe_function 
 		else
 			return CUDA_ERROR_INVALID_VALUE;
 	}
-	params->size = size ? *size : 0;
-	if (params->size < function->params_size || (params->size && !params->data))
+	/* The driver looks at 32 bits of it. */
+	params->size = size ? (uint32_t)*size : 0;
+	if (params->size && !params->data)
 		return CUDA_ERROR_INVALID_VALUE;
-	/* A buffer may be padded; what lies behind the parameters is nobody's. */
-	params->size = function->params_size;
+	if (params->size > PARAMS_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	/* Short it may be: NCCL's kernels take 4 KiB, of which it passes what a launch uses. The rest is zero. */
+	if (params->size > function->params_size)
+		return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
 	return CUDA_SUCCESS;
 }
 

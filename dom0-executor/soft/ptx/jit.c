@@ -4,8 +4,7 @@
  * the host's CPU features, never more; helpers are called by address, libm by the symbols named here.
  */
 #include "gen.h"
-#include "link.h"
-#include "log.h"
+#include "jit.h"
 
 #include <errno.h>
 #include <math.h>
@@ -89,7 +88,7 @@ static int module_verify(struct ptx_gen *g)
 	return g->rc;
 }
 
-int ptx_jit_check(struct ptx_module *m, struct ptx_log *log)
+static int check(struct ptx_module *m, struct ptx_log *log)
 {
 	struct ptx_gen g;
 	int rc = 0;
@@ -189,7 +188,7 @@ static int make_code(struct ptx_gen *g, struct ptx_kernel *kernel, struct ptx_fu
 	return code ? 0 : -ENOMEM;
 }
 
-int ptx_jit_compile(struct ptx_kernel *kernel, struct ptx_log *log)
+static int compile(struct ptx_kernel *kernel, struct ptx_log *log)
 {
 	struct ptx_func *first = ptx_link_walk(kernel->module, kernel->func, NULL);
 	struct ptx_gen g;
@@ -209,14 +208,14 @@ int ptx_jit_compile(struct ptx_kernel *kernel, struct ptx_log *log)
 	return rc;
 }
 
-void ptx_jit_release(struct ptx_kernel *kernel)
+static void release(struct ptx_kernel *kernel)
 {
 	struct engine *engine = kernel->engine;
 
-	if (!engine)
-		return;
 	LLVMDisposeExecutionEngine(engine->mcjit);
 	LLVMContextDispose(engine->ctx);
 	free(engine);
 	kernel->engine = NULL;
 }
+
+const struct ptx_jit ptx_jit_llvm = {compile, check, release};

@@ -2,6 +2,7 @@
 /* Units to a module: symbols, memory of globals, layout of shared memory, what each kernel needs. See link.h. */
 #include "link.h"
 
+#include "jit.h"
 #include "log.h"
 #include "parse.h"
 
@@ -440,6 +441,13 @@ static void tree_leave(void *symbol)
 	(void)symbol; /* the units own them */
 }
 
+static int functions_check(struct ptx_module *m, struct ptx_log *log)
+{
+	const struct ptx_jit *jit = ptx_jit(log);
+
+	return jit ? jit->check(m, log) : -ENOSYS;
+}
+
 static int module_link(struct ptx_module *m, struct ptx_log *log)
 {
 	struct link l = {.module = m, .log = log};
@@ -451,7 +459,7 @@ static int module_link(struct ptx_module *m, struct ptx_log *log)
 		steps[i](&l);
 	tdestroy(l.names, tree_leave);
 	if (!l.rc && !m->options.lazy_check)
-		l.rc = ptx_jit_check(m, log);
+		l.rc = functions_check(m, log);
 	for (uint32_t i = 0; i < m->kernel_count && m->options.eager && !l.rc; i++)
 		l.rc = ptx_kernel_prepare(&m->kernels[i], log);
 	return l.rc;
@@ -462,7 +470,8 @@ void ptx_module_unload(struct ptx_module *module)
 	if (!module)
 		return;
 	for (uint32_t i = 0; i < module->kernel_count; i++) {
-		ptx_jit_release(&module->kernels[i]);
+		if (module->kernels[i].engine)
+			ptx_jit(NULL)->release(&module->kernels[i]);
 		free(module->kernels[i].params);
 	}
 	free(module->kernels);

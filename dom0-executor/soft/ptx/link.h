@@ -41,9 +41,4 @@ struct ptx_module {
  * uses shared variables that are not root's own. */
 struct ptx_func *ptx_link_walk(struct ptx_module *module, struct ptx_func *root, bool *shared);
 
-/* jit.c */
-int ptx_jit_compile(struct ptx_kernel *kernel, struct ptx_log *log); /* with the module's lock */
-int ptx_jit_check(struct ptx_module *m, struct ptx_log *log);        /* all functions, no code */
-void ptx_jit_release(struct ptx_kernel *kernel);
-
 #endif

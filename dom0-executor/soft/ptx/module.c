@@ -2,6 +2,8 @@
 /* What a loaded module tells about itself. */
 #include "link.h"
 
+#include "jit.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -60,13 +62,17 @@ void ptx_kernel_info(const struct ptx_kernel *kernel, struct ptx_kernel_info *in
 
 int ptx_kernel_prepare(struct ptx_kernel *kernel, struct ptx_log *log)
 {
+	const struct ptx_jit *jit;
 	int rc = 0;
 
 	if (__atomic_load_n(&kernel->code, __ATOMIC_ACQUIRE))
 		return 0;
+	jit = ptx_jit(log);
+	if (!jit)
+		return -ENOSYS;
 	pthread_mutex_lock(&kernel->module->lock);
 	if (!kernel->code)
-		rc = ptx_jit_compile(kernel, log);
+		rc = jit->compile(kernel, log);
 	pthread_mutex_unlock(&kernel->module->lock);
 	return rc;
 }

@@ -175,7 +175,7 @@ class Function:
         """Statements that give the argument its value."""
         value = self.choices[name]
         good = self.place(name, ctype)[1] if self.is_place(name) else expand(value.good, ctype)
-        out = [f'\tswitch (bad) {{'] if value.bad else []
+        out = ['\tswitch (bad) {'] if value.bad else []
         for _, text in value.bad:
             number += 1
             out += [f'\tcase {number}:', f'\t\ta.{name} = {expand(text, ctype)};', '\t\tbreak;']

@@ -132,6 +132,31 @@ static void check_shape(CUfunction f, const struct shape *s, CUlaunchAttribute *
 	free(got);
 }
 
+/* A packed block may be short (zeros follow), not long. */
+static void check_packed(CUfunction f)
+{
+	unsigned char block[64] = {0};
+	size_t size = sizeof(block);
+	void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, block, CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
+			 CU_LAUNCH_PARAM_END};
+	unsigned int got = 0xffffffff;
+	CUdeviceptr out = 0;
+
+	check_result("packed-long", cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, extra),
+		     CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
+	size = 70000;
+	check_result("packed-longest", cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, extra),
+		     CUDA_ERROR_INVALID_VALUE);
+	CU(cuMemAlloc(&out, sizeof(got)));
+	CU(cuMemcpyHtoD(out, &got, sizeof(got)));
+	memcpy(block, &out, sizeof(out));
+	size = 7; /* the eighth byte of an address is 0 */
+	CU(cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, extra));
+	CU(cuMemcpyDtoH(&got, out, sizeof(got)));
+	check_that(got == 0, "packed-short", "%x", got);
+	CU(cuMemFree(out));
+}
+
 static void check_attributes(CUdevice dev, CUfunction f, CUstream stream)
 {
 	static const struct shape shape = {4, 1, 1, 16, 1, 1};
@@ -173,6 +198,7 @@ int main(void)
 	CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 		check_shape(coordinates, &shapes[i], NULL, 0, stream, "shape");
+	check_packed(coordinates);
 	check_attributes(dev, coordinates, stream);
 	check_cooperative(dev, module, stream);
 	CU(cuStreamDestroy(stream));

@@ -2,9 +2,8 @@
 # Tests of the PTX engine. What nvcc makes of kernels.cu is tested where there is an nvcc.
 
 PTX_TESTS := $(patsubst $(D)/%_test.c,%,$(sort $(wildcard $(D)/*_test.c)))
-PTX_LIBS = $(B)/lib/libsoftptx.a $(LLVM_LIBS) -lm -lpthread
 
-$(foreach t,$(PTX_TESTS),$(eval $(call unit_test,ptx-$t,$(D)/$t_test.c $(D)/harness.c,,$(PTX_LIBS))))
+$(foreach t,$(PTX_TESTS),$(eval $(call unit_test,ptx-$t,$(D)/$t_test.c $(D)/harness.c,,$(SOFT_PTX_LIBS))))
 
 ifneq ($(HAVE_NVCC),)
 PTX_NVCC_FILES := $(foreach f,sm_75 sm_90 sm_80-G,$(B)/test/ptx/$f.ptx)

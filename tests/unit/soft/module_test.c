@@ -152,9 +152,10 @@ static void launches_are_checked(void **state)
 	CUdeviceptr memory = 0;
 	uint32_t value = 0, count = 0;
 	void *params[] = {&memory, &value, &count}, *short_params[] = {&memory, NULL, NULL};
-	size_t size = 8;
-	void *short_extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, &memory, CU_LAUNCH_PARAM_BUFFER_SIZE,
-			       &size, CU_LAUNCH_PARAM_END};
+	size_t size = 64;
+	uint8_t block[64] = {0};
+	void *long_extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, block, CU_LAUNCH_PARAM_BUFFER_SIZE,
+			      &size, CU_LAUNCH_PARAM_END};
 	CUfunction function, limited;
 	CUmodule module;
 
@@ -171,8 +172,9 @@ static void launches_are_checked(void **state)
 	fails(LAUNCH(function, 1, 1, 1, 1, 1, 49153, params, NULL), CUDA_ERROR_INVALID_VALUE);
 	fails(LAUNCH(function, 1, 1, 1, 1, 1, 0, NULL, NULL), CUDA_ERROR_INVALID_VALUE);
 	fails(LAUNCH(function, 1, 1, 1, 1, 1, 0, short_params, NULL), CUDA_ERROR_INVALID_VALUE);
-	fails(LAUNCH(function, 1, 1, 1, 1, 1, 0, NULL, short_extra), CUDA_ERROR_INVALID_VALUE);
-	fails(LAUNCH(function, 1, 1, 1, 1, 1, 0, params, short_extra), CUDA_ERROR_INVALID_VALUE);
+	fails(LAUNCH(function, 1, 1, 1, 1, 1, 0, NULL, long_extra),
+	      CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
+	fails(LAUNCH(function, 1, 1, 1, 1, 1, 0, params, long_extra), CUDA_ERROR_INVALID_VALUE);
 	fails(LAUNCH(NO_HANDLE(CUfunction), 1, 1, 1, 1, 1, 0, params, NULL),
 	      CUDA_ERROR_INVALID_HANDLE);
 	fails(LAUNCH(limited, 1, 1, 65, 1, 1, 0, NULL, NULL), CUDA_ERROR_INVALID_VALUE);

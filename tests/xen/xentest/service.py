@@ -51,10 +51,17 @@ def start_backend(options=(), target='dom0'):
 
 
 def start_frontend(guest, options=()):
-    """vgpu-frontd in a guest, unless it runs."""
+    """vgpu-frontd in a guest, unless it runs; returns when it can be spoken to."""
     if pids(guest, 'vgpu-frontd'):
         return
+    before = listened(guest)
     spawn(guest, ['vgpu-frontd', *options], FRONTEND_LOG)
+    wait_for("vgpu-frontd's socket", lambda: listened(guest) > before, guest, FRONTEND_LOG)
+
+
+def listened(guest):
+    """How often a vgpu-frontd has opened its socket; what a killed one leaves is a file as well."""
+    return int(client.output(guest, ['grep', '-c', 'op=listen path=', FRONTEND_LOG])[1].strip() or 0)
 
 
 def attach(guest, spec):
