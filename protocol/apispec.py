@@ -3,9 +3,10 @@
 
 A spec is lines; `#` begins a comment. Declarations:
 
-    handle TYPE [accepts T ...] [pass V ...]
+    handle TYPE [accepts T ...] [pass V ...] [bad CODE] [gone CODE]
                                  an opaque object; handles of the types T do as well; V are values
-                                 that are never looked up
+                                 that are never looked up; what CUDA answers to NULL and what is none
+                                 (INVALID_HANDLE), and to one that has been destroyed (as bad)
     number TYPE                  an object that kernels know by its number: the driver's own value goes
                                  to the guest, and only one that the session has may come back
     plain TYPE ...               types passed by value as they are (no pointers, no handles inside)
@@ -53,6 +54,7 @@ PROPERTIES = {
     "reports": "returns an earlier asynchronous error of this thread",
     "noinit": "works before cuInit",
     "nocontext": "does not need the thread's current context in the executor",
+    "streamcontext": "needs it for a default stream only: other streams have their own",
     "unordered": "has no place in the order over threads: does not touch the driver",
     "names": "the memory that it covers is named only, not read or written",
     "anyerror": "outputs are sent with errors too (exec only)",
@@ -278,7 +280,7 @@ class Spec:
         if words[0] == "handle" and len(words) >= 2:
             self.handles[words[1]] = self._handle(where, words)
         elif words[0] == "number" and len(words) == 2:
-            self.handles[words[1]] = {"accepts": [], "pass": []}
+            self.handles[words[1]] = self._handle(where, words)
             self.numbers.add(words[1])
         elif words[0] == "plain" and len(words) >= 2:
             self.plain.update(words[1:])
@@ -313,12 +315,12 @@ class Spec:
 
     @staticmethod
     def _handle(where, words):
-        handle, key = {"accepts": [], "pass": []}, None
+        handle, key = {"accepts": [], "pass": [], "bad": [], "gone": []}, None
         for word in words[2:]:
             if word in handle:
                 key = word
             elif not key:
-                raise SpecError(where, f"expected accepts or pass, found '{word}'")
+                raise SpecError(where, f"expected accepts, pass, bad or gone, found '{word}'")
             else:
                 handle[key].append(int(word, 0) if key == "pass" else word)
         return handle

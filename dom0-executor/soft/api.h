@@ -8,6 +8,10 @@
 
 #include "protocol/cuda_types.h"
 
+#ifndef SOFT_EXPORTED
+#include "dom0-executor/soft/names.h" /* generated: the driver's own functions, behind the front */
+#endif
+
 #pragma GCC visibility push(default)
 
 /* The driver. */

@@ -69,10 +69,11 @@ void fe_call_forgive(CUcontext context);
  * Handles: a registry of what this process has, by which bad handles are answered without asking.
  * mint: a new one for an object that the executor is about to make. note: one that the executor has given. drop: it is no
  * more. check: CUDA's code for a handle that is not of this type or not alive (flags: FE_NULL_OK); values that the type
- * passes through are fine (FE_MADE: are not). data: a pointer of the owner's kept with a handle (freed with free() on drop).
+ * passes through are fine (FE_MADE: are not); FE_STRICT: no other type stands for it. data: a pointer of the owner's kept with a handle (freed with free() on drop).
  */
 #define FE_NULL_OK 1u
 #define FE_MADE    2u
+#define FE_STRICT  4u
 uint64_t fe_handle_mint(enum vg_handle_type type);
 void fe_handle_note(enum vg_handle_type type, uint64_t handle);
 void fe_handle_drop(enum vg_handle_type type, uint64_t handle);

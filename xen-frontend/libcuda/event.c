@@ -56,7 +56,8 @@ CUresult fe_cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned in
 {
 	if (flags & ~(unsigned int)CU_EVENT_RECORD_EXTERNAL)
 		return CUDA_ERROR_INVALID_VALUE;
-	return rpc_cuEventRecordWithFlags(hEvent, hStream, flags, !is_shared(hEvent));
+	/* Outside of a capture, an external record is refused at once. */
+	return rpc_cuEventRecordWithFlags(hEvent, hStream, flags, !flags && !is_shared(hEvent));
 }
 
 CUresult fe_cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)

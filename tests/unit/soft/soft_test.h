@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#define SOFT_EXPORTED
 #include "dom0-executor/soft/api.h"
 
 #define ok(call)          assert_int_equal(call, CUDA_SUCCESS)
