@@ -27,7 +27,7 @@
 #include "protocol/errors.h"
 #include "tests/programs/differ/cases.h"
 
-#define CASE_SECONDS  8  /* that a case may take */
+#define CASE_SECONDS  5  /* that a case may take */
 #define START_SECONDS 60 /* that a child may take before its first */
 #define CHILD_CASES   400
 
@@ -41,7 +41,7 @@ struct progress {
 
 struct options {
 	bool garbage, list;
-	unsigned int slice, slices;
+	unsigned int slice, slices, children;
 	char **patterns;
 	int count;
 };
@@ -124,11 +124,14 @@ static void print_effects(struct df_world *w)
 		}
 }
 
-/* Errors that come late; false: the context is broken. */
+/* Errors that come late; false: the context is broken. The case may have left contexts on the stack. */
 static bool is_well(struct df_world *w)
 {
+	CUcontext top = NULL;
 	CUresult late;
 
+	for (int i = 0; i < 8 && !cuCtxGetCurrent(&top) && top; i++)
+		cuCtxPopCurrent_v2(&top);
 	if (cuCtxSetCurrent(w->ctx)) {
 		df_print(w, " context-gone");
 		return false;
@@ -276,6 +279,7 @@ static unsigned int run_some(struct progress *progress, unsigned int at)
 	atomic_store(&progress->next, at);
 	atomic_store(&progress->idle, true);
 	fflush(stdout);
+	options.children++;
 	child = fork();
 	if (child < 0) {
 		fprintf(stderr, "differ: fork: %s\n", strerror(errno));
@@ -343,5 +347,7 @@ int main(int argc, char **argv)
 				return 2;
 		}
 	}
+	if (!options.list)
+		fprintf(stderr, "differ: %u processes\n", options.children);
 	return 0;
 }

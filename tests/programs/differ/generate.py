@@ -43,6 +43,7 @@ class Values:
 
     def __init__(self, path):
         self.arguments, self.types, self.printed, self.stateful, self.skipped = [], {}, set(), [], {}
+        self.reset = []
         self.used = set()
         with open(path, encoding='utf-8') as lines:
             for number, line in enumerate(lines, 1):
@@ -56,6 +57,8 @@ class Values:
             self.printed.add(rest)
         elif word == 'stateful':
             self.stateful.append(rest)
+        elif word == 'reset':
+            self.reset.append(rest)
         elif word == 'skip' and ' : ' in rest:
             name, reason = rest.split(' : ', 1)
             self.skipped[name] = reason
@@ -219,6 +222,7 @@ class Function:
     def cases(self, variant):
         """(bad value's number, stage, name, maybe a crash)"""
         found = [('0', 'PLAIN', 'good', False)]
+        resets = any(fnmatch.fnmatchcase(self.call.name, pattern) for pattern in self.values.reset)
         if self.args:
             found.append(('DF_ZERO', 'PLAIN', 'zero', False))
         found.append(('DF_ZERO', 'BEFORE_INIT', 'before-init', False))
@@ -227,7 +231,8 @@ class Function:
                 found.append((str(number), 'PLAIN', f'{arg}={bad}', risky))
         streams = any(ctype == 'CUstream' for _, ctype, _ in self.args)
         for stage, zeros in STAGES:
-            if stage == 'CAPTURED' and not streams or variant and stage not in VARIANT_STAGES:
+            if stage == 'CAPTURED' and not streams or stage == 'RESET' and not resets or \
+                    variant and stage not in VARIANT_STAGES:
                 continue
             name = stage.lower().replace('_', '-')
             found.append(('0', stage, name, False))

@@ -39,26 +39,66 @@ static void call_in_thread(struct job *job, void *(*run)(void *))
 	pthread_join(thread, NULL);
 }
 
-static void *destroy_context(void *context)
+/* The thread whose current context has been destroyed. It is made once and takes one job after another. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	CUcontext context;
+	struct job *job; /* NULL: idle */
+	bool there, bound;
+} dead = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
+
+static void *run_dead(void *data)
 {
-	cuCtxDestroy_v2(context);
+	const struct df_world *w = data;
+	CUresult result = cuCtxCreate_v2(&dead.context, 0, w->dev);
+
+	pthread_mutex_lock(&dead.lock);
+	dead.there = !result;
+	dead.bound = true;
+	for (;;) {
+		pthread_cond_broadcast(&dead.moved);
+		while (!dead.job)
+			pthread_cond_wait(&dead.moved, &dead.lock);
+		pthread_mutex_unlock(&dead.lock);
+		run_job(dead.job);
+		pthread_mutex_lock(&dead.lock);
+		dead.job = NULL;
+	}
 	return NULL;
 }
 
-/* A thread's current context may be destroyed by another thread only. */
-static void *run_dead(void *data)
+/* A thread's current context may be destroyed by another thread only: by this one. */
+static bool dead_is_there(struct df_world *w)
 {
-	struct job *job = data;
-	CUcontext context = NULL;
-	pthread_t other;
+	pthread_t thread;
 
-	if (cuCtxCreate_v2(&context, 0, job->w->dev) ||
-	    pthread_create(&other, NULL, destroy_context, context)) {
+	if (dead.bound)
+		return dead.there;
+	if (pthread_create(&thread, NULL, run_dead, w))
+		return false;
+	pthread_detach(thread);
+	pthread_mutex_lock(&dead.lock);
+	while (!dead.bound)
+		pthread_cond_wait(&dead.moved, &dead.lock);
+	pthread_mutex_unlock(&dead.lock);
+	if (dead.there && cuCtxDestroy_v2(dead.context))
+		dead.there = false;
+	return dead.there;
+}
+
+static void call_dead(struct job *job)
+{
+	if (!dead_is_there(job->w)) {
 		df_print(job->w, " no-context");
-		return NULL;
+		return;
 	}
-	pthread_join(other, NULL);
-	return run_job(job);
+	pthread_mutex_lock(&dead.lock);
+	dead.job = job;
+	pthread_cond_broadcast(&dead.moved);
+	while (dead.job)
+		pthread_cond_wait(&dead.moved, &dead.lock);
+	pthread_mutex_unlock(&dead.lock);
 }
 
 static void call_captured(struct job *job, CUstream stream, CUstreamCaptureMode mode)
@@ -107,7 +147,7 @@ void df_call(struct df_world *w, CUresult (*call)(const void *), const void *arg
 		cuCtxSetCurrent((CUcontext)df_get(w, DF_context));
 		run_job(&job);
 		break;
-	case DF_DEAD_CONTEXT: call_in_thread(&job, run_dead); break;
+	case DF_DEAD_CONTEXT: call_dead(&job); break;
 	case DF_CAPTURE_GLOBAL:
 		call_captured(&job, (CUstream)df_get(w, DF_stream2), CU_STREAM_CAPTURE_MODE_GLOBAL);
 		break;

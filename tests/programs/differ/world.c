@@ -403,6 +403,11 @@ uint64_t df_gone(struct df_world *w, enum df_kind kind)
 	uint64_t it, kept;
 	CUresult result;
 
+	/* Once is enough: making one takes long, and the next would be where this one was. */
+	if (kind == DF_context && w->gone_context)
+		return w->gone_context;
+	if (kind == DF_context)
+		df_get(w, DF_context);
 	if (whole) {
 		kept = w->made[whole];
 		w->made[whole] = df_new(w, whole);
@@ -415,6 +420,8 @@ uint64_t df_gone(struct df_world *w, enum df_kind kind)
 	}
 	if (result)
 		df_print(w, " not-gone=%s", vg_error_name((int)result));
+	if (kind == DF_context)
+		w->gone_context = it;
 	return it;
 }
 
