@@ -35,7 +35,8 @@ EXPR is C over the call's other arguments.
 Attributes: opt (may be NULL), null (handle: may be 0), destroy (the handle ends here), counted (with
 destroy: only with the last of as many as there were retains, which the executor counts), mut (the
 prototype has no const), covers EXPR (so many bytes from this address must be the session's),
-align N (the address is a multiple of N), mint (the guest makes the handle), of ARG (the handle ends
+align N (the address is a multiple of N), least EXPR
+(a number of at least that), mint (the guest makes the handle), of ARG (the handle ends
 when ARG's does; otherwise with the current context).
 
 Numbers are never used again for another call.
@@ -60,7 +61,7 @@ PROPERTIES = {
     "anyerror": "outputs are sent with errors too (exec only)",
 }
 ATTRIBUTES = {
-    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align"},
+    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align", "least"},
     "out": {"opt", "mint", "of"},
     "inout": {"opt"},
 }
@@ -348,7 +349,7 @@ class Spec:
             attrs, rest = {}, words[3:]
             while rest:
                 key = rest.pop(0)
-                attrs[key] = rest.pop(0) if key in ("of", "covers", "align") and rest else True
+                attrs[key] = rest.pop(0) if key in ("of", "covers", "align", "least") and rest else True
             call.args.append(Arg(where, words[0], words[1], words[2], attrs, self))
         elif words[0] == "raw":
             if len(words) < 3:

@@ -12,6 +12,7 @@ SYMBOL is an exported name, or a pattern as a shell's. The first line that fits 
     ARG=CODE    the same, with CODE instead of what the type says for NULL
     ARG==CODE   CODE also for a handle that is none or no more
     ARG!        a handle of that type itself, not of one that does as well; before = or ==
+    ?ARG        a handle that may be NULL; otherwise as ARG
 
 Behind these, a call without a half of its own in the guest looks at its context (unless nocontext), its
 places and its handles, as the spec has them.
@@ -28,12 +29,12 @@ class Step:
     """One check."""
 
     def __init__(self, where, text):
-        match = re.fullmatch(r"(\w+)(!?)(?:(==?)([A-Z_]+))?", text)
+        match = re.fullmatch(r"(\??)(\w+)(!?)(?:(==?)([A-Z_]+))?", text)
         if not match:
             raise apispec.SpecError(where, f"cannot read the step '{text}'")
-        self.name, self.strict = match[1], bool(match[2])
-        self.null = f"CUDA_ERROR_{match[4]}" if match[4] else None
-        self.gone = self.null if match[3] == "==" else None
+        self.optional, self.name, self.strict = bool(match[1]), match[2], bool(match[3])
+        self.null = f"CUDA_ERROR_{match[5]}" if match[5] else None
+        self.gone = self.null if match[4] == "==" else None
 
 
 class Line:

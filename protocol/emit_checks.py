@@ -28,7 +28,16 @@ def _handle(call, ctype, name, step=None):
     strict = " | VG_CHECK_STRICT" if step and step.strict else ""
     codes = f"{step.gone or 0}" if step else "0"
     flags = _flags(call, name) + strict
-    return [f"\tVG_CHECK_HANDLE(VG_HANDLE_{ctype}, {name}, {flags.removeprefix('0 | ')}, {codes});"]
+    text = f"\tVG_CHECK_HANDLE(VG_HANDLE_{ctype}, {name}, {flags.removeprefix('0 | ')}, {codes});"
+    return [f"\tif ({name})", "\t" + text] if step and step.optional else [text]
+
+
+def _context(call):
+    """Only a default stream is the context's."""
+    if not call.has("streamcontext"):
+        return ["\tVG_CHECK_CONTEXT();"]
+    return [f"\tif (vg_handle_passes(VG_HANDLE_CUstream, (uint64_t){call.stream}))",
+            "\t\tVG_CHECK_CONTEXT();"]
 
 
 def _null(spec, call, step):
@@ -53,10 +62,10 @@ def _steps(spec, call, steps):
             for each in early:
                 out += _handle(call, checkspec.types(call)[each.name], each.name, each)
         elif step.name in ("context", "old"):
-            out.append(f"\tVG_CHECK_{step.name.upper()}();")
+            out += _context(call) if step.name == "context" else ["\tVG_CHECK_OLD();"]
             seen.add(step.name)
         else:
-            out += _null(spec, call, step)
+            out += [] if step.optional else _null(spec, call, step)
             if _is_handle(spec, checkspec.types(call)[step.name]):
                 seen.add(step.name)
                 if not started:
@@ -82,10 +91,8 @@ def checks(spec, call, symbol, table):
     out, seen = _steps(spec, call, table.steps(call, symbol))
     own = call.has("guest")
     if not own and not call.has("noinit"):
-        stream = call.has("streamcontext") and call.stream
         if "context" not in seen and not call.has("nocontext"):
-            out += [f"\tif (vg_handle_passes(VG_HANDLE_CUstream, (uint64_t){stream}))"] if stream else []
-            out.append(("\t" if stream else "") + "\tVG_CHECK_CONTEXT();")
+            out += _context(call)
         out += _places(call)
     for name, ctype in checkspec.types(call).items():
         wanted = ctype in ALWAYS if own else _is_handle(spec, ctype)

@@ -40,6 +40,9 @@ def _checks(call):
         if "align" in arg.attrs:
             out += [f"\tif ({arg.name} % {arg.attrs['align']})",
                     "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
+        if "least" in arg.attrs:
+            out += [f"\tif ({arg.name} < ({arg.attrs['least']}))",
+                    "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
         if "covers" in arg.attrs:
             otherwise = "call.async = false;" if call.captures_anything \
                 else "return CUDA_ERROR_INVALID_VALUE;"

@@ -437,7 +437,7 @@ CUresult cuStreamEndCapture(CUstream hStream, CUgraph *phGraph)
 {
 	CUresult result;
 
-	ENTER_STREAM(ctx, stream, hStream);
+	ENTER_STREAM_ALONE(ctx, stream, hStream);
 	if (!phGraph)
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&graph_lock);

@@ -70,6 +70,15 @@ extern _Thread_local unsigned int thread_default_is_own;
 	if (!(stream))                                                 \
 	return CUDA_ERROR_INVALID_HANDLE
 
+/* For calls that need the current context for a default stream only: others have their own. */
+CUresult stream_enter(CUstream handle, struct soft_stream **stream, struct soft_context **ctx);
+#define ENTER_STREAM_ALONE(ctx, stream, handle)                                     \
+	struct soft_context *ctx auto_put = NULL;                                   \
+	struct soft_stream *stream auto_put = NULL;                                 \
+	CUresult stream##_entered = stream_enter((handle), &(stream), &(ctx));      \
+	if (stream##_entered != CUDA_SUCCESS)                                       \
+	return stream##_entered
+
 enum soft_how {
 	SOFT_QUEUE, /* return once queued */
 	SOFT_WAIT,  /* return once it has run, with its error */

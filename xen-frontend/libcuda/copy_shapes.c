@@ -69,7 +69,8 @@ static CUresult copy_3d(const CUDA_MEMCPY3D *copy, struct fe_copy_how how)
 	result = fe_context_needed();
 	if (result)
 		return result;
-	if (!copy || copy->reserved0 || copy->reserved1)
+	/* Levels are of mipmapped arrays, which no copy names. */
+	if (!copy || copy->reserved0 || copy->reserved1 || copy->srcLOD || copy->dstLOD)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!copy->WidthInBytes || !copy->Height || !copy->Depth)
 		return CUDA_SUCCESS;

@@ -130,8 +130,15 @@ static bool is_well(struct df_world *w)
 	CUcontext top = NULL;
 	CUresult late;
 
-	for (int i = 0; i < 8 && !cuCtxGetCurrent(&top) && top; i++)
+	for (int i = 0; i < 8 && !cuCtxGetCurrent(&top) && top; i++) {
 		cuCtxPopCurrent_v2(&top);
+		if (top != w->ctx && top != (CUcontext)w->made[DF_context])
+			cuCtxDestroy_v2(top);
+	}
+	if (w->stage == DF_OTHER_CONTEXT && w->made[DF_context]) {
+		cuCtxSetCurrent((CUcontext)w->made[DF_context]);
+		cuCtxSynchronize();
+	}
 	if (cuCtxSetCurrent(w->ctx)) {
 		df_print(w, " context-gone");
 		return false;

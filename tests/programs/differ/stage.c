@@ -39,7 +39,7 @@ static void call_in_thread(struct job *job, void *(*run)(void *))
 	pthread_join(thread, NULL);
 }
 
-/* The thread whose current context has been destroyed. It is made once and takes one job after another. */
+/* The thread whose current context has been destroyed. It takes one job after another. */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
@@ -47,6 +47,19 @@ static struct {
 	struct job *job; /* NULL: idle */
 	bool there, bound;
 } dead = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
+
+/* The job may have made another context current here. False: the dead one is none any more. */
+static bool is_still_dead(const struct df_world *w)
+{
+	CUcontext top = NULL;
+
+	while (!cuCtxGetCurrent(&top) && top && top != dead.context) {
+		cuCtxPopCurrent_v2(&top);
+		if (top != w->ctx && top != (CUcontext)w->made[DF_context])
+			cuCtxDestroy_v2(top);
+	}
+	return top == dead.context;
+}
 
 static void *run_dead(void *data)
 {
@@ -56,7 +69,7 @@ static void *run_dead(void *data)
 	pthread_mutex_lock(&dead.lock);
 	dead.there = !result;
 	dead.bound = true;
-	for (;;) {
+	while (dead.bound) {
 		pthread_cond_broadcast(&dead.moved);
 		while (!dead.job)
 			pthread_cond_wait(&dead.moved, &dead.lock);
@@ -64,7 +77,10 @@ static void *run_dead(void *data)
 		run_job(dead.job);
 		pthread_mutex_lock(&dead.lock);
 		dead.job = NULL;
+		dead.bound = is_still_dead(w);
 	}
+	pthread_cond_broadcast(&dead.moved);
+	pthread_mutex_unlock(&dead.lock);
 	return NULL;
 }
 
