@@ -224,6 +224,12 @@ struct soft_stream *stream_get(struct soft_context *ctx, CUstream handle)
 	return object_get(SOFT_STREAM, handle);
 }
 
+CUresult stream_unknown(CUstream handle)
+{
+	return object_kind_of(handle) == SOFT_STREAM ? CUDA_ERROR_CONTEXT_IS_DESTROYED
+						     : CUDA_ERROR_INVALID_HANDLE;
+}
+
 CUresult stream_enter(CUstream handle, struct soft_stream **stream, struct soft_context **ctx)
 {
 	CUresult result;
@@ -234,7 +240,7 @@ CUresult stream_enter(CUstream handle, struct soft_stream **stream, struct soft_
 	result = context_enter(ctx);
 	if (result == CUDA_SUCCESS) {
 		*stream = stream_get(*ctx, handle);
-		result = *stream ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+		result = *stream ? CUDA_SUCCESS : stream_unknown(handle);
 	}
 	return result;
 }

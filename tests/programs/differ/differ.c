@@ -96,18 +96,11 @@ static const char *result_text(CUresult result)
 /* What the call did to the buffers. */
 static void print_effects(struct df_world *w)
 {
-	static unsigned char before[DF_HOST], after[DF_SIZE];
-	static bool known;
+	static unsigned char after[DF_SIZE];
 	CUresult result;
 
-	if (!known) {
-		memcpy(before, w->host, sizeof(before));
-		df_world_fill(w);
-		known = memcmp(before, w->host, sizeof(before)) == 0;
-		memcpy(before, w->host, sizeof(before));
-	} else if (memcmp(before, w->host, DF_HOST)) {
+	if (memcmp(w->pattern, w->host, DF_HOST))
 		df_print(w, " host=%08x", df_hash(w->host, DF_HOST));
-	}
 	if (w->text[0])
 		df_print(w, " text=%08x", df_hash(w->text, sizeof(w->text)));
 	if (!w->made[DF_mem])
@@ -214,6 +207,7 @@ static bool run_case(struct df_world *w, unsigned int i)
 static void run_child(struct progress *progress, unsigned int at)
 {
 	static struct df_world w;
+	static unsigned char pattern[DF_HOST];
 	bool early = df_cases[at].stage == DF_BEFORE_INIT;
 	unsigned int done = 0, i;
 	CUresult result;
@@ -222,6 +216,9 @@ static void run_child(struct progress *progress, unsigned int at)
 	w.host = mmap(NULL, DF_HOST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (w.host == MAP_FAILED)
 		_exit(3);
+	df_world_fill(&w);
+	memcpy(pattern, w.host, sizeof(pattern));
+	w.pattern = pattern;
 	if (!early) {
 		result = df_world_open(&w);
 		if (result) {
