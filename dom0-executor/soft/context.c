@@ -355,11 +355,13 @@ CUresult cuCtxDestroy_v2(CUcontext handle)
 	return CUDA_SUCCESS;
 }
 
-/* Contexts of before CUDA 3.2, which this wants, there are none. */
+/* Of before there were primary contexts. */
 CUresult cuCtxPushCurrent(CUcontext handle)
 {
+	struct soft_context *ctx auto_put = object_get(SOFT_CONTEXT, handle);
+
 	ENTER_DRIVER();
-	return handle ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_INVALID_VALUE;
+	return ctx && ctx->primary ? CUDA_ERROR_INVALID_CONTEXT : cuCtxPushCurrent_v2(handle);
 }
 
 CUresult cuCtxPushCurrent_v2(CUcontext handle)

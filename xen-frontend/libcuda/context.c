@@ -411,11 +411,12 @@ CUresult fe_cuCtxPushCurrent_v2(CUcontext ctx)
 CUresult fe_cuCtxPushCurrent(CUcontext ctx)
 {
 	struct fe_context *context = fe_context_find(ctx);
-	bool old = context && context->version == VERSION_OLD;
+	bool primary = context && context->primary;
 
+	/* Of before there were primary contexts. */
 	if (context)
 		fe_context_put(context);
-	return context && !old ? CUDA_ERROR_INVALID_CONTEXT : fe_cuCtxPushCurrent_v2(ctx);
+	return primary ? CUDA_ERROR_INVALID_CONTEXT : fe_cuCtxPushCurrent_v2(ctx);
 }
 
 CUresult fe_cuCtxPopCurrent_v2(CUcontext *pctx)

@@ -20,7 +20,7 @@
 #define fails(call, code) assert_int_equal(call, code)
 
 /* A handle that nobody gave out. */
-#define NO_HANDLE(type) ((type)(uintptr_t)0x123456789abcde)
+#define NO_HANDLE(type) ((type)(uintptr_t)0xfff3456789abcde0)
 
 /* The kernels of the tests; see kernels.h. */
 extern const char soft_test_ptx[];
