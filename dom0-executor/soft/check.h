@@ -10,15 +10,15 @@
 #define VG_CHECK_MADE   1u /* default streams are none */
 #define VG_CHECK_STRICT 2u /* no other type may stand for it */
 
-#define VG_CHECK(call)                           \
-	do {                                     \
-		CUresult checked_ = (call);      \
-		if (checked_)                    \
-			return checked_;         \
+#define VG_CHECK(call)                      \
+	do {                                \
+		CUresult checked_ = (call); \
+		if (checked_)               \
+			return checked_;    \
 	} while (0)
-#define VG_CHECK_INIT(name)                        VG_CHECK(check_init())
-#define VG_CHECK_CONTEXT()                         VG_CHECK(check_context())
-#define VG_CHECK_OLD()                             VG_CHECK(CUDA_ERROR_INVALID_CONTEXT)
+#define VG_CHECK_INIT(name) VG_CHECK(check_init())
+#define VG_CHECK_CONTEXT()  VG_CHECK(check_context())
+#define VG_CHECK_OLD()      VG_CHECK(CUDA_ERROR_INVALID_CONTEXT)
 #define VG_CHECK_HANDLE(type, handle, flags, code) \
 	VG_CHECK(check_handle(type, (uint64_t)(handle), flags, (CUresult)(code)))
 

@@ -325,7 +325,8 @@ CUresult cuCtxCreate_v3(CUcontext *pctx, CUexecAffinityParam *paramsArray, int n
 {
 	ENTER_DRIVER();
 	if (numParams > 0)
-		return paramsArray ? CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY : CUDA_ERROR_INVALID_VALUE;
+		return paramsArray ? CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY
+				   : CUDA_ERROR_INVALID_VALUE;
 	return cuCtxCreate_v2(pctx, flags, dev);
 }
 

@@ -64,10 +64,10 @@ void context_clear(struct soft_context *ctx);
 
 /* The same for calls that need no current context: what they name has its own. NULL: no such object. */
 CUresult context_enter_of(const void *object, struct soft_context **entered);
-#define ENTER_CONTEXT_OF(ctx, object)                                  \
-	struct soft_context *ctx auto_put = NULL;                      \
-	CUresult ctx##_entered = context_enter_of((object), &(ctx));   \
-	if (ctx##_entered != CUDA_SUCCESS)                             \
+#define ENTER_CONTEXT_OF(ctx, object)                                \
+	struct soft_context *ctx auto_put = NULL;                    \
+	CUresult ctx##_entered = context_enter_of((object), &(ctx)); \
+	if (ctx##_entered != CUDA_SUCCESS)                           \
 	return ctx##_entered
 
 #define ENTER_DRIVER()                              \

@@ -107,11 +107,11 @@ static CUresult function_enter(CUfunction handle, struct soft_function **functio
 	return result ? result : function_get(*ctx, handle, function);
 }
 
-#define ENTER_FUNCTION(ctx, function, handle)                                     \
-	struct soft_context *ctx auto_put = NULL;                                 \
-	struct soft_function *function auto_put = NULL;                           \
-	CUresult function##_found = function_enter(handle, &(function), &(ctx));  \
-	if (function##_found != CUDA_SUCCESS)                               \
+#define ENTER_FUNCTION(ctx, function, handle)                                    \
+	struct soft_context *ctx auto_put = NULL;                                \
+	struct soft_function *function auto_put = NULL;                          \
+	CUresult function##_found = function_enter(handle, &(function), &(ctx)); \
+	if (function##_found != CUDA_SUCCESS)                                    \
 	return function##_found
 
 CUresult cuFuncGetAttribute(int *pi, CUfunction_attribute attrib, CUfunction hfunc)

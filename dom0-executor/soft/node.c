@@ -145,7 +145,8 @@ struct node_made node_any_work(struct soft_context *ctx, CUgraphNodeParams *para
 	CUDA_KERNEL_NODE_PARAMS kernel;
 	CUDA_HOST_NODE_PARAMS host;
 
-	if (params->reserved0[0] || params->reserved0[1] || params->reserved0[2] || params->reserved2)
+	if (params->reserved0[0] || params->reserved0[1] || params->reserved0[2] ||
+	    params->reserved2)
 		return made_with(CUDA_ERROR_INVALID_VALUE, NULL);
 	switch ((int)params->type) {
 	case CU_GRAPH_NODE_TYPE_KERNEL:

@@ -70,7 +70,8 @@ static CUresult known_attribute(CUpointer_attribute attribute, struct soft_range
 	case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR: *(CUdeviceptr *)data = range->base; break;
 	case CU_POINTER_ATTRIBUTE_MAPPING_SIZE: *(size_t *)data = range->size; break;
 	case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID: *(unsigned long long *)data = range->id; break;
-	case CU_POINTER_ATTRIBUTE_P2P_TOKENS: return CUDA_ERROR_NOT_SUPPORTED; /* for other drivers */
+	case CU_POINTER_ATTRIBUTE_P2P_TOKENS:
+		return CUDA_ERROR_NOT_SUPPORTED; /* for other drivers */
 	default: return CUDA_ERROR_INVALID_VALUE;
 	}
 	return CUDA_SUCCESS;

@@ -75,11 +75,11 @@ CUresult stream_unknown(CUstream handle);
 
 /* For calls that need the current context for a default stream only: others have their own. */
 CUresult stream_enter(CUstream handle, struct soft_stream **stream, struct soft_context **ctx);
-#define ENTER_STREAM_ALONE(ctx, stream, handle)                                     \
-	struct soft_context *ctx auto_put = NULL;                                   \
-	struct soft_stream *stream auto_put = NULL;                                 \
-	CUresult stream##_entered = stream_enter((handle), &(stream), &(ctx));      \
-	if (stream##_entered != CUDA_SUCCESS)                                       \
+#define ENTER_STREAM_ALONE(ctx, stream, handle)                                \
+	struct soft_context *ctx auto_put = NULL;                              \
+	struct soft_stream *stream auto_put = NULL;                            \
+	CUresult stream##_entered = stream_enter((handle), &(stream), &(ctx)); \
+	if (stream##_entered != CUDA_SUCCESS)                                  \
 	return stream##_entered
 
 enum soft_how {

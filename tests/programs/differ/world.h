@@ -99,11 +99,11 @@ struct df_world {
 	uint64_t made[DF_KINDS];
 	enum df_kind order[DF_KINDS];
 	unsigned int count_made;
-	uint64_t gone_context; /* of this process */
+	uint64_t gone_context;        /* of this process */
 	unsigned char *host;          /* DF_HOST bytes of a known pattern */
 	const unsigned char *pattern; /* what they are before each case */
-	char text[DF_TEXT];  /* for names that the driver writes */
-	char line[DF_LINES]; /* outputs, as they will be printed */
+	char text[DF_TEXT];           /* for names that the driver writes */
+	char line[DF_LINES];          /* outputs, as they will be printed */
 	size_t length;
 };
 

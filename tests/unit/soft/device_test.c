@@ -123,7 +123,7 @@ static void contexts_stack_up(void **state)
 	ok(cuCtxGetCurrent(&got));
 	assert_null(got);
 	fails(cuCtxDestroy_v2(one), CUDA_ERROR_INVALID_CONTEXT);
-	fails(cuCtxSetCurrent(one), CUDA_ERROR_INVALID_CONTEXT);
+	fails(cuCtxSetCurrent(one), CUDA_ERROR_CONTEXT_IS_DESTROYED);
 	ok(cuCtxPushCurrent_v2(two));
 	ok(cuCtxDestroy_v2(two));
 	fails(cuCtxCreate_v2(&one, 0x4000, 0), CUDA_ERROR_INVALID_VALUE);
