@@ -317,7 +317,7 @@ CHECK_PARTS ?= lint unit local asan tsan deb xen
 SUBMAKE = $(MAKE) --no-print-directory
 
 .PHONY: coverage coverage-table check soak check-xen-long check-lint check-unit check-local check-asan check-tsan check-deb check-xen demo bench lint
-check: deb-deps nvcc nvml
+check: deb-deps nvcc nvml clients
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
 check-unit: build-all $(UNIT_PREREQS)
@@ -371,7 +371,7 @@ demo-run: build-all $(TEST_PREREQS)
 
 # --- the rest ----------------------------------------------------------------------------------
 
-.PHONY: deps nvcc nvml install clean bench-run demo-run
+.PHONY: deps nvcc nvml clients install clean bench-run demo-run
 deps:
 	@tests/deps packages.txt
 
@@ -382,6 +382,11 @@ nvcc: deps
 # A client of NVML and NVIDIA's header, for the tests of ours.
 nvml: deps
 	@mkdir -p $(O) && tests/programs/get-nvml $(O)/nvml
+
+# numba and CuPy, for the tests that are their clients.
+clients: deps
+	@mkdir -p $(O)/clients && for client in numba cupy; do \
+		tests/clients/get-client $$client $(O)/clients/$$client; done
 
 install:: $(INSTALLS)
 

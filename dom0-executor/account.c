@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The session's part of its vGPU's quota. Trusts nothing in the shared page. Any thread. */
+/* The session's part of a vGPU's quota. Trusts nothing in the shared page. Any thread. */
 #include "dom0-executor/account.h"
 
 #include <errno.h>
@@ -14,24 +14,31 @@
 #include "dom0-executor/usage.h"
 
 int ex_account_init(struct ex_account *account, const struct ex_settings *settings,
-		    struct vg_stats *stats)
+		    unsigned int place, struct ex_held *all)
 {
 	memset(account, 0, sizeof(*account));
-	account->limit = settings->memory;
-	account->fd = settings->account_fd;
+	if (settings->memories == 1)
+		account->limit = settings->memory[0];
+	else if (place < settings->memories)
+		account->limit = settings->memory[place];
+	account->fd = place < settings->accounts ? settings->account_fd[place] : -1;
 	account->slot = settings->account_slot;
-	account->stats = stats;
+	account->all = all;
 	pthread_mutex_init(&account->lock, NULL);
 	return account->fd < 0 ? 0 : vg_account_map(account->fd, &account->page);
 }
 
-static void account_show(const struct ex_account *account)
+/* The lock is held. */
+static void account_hold(struct ex_account *account, uint64_t held)
 {
-	struct vg_stats *stats = account->stats;
+	struct vg_stats *stats = account->all->stats;
+	uint64_t sum =
+		atomic_fetch_add(&account->all->bytes, held - account->held) + held - account->held;
 
-	ex_stats_set(&stats->alloc_bytes, account->held);
-	if (account->held > __atomic_load_n(&stats->alloc_peak, __ATOMIC_RELAXED))
-		ex_stats_set(&stats->alloc_peak, account->held);
+	account->held = held;
+	ex_stats_set(&stats->alloc_bytes, sum);
+	if (sum > __atomic_load_n(&stats->alloc_peak, __ATOMIC_RELAXED))
+		ex_stats_set(&stats->alloc_peak, sum);
 }
 
 static int account_ask(struct ex_account *account, uint64_t held)
@@ -49,20 +56,17 @@ bool ex_account_take(struct ex_account *account, uint64_t bytes)
 
 	pthread_mutex_lock(&account->lock);
 	taken = !__builtin_add_overflow(account->held, bytes, &held) && !account_ask(account, held);
-	if (taken) {
-		account->held = held;
-		account_show(account);
-	}
+	if (taken)
+		account_hold(account, held);
 	pthread_mutex_unlock(&account->lock);
 	return taken;
 }
 
 static void account_set(struct ex_account *account, uint64_t held)
 {
-	account->held = held;
 	if (account->page)
 		vg_account_set(account->page, account->slot, held);
-	account_show(account);
+	account_hold(account, held);
 }
 
 void ex_account_force(struct ex_account *account, uint64_t bytes)
@@ -111,13 +115,15 @@ uint64_t ex_account_used(struct ex_account *account)
 
 /* --- for calls ---------------------------------------------------------------------------------- */
 
-bool ex_memory_take(struct ex_session *session, uint64_t bytes)
+bool ex_memory_take(struct ex_session *session, unsigned int gpu, uint64_t bytes)
 {
-	if (ex_account_take(&session->account, bytes))
+	struct ex_account *account = ex_account_of(session, gpu);
+
+	if (ex_account_take(account, bytes))
 		return true;
 	ex_pools_trim(session);
-	ex_usage_look(session);
-	return ex_account_take(&session->account, bytes);
+	ex_usage_look(session, gpu);
+	return ex_account_take(account, bytes);
 }
 
 /*
@@ -146,6 +152,7 @@ uint64_t ex_memory_size(const struct ex_session *session, uint64_t bytes)
 struct ex_charge {
 	struct ex_charge *next, **link; /* of the account's list */
 	atomic_uint uses;
+	unsigned int gpu;
 	uint64_t bytes;
 	uint64_t object; /* under the account's lock; 0: it was never offered */
 	unsigned int offer;
@@ -172,17 +179,23 @@ static void charge_leave(struct ex_account *account, struct ex_charge *charge)
 	pthread_mutex_unlock(&account->lock);
 }
 
-struct ex_charge *ex_charge_import(struct ex_session *session, unsigned int offer)
+struct ex_charge *ex_charge_import(struct ex_session *session, unsigned int gpu, unsigned int offer)
 {
-	struct ex_charge *charge = ex_charge_new(session, 0);
+	struct ex_charge *charge = ex_charge_new(session, gpu, 0);
+	struct ex_account *account = ex_account_of(session, gpu);
 
 	if (!charge)
 		return NULL;
-	pthread_mutex_lock(&session->account.lock);
+	pthread_mutex_lock(&account->lock);
 	charge->offer = offer;
 	charge->imported = true;
-	pthread_mutex_unlock(&session->account.lock);
+	pthread_mutex_unlock(&account->lock);
 	return charge;
+}
+
+unsigned int ex_charge_gpu(const struct ex_charge *charge)
+{
+	return charge->gpu;
 }
 
 uint64_t ex_charge_bytes(const struct ex_charge *charge)
@@ -192,30 +205,32 @@ uint64_t ex_charge_bytes(const struct ex_charge *charge)
 
 uint64_t ex_charge_object(struct ex_session *session, struct ex_charge *charge)
 {
+	struct ex_account *account = ex_account_of(session, charge->gpu);
 	uint64_t object;
 
-	pthread_mutex_lock(&session->account.lock);
+	pthread_mutex_lock(&account->lock);
 	if (!charge->object)
-		charge->object = ++session->account.last_object;
+		charge->object = 1 + atomic_fetch_add(&session->gpus.last_object, 1);
 	object = charge->object;
-	pthread_mutex_unlock(&session->account.lock);
+	pthread_mutex_unlock(&account->lock);
 	return object;
 }
 
-struct ex_charge *ex_charge_new(struct ex_session *session, uint64_t bytes)
+struct ex_charge *ex_charge_new(struct ex_session *session, unsigned int gpu, uint64_t bytes)
 {
 	struct ex_charge *charge;
 
-	if (!ex_memory_take(session, bytes))
+	if (!ex_memory_take(session, gpu, bytes))
 		return NULL;
 	charge = calloc(1, sizeof(*charge));
 	if (!charge) {
-		ex_account_give(&session->account, bytes);
+		ex_account_give(ex_account_of(session, gpu), bytes);
 		return NULL;
 	}
 	atomic_init(&charge->uses, 1);
+	charge->gpu = gpu;
 	charge->bytes = bytes;
-	charge_enter(&session->account, charge);
+	charge_enter(ex_account_of(session, gpu), charge);
 	return charge;
 }
 
@@ -228,6 +243,7 @@ void ex_charge_use(struct ex_charge *charge)
 /* It is in no list any more. An offer that is open several times is left with the last of them. */
 static void charge_unshare(struct ex_session *session, const struct ex_charge *charge)
 {
+	struct ex_account *account = ex_account_of(session, charge->gpu);
 	bool again = false;
 
 	if (charge->object) {
@@ -236,22 +252,21 @@ static void charge_unshare(struct ex_session *session, const struct ex_charge *c
 	}
 	if (!charge->imported)
 		return;
-	pthread_mutex_lock(&session->account.lock);
-	for (const struct ex_charge *other = session->account.charges; other && !again;
-	     other = other->next)
+	pthread_mutex_lock(&account->lock);
+	for (const struct ex_charge *other = account->charges; other && !again; other = other->next)
 		again = other->imported && other->offer == charge->offer;
 	if (!again)
 		ex_ipc_leave(session, charge->offer);
-	pthread_mutex_unlock(&session->account.lock);
+	pthread_mutex_unlock(&account->lock);
 }
 
 void ex_charge_drop(struct ex_session *session, struct ex_charge *charge)
 {
 	if (!charge || atomic_fetch_sub(&charge->uses, 1) > 1)
 		return;
-	charge_leave(&session->account, charge);
+	charge_leave(ex_account_of(session, charge->gpu), charge);
 	charge_unshare(session, charge);
-	ex_account_give(&session->account, charge->bytes);
+	ex_account_give(ex_account_of(session, charge->gpu), charge->bytes);
 	free(charge);
 }
 
@@ -294,16 +309,17 @@ bool ex_charge_bind(struct ex_call *call, enum vg_handle_type type, void *real,
 	return handle != 0;
 }
 
-CUresult ex_charge_made(struct ex_session *session, uint64_t estimate, struct ex_charge **charge)
+CUresult ex_charge_made(struct ex_session *session, unsigned int gpu, uint64_t estimate,
+			struct ex_charge **charge)
 {
-	uint64_t bytes = ex_usage_estimate(session, estimate);
+	uint64_t bytes = ex_usage_estimate(session, gpu, estimate);
 
 	*charge = NULL;
 	if (bytes) {
-		*charge = ex_charge_new(session, bytes);
+		*charge = ex_charge_new(session, gpu, bytes);
 		return *charge ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	return ex_usage_fits(session) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+	return ex_usage_fits(session, gpu) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 void ex_memory_settle(struct ex_session *session)

@@ -75,16 +75,18 @@ void ex_adopt_answer(struct ex_session *session, const struct vg_packet *request
 	reply.msg.u.adopt = (struct vg_control_adopt){
 		.protocol = VG_PROTOCOL_VERSION,
 		.domid = (uint32_t)settings->domid,
-		.devid = (uint32_t)settings->devid,
 		.opened = session->opened,
 		.account_slot = (uint16_t)settings->account_slot,
 		.pid = session->opened ? (uint32_t)session->who.pid : 0,
 		.uid = session->guest_uid,
+		.count = settings->devids,
 		.started = session->started,
 	};
 	memcpy(reply.msg.u.adopt.comm, session->comm, sizeof(session->comm));
+	memcpy(reply.msg.u.adopt.devids, settings->devid, sizeof(settings->devid));
 	reply.fds[0] = session->stats.fd;
-	reply.fds[1] = session->account.fd;
+	for (unsigned int i = 0; i < settings->accounts; i++)
+		reply.fds[1 + i] = ex_account_of(session, i)->fd;
 	vg_info(&session->who, "event=adopted status=%d", reply.msg.status);
 	if (!reply.msg.status)
 		session->adopt_by = 0;

@@ -65,7 +65,7 @@ CUresult ex_cuArrayCreate_v2(struct ex_call *call, CUarray *pHandle,
 
 	if (!ex_driver.cuArrayCreate_v2 || !ex_driver.cuArrayDestroy)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	charge = ex_charge_new(call->session, array_size(call->session, &array));
+	charge = ex_charge_new(call->session, call->lane->gpu, array_size(call->session, &array));
 	if (!charge)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = ex_driver.cuArrayCreate_v2(pHandle, pAllocateArray);
@@ -80,7 +80,8 @@ CUresult ex_cuArray3DCreate_v2(struct ex_call *call, CUarray *pHandle,
 
 	if (!ex_driver.cuArray3DCreate_v2 || !ex_driver.cuArrayDestroy)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	charge = ex_charge_new(call->session, array_size(call->session, pAllocateArray));
+	charge = ex_charge_new(call->session, call->lane->gpu,
+			       array_size(call->session, pAllocateArray));
 	if (!charge)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = ex_driver.cuArray3DCreate_v2(pHandle, pAllocateArray);
@@ -112,7 +113,7 @@ CUresult ex_cuMipmappedArrayCreate(struct ex_call *call, CUmipmappedArray *pHand
 
 	if (!ex_driver.cuMipmappedArrayCreate || !ex_driver.cuMipmappedArrayDestroy)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	charge = ex_charge_new(call->session,
+	charge = ex_charge_new(call->session, call->lane->gpu,
 			       levels_size(call->session, *pMipmappedArrayDesc, numMipmapLevels));
 	if (!charge)
 		return CUDA_ERROR_OUT_OF_MEMORY;

@@ -310,10 +310,7 @@ static uint64_t parent_of(const struct ex_call *call, enum vg_handle_type type, 
 
 static void handles_count(struct ex_session *session)
 {
-	uint32_t contexts, live = ex_handles_count(&session->handles, &contexts);
-
-	ex_stats_set(&session->stats.page->handles, live);
-	ex_account_contexts(&session->account, contexts);
+	ex_stats_set(&session->stats.page->handles, ex_handles_live(&session->handles));
 }
 
 uint64_t ex_handle_put(struct ex_call *call, enum vg_handle_type type, void *real, uint64_t parent)
@@ -325,6 +322,8 @@ uint64_t ex_handle_put(struct ex_call *call, enum vg_handle_type type, void *rea
 	if (!real)
 		return 0;
 	handle = ex_handles_put(&call->session->handles, type, real, parent_of(call, type, parent));
+	if (type == VG_HANDLE_CUcontext && handle)
+		ex_context_entered(call->session, handle, real);
 	handles_count(call->session);
 	return handle;
 }
@@ -335,6 +334,8 @@ CUresult ex_handle_bind(struct ex_call *call, enum vg_handle_type type, uint64_t
 	int rc = ex_handles_bind(&call->session->handles, type, handle, real,
 				 parent_of(call, type, parent));
 
+	if (type == VG_HANDLE_CUcontext && !rc)
+		ex_context_entered(call->session, handle, real);
 	handles_count(call->session);
 	switch (rc) {
 	case 0: return CUDA_SUCCESS;
@@ -399,8 +400,11 @@ CUresult ex_range_check_on(struct ex_call *call, uint64_t address, uint64_t size
 CUresult ex_range_add(struct ex_call *call, uint64_t address, uint64_t size,
 		      enum ex_range_kind kind)
 {
-	struct ex_span span = {
-		.start = address, .size = size, .owner = call->lane->context, .kind = kind};
+	struct ex_span span = {.start = address,
+			       .size = size,
+			       .owner = call->lane->context,
+			       .kind = kind,
+			       .gpu = call->lane->gpu};
 
 	return ex_ranges_add(&call->session->ranges, &span) ? CUDA_ERROR_OUT_OF_MEMORY
 							    : CUDA_SUCCESS;

@@ -26,7 +26,7 @@ static void primary_undo(struct ex_session *session, CUdevice dev)
 	if (ex_driver.cuDevicePrimaryCtxRelease_v2)
 		ex_driver.cuDevicePrimaryCtxRelease_v2(dev);
 	primary->device[dev].context = NULL;
-	ex_usage_look(session);
+	ex_usage_look(session, ex_gpu_of(session, dev));
 }
 
 static CUresult primary_make(struct ex_session *session, CUdevice dev)
@@ -42,7 +42,8 @@ static CUresult primary_make(struct ex_session *session, CUdevice dev)
 		return result;
 	}
 	primary->device[dev].handle = 0;
-	result = ex_charge_made(session, EX_CONTEXT_BYTES, &primary->device[dev].charge);
+	result = ex_charge_made(session, ex_gpu_of(session, dev), EX_CONTEXT_BYTES,
+				&primary->device[dev].charge);
 	if (result)
 		primary_undo(session, dev);
 	return result;
@@ -113,7 +114,7 @@ CUresult ex_vgPrimaryRelease(struct ex_call *call, CUdevice dev, int reset)
 		primary->device[dev].handle = 0;
 		ex_charge_drop(call->session, primary->device[dev].charge);
 		primary->device[dev].charge = NULL;
-		ex_usage_look(call->session);
+		ex_usage_look(call->session, ex_gpu_of(call->session, dev));
 	}
 	pthread_mutex_unlock(&primary->lock);
 	return result;
@@ -130,6 +131,15 @@ static CUresult context_find(struct ex_call *call, uint64_t ctx, int primary, CU
 	return result;
 }
 
+static unsigned int current_gpu(const struct ex_call *call)
+{
+	CUdevice device = 0;
+
+	if (!call->lane->context || !ex_driver.cuCtxGetDevice || ex_driver.cuCtxGetDevice(&device))
+		device = 0;
+	return ex_gpu_of(call->session, device);
+}
+
 CUresult ex_vgCtxSetCurrent(struct ex_call *call, uint64_t ctx, int primary)
 {
 	CUcontext context = NULL;
@@ -144,6 +154,7 @@ CUresult ex_vgCtxSetCurrent(struct ex_call *call, uint64_t ctx, int primary)
 	if (result && !call->breach)
 		ex_driver.cuCtxSetCurrent(NULL);
 	call->lane->context = result ? 0 : ctx;
+	call->lane->gpu = current_gpu(call);
 	return result;
 }
 
@@ -172,7 +183,7 @@ CUresult ex_vgCtxCreate(struct ex_call *call, CUcontext *ctx, unsigned int flags
 
 	if (result)
 		return result;
-	result = ex_charge_made(session, EX_CONTEXT_BYTES, &charge);
+	result = ex_charge_made(session, ex_gpu_of(session, dev), EX_CONTEXT_BYTES, &charge);
 	if (!result && charge && !ex_charge_bind(call, VG_HANDLE_CUcontext, *ctx, charge)) {
 		ex_charge_drop(session, charge);
 		result = CUDA_ERROR_OUT_OF_MEMORY;
@@ -181,7 +192,7 @@ CUresult ex_vgCtxCreate(struct ex_call *call, CUcontext *ctx, unsigned int flags
 		return CUDA_SUCCESS;
 	if (ex_driver.cuCtxDestroy_v2)
 		ex_driver.cuCtxDestroy_v2(*ctx);
-	ex_usage_look(session);
+	ex_usage_look(session, ex_gpu_of(session, dev));
 	return result;
 }
 
@@ -196,10 +207,10 @@ CUresult ex_cuCtxSetLimit(struct ex_call *call, CUlimit limit, size_t value)
 	result = ex_driver.cuCtxGetLimit(&before, limit);
 	if (!result)
 		result = ex_driver.cuCtxSetLimit(limit, value);
-	if (result || ex_usage_fits(call->session))
+	if (result || ex_usage_fits(call->session, call->lane->gpu))
 		return result;
 	ex_driver.cuCtxSetLimit(limit, before);
-	ex_usage_look(call->session);
+	ex_usage_look(call->session, call->lane->gpu);
 	return CUDA_ERROR_OUT_OF_MEMORY;
 }
 

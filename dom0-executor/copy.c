@@ -167,6 +167,39 @@ CUresult ex_vgCopy(struct ex_call *call, CUdeviceptr dst, CUdeviceptr src, size_
 	return result;
 }
 
+static CUresult copy_peers(struct ex_call *call, CUdeviceptr dst, CUcontext dst_context,
+			   CUdeviceptr src, CUcontext src_context, size_t size, unsigned int mode,
+			   CUstream stream)
+{
+	if (mode == VG_COPY_ASYNC)
+		return !ex_driver.cuMemcpyPeerAsync
+			       ? CUDA_ERROR_NOT_SUPPORTED
+			       : ex_driver.cuMemcpyPeerAsync(dst, dst_context, src, src_context,
+							     size, stream);
+	return !ex_driver.cuMemcpyPeer
+		       ? CUDA_ERROR_NOT_SUPPORTED
+		       : FORM(call, cuMemcpyPeer)(dst, dst_context, src, src_context, size);
+}
+
+CUresult ex_vgCopyPeer(struct ex_call *call, CUdeviceptr dst, CUcontext dstContext, CUdeviceptr src,
+		       CUcontext srcContext, size_t size, unsigned int mode, CUstream stream)
+{
+	struct ex_ranges *ranges = &call->session->ranges;
+	int dst_kind, src_kind;
+	CUresult result;
+
+	if (!ex_ranges_cover(ranges, dst, size, &dst_kind) ||
+	    !ex_ranges_cover(ranges, src, size, &src_kind))
+		return CUDA_ERROR_INVALID_VALUE;
+	/* Pinned memory belongs to no device. */
+	if (src_kind == EX_RANGE_REGION || dst_kind == EX_RANGE_REGION)
+		return ex_vgCopy(call, dst, src, size, mode, stream);
+	result = ex_copy_mode_check(call, mode, &stream, false);
+	if (result || !size)
+		return result;
+	return copy_peers(call, dst, dstContext, src, srcContext, size, mode, stream);
+}
+
 /* --- decompression ------------------------------------------------------------------------------ */
 
 static CUresult decompress_check(struct ex_call *call, const CUmemDecompressParams *params)

@@ -19,7 +19,7 @@
 #define DEFAULT "libcuda.so.1"
 
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;
-static void (*busy_at)(uint64_t *busy_ns, uint64_t *busy_since);
+static void (*busy_at)(unsigned int number, uint64_t *busy_ns, uint64_t *busy_since);
 static CUresult init_result = CUDA_ERROR_NOT_INITIALIZED;
 
 static void place_add(struct ex_driver_places *places, const char *folder, const char *name)
@@ -121,7 +121,7 @@ int ex_driver_open(const struct ex_driver_places *places, const struct vg_log_wh
 	}
 	if (!library) {
 		snprintf(text, VG_TEXT_MAX,
-			 "the host has no CUDA driver library %.36s (%.64s): install the driver or "
+			 "the host has no CUDA driver library %.36s (%.56s): install the driver or "
 			 "choose driver=soft",
 			 wanted, error);
 		vg_error(who, "event=no-driver library=\"%s\" error=\"%s\"", wanted, error);
@@ -143,10 +143,22 @@ int ex_driver_open(const struct ex_driver_places *places, const struct vg_log_wh
 	return 0;
 }
 
-void ex_driver_busy_at(uint64_t *busy_ns, uint64_t *busy_since)
+void ex_driver_busy_at(unsigned int number, uint64_t *busy_ns, uint64_t *busy_since)
 {
 	if (busy_at)
-		busy_at(busy_ns, busy_since);
+		busy_at(number, busy_ns, busy_since);
+}
+
+void ex_driver_jit(uint32_t jit)
+{
+	if (jit & VG_JIT_FORCE_PTX)
+		(void)setenv("CUDA_FORCE_PTX_JIT", "1", 1);
+	if (jit & VG_JIT_DISABLE_PTX)
+		(void)setenv("CUDA_DISABLE_PTX_JIT", "1", 1);
+	if (jit & VG_JIT_FORCE)
+		(void)setenv("CUDA_FORCE_JIT", "1", 1);
+	if (jit & VG_JIT_DISABLE)
+		(void)setenv("CUDA_DISABLE_JIT", "1", 1);
 }
 
 static void driver_init(void)

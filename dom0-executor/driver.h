@@ -28,14 +28,19 @@ void ex_driver_locate(struct ex_driver_places *places, const char *name);
 /* Opens it and fills ex_driver. 0, or -ENOENT with what went wrong in text (VG_TEXT_MAX bytes). */
 int ex_driver_open(const struct ex_driver_places *places, const struct vg_log_who *who, char *text);
 /*
- * The software device adds up there how long it works (protocol/account.h): busy_ns, and busy_since
- * while it does. NVIDIA's driver does not.
+ * The software device of that number adds up there how long it works (protocol/account.h): busy_ns, and
+ * busy_since while it does. NVIDIA's driver does not.
  */
-void ex_driver_busy_at(uint64_t *busy_ns, uint64_t *busy_since);
+void ex_driver_busy_at(unsigned int number, uint64_t *busy_ns, uint64_t *busy_since);
+/* What the guest's program asks of the compiler (VG_JIT_*): before ex_driver_init. */
+void ex_driver_jit(uint32_t jit);
 /*
  * Calls cuInit, once, and returns its result. A session of NVML alone never comes here: cuInit takes
  * hundreds of milliseconds and of mebibytes. Any thread.
  */
 CUresult ex_driver_init(void);
+
+/* Another one for each build of the library: its build id, or else what its file is. All 0: not known. */
+void ex_driver_id(uint8_t *id, size_t size);
 
 #endif

@@ -291,6 +291,6 @@ CUresult ex_cuDeviceGraphMemTrim(struct ex_call *call, CUdevice device)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	result = ex_driver.cuDeviceGraphMemTrim(device);
 	if (!result)
-		ex_usage_look(call->session);
+		ex_usage_look(call->session, ex_gpu_of(call->session, device));
 	return result;
 }

@@ -226,7 +226,6 @@ static void node_enter(struct ex_handles *t, uint32_t n, uint64_t handle, void *
 	t->nodes[n].refs = 1;
 	node_link(t, n, above);
 	t->live++;
-	t->contexts += vg_handle_type(handle) == VG_HANDLE_CUcontext;
 	hash_grow(t); /* enters the node too if it grows */
 	if (find_handle(t, handle) != n)
 		hash_add(t, n);
@@ -322,7 +321,6 @@ static bool take_leaf(struct ex_handles *t, uint32_t n, struct dropped *dropped)
 	node_unlink(t, leaf);
 	node_give(t, leaf);
 	t->live--;
-	t->contexts -= vg_handle_type(dropped->handle) == VG_HANDLE_CUcontext;
 	return leaf == n;
 }
 
@@ -365,6 +363,39 @@ bool ex_handles_hold(struct ex_handles *handles, enum vg_handle_type type, uint6
 	return n != 0;
 }
 
+static void nodes_swap(struct ex_handles *t, uint32_t a, uint32_t b)
+{
+	struct ex_handle_node *x = &t->nodes[a], *y = &t->nodes[b];
+	void *real = x->real, *cookie = x->cookie;
+
+	hash_remove(t, a);
+	hash_remove(t, b);
+	x->real = y->real;
+	x->cookie = y->cookie;
+	y->real = real;
+	y->cookie = cookie;
+	hash_add(t, a);
+	hash_add(t, b);
+}
+
+bool ex_handles_swap(struct ex_handles *handles, enum vg_handle_type type, uint64_t a, uint64_t b)
+{
+	const struct ex_handle_node *nodes;
+	uint32_t x, y;
+	bool good;
+
+	pthread_rwlock_wrlock(&handles->lock);
+	nodes = handles->nodes;
+	x = find_handle(handles, a);
+	y = find_handle(handles, b);
+	good = x && y && x != y && vg_handle_type(a) == type && vg_handle_type(b) == type &&
+	       !nodes[x].child && !nodes[y].child;
+	if (good)
+		nodes_swap(handles, x, y);
+	pthread_rwlock_unlock(&handles->lock);
+	return good;
+}
+
 void ex_handles_set_cookie(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle,
 			   void *cookie)
 {
@@ -389,20 +420,12 @@ void *ex_handles_cookie(struct ex_handles *handles, enum vg_handle_type type, ui
 	return cookie;
 }
 
-uint32_t ex_handles_count(struct ex_handles *handles, uint32_t *contexts)
+uint32_t ex_handles_live(struct ex_handles *handles)
 {
 	uint32_t live;
 
 	pthread_rwlock_rdlock(&handles->lock);
 	live = handles->live;
-	*contexts = handles->contexts;
 	pthread_rwlock_unlock(&handles->lock);
 	return live;
-}
-
-uint32_t ex_handles_live(struct ex_handles *handles)
-{
-	uint32_t contexts;
-
-	return ex_handles_count(handles, &contexts);
 }

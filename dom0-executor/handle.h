@@ -26,7 +26,6 @@ struct ex_handles {
 	uint32_t nodes_room;
 	uint32_t free_first, free_last; /* first freed, first used again */
 	uint32_t live;
-	uint32_t contexts; /* of them, CUcontexts */
 	uint32_t *by_slot; /* hash heads: node numbers */
 	uint32_t *by_real;
 	uint32_t buckets; /* of each hash, a power of two */
@@ -56,12 +55,12 @@ int ex_handles_bind(struct ex_handles *handles, enum vg_handle_type type, uint64
 void ex_handles_drop(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle);
 /* One more drop is needed (objects that the driver counts). False: no such handle. */
 bool ex_handles_hold(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle);
+/* Each then stands for what the other did. False: not two of that type, or one has children. */
+bool ex_handles_swap(struct ex_handles *handles, enum vg_handle_type type, uint64_t a, uint64_t b);
 /* A pointer kept with a handle and handed to `dropped`. get: NULL without one; hold the handle. */
 void ex_handles_set_cookie(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle,
 			   void *cookie);
 void *ex_handles_cookie(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle);
 uint32_t ex_handles_live(struct ex_handles *handles);
-/* The same, and how many contexts there are. */
-uint32_t ex_handles_count(struct ex_handles *handles, uint32_t *contexts);
 
 #endif

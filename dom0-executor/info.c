@@ -37,14 +37,15 @@ static bool probe_pinning(struct ex_call *call)
 	return result == CUDA_SUCCESS;
 }
 
-static void probe_devices(struct ex_session *session)
+static void probe_devices(struct ex_session *session, int devices)
 {
 	int value = 0;
 
-	if (ex_driver.cuDeviceGetAttribute &&
-	    !ex_driver.cuDeviceGetAttribute(
-		    &value, CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES, 0))
-		session->pageable_is_async = value != 0;
+	for (int dev = 0; dev < devices && ex_driver.cuDeviceGetAttribute; dev++)
+		if (!ex_driver.cuDeviceGetAttribute(
+			    &value,
+			    CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES, dev))
+			session->pageable_is_async |= value != 0;
 }
 
 static bool regions_pinned(struct ex_call *call, int devices)
@@ -54,7 +55,7 @@ static bool regions_pinned(struct ex_call *call, int devices)
 
 	pthread_mutex_lock(&session->probe_lock);
 	if (session->regions_pinned < 0) {
-		probe_devices(session);
+		probe_devices(session, devices);
 		session->regions_pinned = session->arena_size && devices > 0 && probe_pinning(call);
 	}
 	pinned = session->regions_pinned > 0;
@@ -64,7 +65,7 @@ static bool regions_pinned(struct ex_call *call, int devices)
 
 CUresult ex_vgSessionInfo(struct ex_call *call, void *info, size_t size)
 {
-	struct vg_session_info answer = {.init_result = (int32_t)ex_driver_init()};
+	struct vg_session_info answer = {.init_result = (int32_t)ex_gpus_start(call->session)};
 	CUmoduleLoadingMode mode = 0;
 	int value = 0;
 
@@ -79,6 +80,7 @@ CUresult ex_vgSessionInfo(struct ex_call *call, void *info, size_t size)
 		answer.loading_mode = mode;
 	if (!answer.init_result)
 		answer.regions_pinned = regions_pinned(call, answer.device_count);
+	ex_driver_id(answer.driver_id, sizeof(answer.driver_id));
 	answer.arena_base = call->session->arena_base;
 	answer.arena_size = call->session->arena_size;
 	memcpy(info, &answer, vg_min(size, sizeof(answer)));
@@ -115,7 +117,7 @@ static void device_attributes(struct vg_device_info *info, CUdevice dev)
 CUresult ex_vgDeviceInfo(struct ex_call *call, void *info, size_t size, CUdevice dev)
 {
 	struct vg_device_info *answer = ex_scratch(call, 1, sizeof(*answer));
-	uint64_t quota = call->session->account.limit;
+	uint64_t quota = ex_account_of(call->session, ex_gpu_of(call->session, dev))->limit;
 	size_t total = 0;
 	CUresult result;
 	CUuuid uuid;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory and events for other processes of the same guest. The driver's handles stay on this side, in the
- * vGPU's table of offers (protocol/offer.h); the guest passes tokens around, which say nothing to the
+ * tables of offers of the session's vGPUs (protocol/offer.h), each in its own; the guest passes tokens around, which say nothing to the
  * executors of another vGPU. What is opened is looked up there: nothing from the guest reaches
  * the driver. Runs in lanes' threads.
  */
@@ -34,32 +34,55 @@ struct foreign {
 
 void ex_ipc_init(struct ex_session *session)
 {
-	struct ex_ipc *ipc = &session->ipc;
-
-	pthread_mutex_init(&ipc->lock, NULL);
-	ipc->offers = session->account.page ? &session->account.page->offers : NULL;
-	ipc->slot = session->account.slot;
+	pthread_mutex_init(&session->ipc.lock, NULL);
 }
 
 void ex_ipc_dispose(struct ex_session *session)
 {
-	session->ipc.offers = NULL;
 	pthread_mutex_destroy(&session->ipc.lock);
 }
 
 /* --- offers ------------------------------------------------------------------------------------- */
 
-CUresult ex_ipc_offer(struct ex_session *session, enum vg_offer_kind kind, uint64_t object,
-		      uint64_t bytes, const void *data, size_t size, void *token)
+/* NULL: nothing of this vGPU's can be shared. */
+static struct vg_offers *offers_of(struct ex_session *session, unsigned int gpu)
 {
+	const struct ex_account *account = ex_account_of(session, gpu);
+
+	return account->page ? &account->page->offers : NULL;
+}
+
+static unsigned int slot_of(const struct ex_session *session)
+{
+	return session->settings->account_slot;
+}
+
+static unsigned int tables(const struct ex_session *session)
+{
+	return session->settings->accounts;
+}
+
+bool ex_ipc_can(struct ex_session *session)
+{
+	return tables(session) != 0;
+}
+
+unsigned int ex_ipc_gpu(unsigned int index)
+{
+	return index / VG_OFFERS_MAX;
+}
+
+CUresult ex_ipc_offer(struct ex_session *session, unsigned int gpu, enum vg_offer_kind kind,
+		      uint64_t object, uint64_t bytes, const void *data, size_t size, void *token)
+{
+	struct vg_offers *offers = offers_of(session, gpu);
 	struct token made = {.magic = MAGIC, .kind = kind};
 	uint8_t padded[VG_OFFER_DATA] = {0};
 
-	if (!session->ipc.offers || size > sizeof(padded))
+	if (!offers || size > sizeof(padded))
 		return CUDA_ERROR_NOT_SUPPORTED;
 	memcpy(padded, data, size);
-	if (vg_offer_make(session->ipc.offers, session->ipc.slot, kind, object, bytes, padded,
-			  made.token))
+	if (vg_offer_make(offers, slot_of(session), kind, object, bytes, padded, made.token))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	atomic_fetch_or(&session->ipc.made, 1u << kind);
 	memcpy(token, &made, sizeof(made));
@@ -71,19 +94,27 @@ CUresult ex_ipc_take(struct ex_session *session, enum vg_offer_kind kind, const 
 {
 	struct token asked;
 
-	if (!session->ipc.offers)
+	if (!ex_ipc_can(session))
 		return CUDA_ERROR_NOT_SUPPORTED;
 	memcpy(&asked, token, sizeof(asked));
-	if (memcmp(asked.magic, MAGIC, sizeof(asked.magic)) || asked.kind != kind ||
-	    !vg_offer_take(session->ipc.offers, session->ipc.slot, kind, asked.token, taken))
+	if (memcmp(asked.magic, MAGIC, sizeof(asked.magic)) || asked.kind != kind)
 		return CUDA_ERROR_INVALID_HANDLE;
-	return CUDA_SUCCESS;
+	for (unsigned int gpu = 0; gpu < tables(session); gpu++) {
+		if (!vg_offer_take(offers_of(session, gpu), slot_of(session), kind, asked.token,
+				   taken))
+			continue;
+		taken->index += gpu * VG_OFFERS_MAX;
+		return CUDA_SUCCESS;
+	}
+	return CUDA_ERROR_INVALID_HANDLE;
 }
 
 void ex_ipc_withdraw(struct ex_session *session, enum vg_offer_kind kind, uint64_t object)
 {
-	if (session->ipc.offers && (atomic_load(&session->ipc.made) & 1u << kind))
-		vg_offer_withdraw(session->ipc.offers, session->ipc.slot, kind, object);
+	if (!(atomic_load(&session->ipc.made) & 1u << kind))
+		return;
+	for (unsigned int gpu = 0; gpu < tables(session); gpu++)
+		vg_offer_withdraw(offers_of(session, gpu), slot_of(session), kind, object);
 }
 
 const uint8_t *ex_ipc_token(const void *token)
@@ -94,15 +125,20 @@ const uint8_t *ex_ipc_token(const void *token)
 bool ex_ipc_offered(struct ex_session *session, enum vg_offer_kind kind, uint64_t object)
 {
 	uint8_t token[VG_OFFER_TOKEN];
+	bool found = false;
 
-	return session->ipc.offers &&
-	       vg_offer_find(session->ipc.offers, session->ipc.slot, kind, object, token);
+	for (unsigned int gpu = 0; gpu < tables(session) && !found; gpu++)
+		found = vg_offer_find(offers_of(session, gpu), slot_of(session), kind, object,
+				      token);
+	return found;
 }
 
 void ex_ipc_leave(struct ex_session *session, unsigned int index)
 {
-	if (session->ipc.offers)
-		vg_offer_leave(session->ipc.offers, session->ipc.slot, index);
+	struct vg_offers *offers = offers_of(session, ex_ipc_gpu(index));
+
+	if (offers)
+		vg_offer_leave(offers, slot_of(session), index % VG_OFFERS_MAX);
 }
 
 /* --- memory ------------------------------------------------------------------------------------- */
@@ -121,7 +157,7 @@ CUresult ex_cuIpcGetMemHandle(struct ex_call *call, CUipcMemHandle *pHandle, CUd
 	result = ex_driver.cuIpcGetMemHandle(&real, span.start);
 	if (result)
 		return result;
-	return ex_ipc_offer(session, VG_OFFER_MEMORY, span.start,
+	return ex_ipc_offer(session, span.gpu, VG_OFFER_MEMORY, span.start,
 			    ex_memory_size(session, span.size), &real, sizeof(real), pHandle);
 }
 
@@ -283,7 +319,7 @@ CUresult ex_cuIpcGetEventHandle(struct ex_call *call, CUipcEventHandle *pHandle,
 	result = ex_driver.cuIpcGetEventHandle(&real, event);
 	if (result)
 		return result;
-	return ex_ipc_offer(session, VG_OFFER_EVENT,
+	return ex_ipc_offer(session, call->lane->gpu, VG_OFFER_EVENT,
 			    ex_handles_find(&session->handles, VG_HANDLE_CUevent, event), 0, &real,
 			    sizeof(real), pHandle);
 }

@@ -18,8 +18,6 @@ struct ex_session;
 struct ex_span;
 
 struct ex_ipc {
-	struct vg_offers *offers; /* the vGPU's; NULL: nothing can be shared */
-	unsigned int slot;
 	pthread_mutex_t lock; /* of opening and closing */
 	atomic_uint made;     /* by kind, a bit: something has been offered */
 };
@@ -27,18 +25,25 @@ struct ex_ipc {
 void ex_ipc_init(struct ex_session *session);
 void ex_ipc_dispose(struct ex_session *session);
 
+/* Whether there is anybody to offer to: the vGPUs have shared accounts. */
+bool ex_ipc_can(struct ex_session *session);
 /*
- * Offers something: the token, as the 64 bytes that programs pass on. CUDA_ERROR_NOT_SUPPORTED: there is
- * nobody to offer it to.
+ * Offers something of a vGPU's: the token, as the 64 bytes that programs pass on. CUDA_ERROR_NOT_SUPPORTED:
+ * there is nobody to offer it to.
  */
-CUresult ex_ipc_offer(struct ex_session *session, enum vg_offer_kind kind, uint64_t object,
-		      uint64_t bytes, const void *data, size_t size, void *token);
-/* What a token stands for; this session is a taker of it (vg_offer_leave). */
+CUresult ex_ipc_offer(struct ex_session *session, unsigned int gpu, enum vg_offer_kind kind,
+		      uint64_t object, uint64_t bytes, const void *data, size_t size, void *token);
+/*
+ * What a token stands for, of any of the session's vGPUs; this session is a taker of it (vg_offer_leave). Its
+ * index is one over all of them.
+ */
 CUresult ex_ipc_take(struct ex_session *session, enum vg_offer_kind kind, const void *token,
 		     struct vg_offer_taken *taken);
 /* The random bytes in the 64 that programs have. */
 const uint8_t *ex_ipc_token(const void *token);
 bool ex_ipc_offered(struct ex_session *session, enum vg_offer_kind kind, uint64_t object);
+/* The vGPU of an index. */
+unsigned int ex_ipc_gpu(unsigned int index);
 /* Not a taker any more. */
 void ex_ipc_leave(struct ex_session *session, unsigned int index);
 /* It ends, before its bytes are given back to the account. */

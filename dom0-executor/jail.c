@@ -39,7 +39,7 @@ static bool environment_keeps(const char *entry)
 	       !strncmp(entry, "CUDA_MODULE_LOADING=", 20);
 }
 
-int ex_jail_environment(const char *gpu)
+int ex_jail_environment(void)
 {
 	char name[128];
 	size_t i = 0;
@@ -59,9 +59,6 @@ int ex_jail_environment(const char *gpu)
 	}
 	/* A cache shared by the executors of different guests could be poisoned by one of them. */
 	if (setenv("CUDA_CACHE_DISABLE", "1", 1))
-		return -errno;
-	if (gpu && (setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1) ||
-		    setenv("CUDA_VISIBLE_DEVICES", gpu, 1)))
 		return -errno;
 	return 0;
 }

@@ -9,9 +9,9 @@
 
 /*
  * The environment that the driver library will read: everything called CUDA_* goes but the choice of
- * devices; gpu (may be NULL) makes that choice. 0 or a negative errno.
+ * devices, which is gpus.c's to make. 0 or a negative errno.
  */
-int ex_jail_environment(const char *gpu);
+int ex_jail_environment(void);
 /*
  * Another user (when we are root), no capabilities, no new privileges, resource limits, a filter of
  * system calls. What cannot be had is logged; what must not fail does: 0 or a negative errno.

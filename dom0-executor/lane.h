@@ -49,6 +49,7 @@ struct ex_lane {
 	uint64_t number; /* of the command under execution */
 	uint64_t spin_ns;
 	uint64_t context;     /* guest handle of the current context, 0: none */
+	unsigned int gpu;     /* of that context (gpus.h) */
 	uint64_t reply_start; /* out.pos before the reply under way */
 	bool spin_fixed;      /* by --spin-us */
 	bool reply_hidden;    /* its head is in the ring, unpublished */

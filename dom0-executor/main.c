@@ -55,13 +55,31 @@ static int privileged_part(const struct ex_settings *settings)
 
 static int unprivileged(const struct ex_settings *settings)
 {
-	int rc = ex_jail_environment(settings->gpu);
+	int rc = ex_jail_environment();
 
+	if (!rc)
+		rc = ex_gpus_environment(settings);
 	if (!rc)
 		rc = ex_jail_enter(settings->user, &session.who);
 	if (rc)
 		fprintf(stderr, "vgpu-executor: privileges cannot be dropped: %s\n", strerror(-rc));
 	return rc;
+}
+
+/* Where the software devices add up how long they work. */
+static void busy_tell(const struct ex_settings *settings)
+{
+	for (unsigned int i = 0; i < settings->accounts; i++) {
+		struct ex_account *account = ex_account_of(&session, i);
+		unsigned long number = i;
+
+		if (i < settings->gpus)
+			number = ex_nvml_soft_number(settings->gpu[i]);
+		if (account->page && number != EX_NVML_NO_NUMBER)
+			ex_driver_busy_at((unsigned int)number,
+					  &account->page->busy_ns[account->slot],
+					  &account->page->busy_since[account->slot]);
+	}
 }
 
 int main(int argc, char **argv)
@@ -87,9 +105,7 @@ int main(int argc, char **argv)
 			strerror(-rc));
 	/* Without a driver the guest still hears why. */
 	ex_driver_open(&places, &session.who, driver_error);
-	if (session.account.page)
-		ex_driver_busy_at(&session.account.page->busy_ns[session.account.slot],
-				  &session.account.page->busy_since[session.account.slot]);
+	busy_tell(&settings);
 	status = ex_session_serve(&session, *driver_error ? driver_error : NULL);
 	all = ex_session_end(&session);
 	/* For a xen-vgpud that is not our parent. */

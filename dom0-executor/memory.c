@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Device memory: plain allocations. Each piece becomes a range that the guest may name; bytes are
- * counted against the vGPU's quota before the driver is asked. Runs in lanes' threads.
+ * counted against the quota of the current context's vGPU before the driver is asked. Runs in lanes' threads.
  */
 #include "dom0-executor/memory.h"
 
@@ -13,7 +13,8 @@
 CUresult ex_cuMemGetInfo_v2(struct ex_call *call, size_t *free, size_t *total)
 {
 	struct ex_session *session = call->session;
-	uint64_t limit = session->account.limit, used;
+	struct ex_account *account = ex_account_of(session, call->lane->gpu);
+	uint64_t limit = account->limit, used;
 	CUresult result;
 
 	if (!ex_driver.cuMemGetInfo_v2)
@@ -22,8 +23,8 @@ CUresult ex_cuMemGetInfo_v2(struct ex_call *call, size_t *free, size_t *total)
 	if (result || !limit)
 		return result;
 	ex_pools_settle(session);
-	ex_usage_look(session);
-	used = ex_account_used(&session->account);
+	ex_usage_look(session, call->lane->gpu);
+	used = ex_account_used(account);
 	*total = vg_min(*total, limit);
 	*free = vg_min(*free, used < limit ? limit - used : 0);
 	return CUDA_SUCCESS;
@@ -36,21 +37,22 @@ static CUresult memory_enter(struct ex_call *call, CUresult result, CUdeviceptr 
 			     uint64_t size, uint64_t taken, enum ex_range_kind kind)
 {
 	struct ex_session *session = call->session;
+	struct ex_account *account = ex_account_of(session, call->lane->gpu);
 	uint64_t wanted = ex_memory_size(session, size);
 
 	if (result) {
-		ex_account_give(&session->account, taken);
+		ex_account_give(account, taken);
 		return result;
 	}
-	if (wanted > taken && !ex_memory_take(session, wanted - taken)) {
+	if (wanted > taken && !ex_memory_take(session, call->lane->gpu, wanted - taken)) {
 		ex_driver.cuMemFree_v2(address);
-		ex_account_give(&session->account, taken);
+		ex_account_give(account, taken);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	result = ex_range_add(call, address, size, kind);
 	if (result) {
 		ex_driver.cuMemFree_v2(address);
-		ex_account_give(&session->account, wanted);
+		ex_account_give(account, wanted);
 	}
 	return result;
 }
@@ -62,13 +64,16 @@ CUresult ex_cuMemAlloc_v2(struct ex_call *call, CUdeviceptr *dptr, size_t bytesi
 
 	if (!ex_driver.cuMemAlloc_v2 || !ex_driver.cuMemFree_v2)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	if (!ex_memory_take(call->session, size))
+	if (!ex_memory_take(call->session, call->lane->gpu, size))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = ex_driver.cuMemAlloc_v2(dptr, bytesize);
 	return memory_enter(call, result, *dptr, bytesize, size, EX_RANGE_DEVICE);
 }
 
-/* Counted whole: where its pages are is the driver's business and changes with every touch. */
+/*
+ * Counted whole, and by the vGPU whose context is current: where its pages are is the driver's business and
+ * changes with every touch.
+ */
 CUresult ex_cuMemAllocManaged(struct ex_call *call, CUdeviceptr *dptr, size_t bytesize,
 			      unsigned int flags)
 {
@@ -79,7 +84,7 @@ CUresult ex_cuMemAllocManaged(struct ex_call *call, CUdeviceptr *dptr, size_t by
 		return CUDA_ERROR_NOT_SUPPORTED;
 	if (!bytesize)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!ex_memory_take(call->session, size))
+	if (!ex_memory_take(call->session, call->lane->gpu, size))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = ex_driver.cuMemAllocManaged(dptr, bytesize, flags);
 	return memory_enter(call, result, *dptr, bytesize, size, EX_RANGE_MANAGED);
@@ -94,7 +99,7 @@ CUresult ex_cuMemAllocPitch_v2(struct ex_call *call, CUdeviceptr *dptr, size_t *
 
 	if (!ex_driver.cuMemAllocPitch_v2 || !ex_driver.cuMemFree_v2)
 		return CUDA_ERROR_NOT_SUPPORTED;
-	if (!ex_memory_take(call->session, least))
+	if (!ex_memory_take(call->session, call->lane->gpu, least))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = ex_driver.cuMemAllocPitch_v2(dptr, pPitch, WidthInBytes, Height, ElementSizeBytes);
 	return memory_enter(call, result, *dptr, vg_sat_mul(*pPitch, Height), least,
@@ -139,7 +144,8 @@ void ex_memory_gone(struct ex_session *session, const struct ex_span *span)
 	if (span->object)
 		ex_pool_freed(session, span->object, span->size);
 	else
-		ex_account_give(&session->account, ex_memory_size(session, span->size));
+		ex_account_give(ex_account_of(session, span->gpu),
+				ex_memory_size(session, span->size));
 }
 
 CUresult ex_cuMemFree_v2(struct ex_call *call, CUdeviceptr dptr)

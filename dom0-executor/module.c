@@ -86,7 +86,7 @@ static CUresult image_pay(struct ex_call *call, enum vg_handle_type type, void *
 			  CUresult (*unload)(void *real))
 {
 	struct ex_charge *charge;
-	CUresult result = ex_charge_made(call->session, size, &charge);
+	CUresult result = ex_charge_made(call->session, call->lane->gpu, size, &charge);
 
 	if (!result && charge && !ex_charge_bind(call, type, real, charge)) {
 		ex_charge_drop(call->session, charge);
@@ -95,7 +95,7 @@ static CUresult image_pay(struct ex_call *call, enum vg_handle_type type, void *
 	if (!result)
 		return CUDA_SUCCESS;
 	unload(real);
-	ex_usage_look(call->session);
+	ex_usage_look(call->session, call->lane->gpu);
 	return result;
 }
 
@@ -177,6 +177,17 @@ CUresult ex_vgLibraryLoad(struct ex_call *call, CUlibrary *library, size_t size,
 	if (result)
 		*library = NULL;
 	return result;
+}
+
+/*
+ * The guest has the code of a library's PTX in another one, and lets the first go: nothing has come of that
+ * yet, so the two can be exchanged.
+ */
+CUresult ex_vgLibrarySwap(struct ex_call *call, uint64_t library, uint64_t other)
+{
+	return ex_handles_swap(&call->session->handles, VG_HANDLE_CUlibrary, library, other)
+		       ? CUDA_SUCCESS
+		       : CUDA_ERROR_INVALID_HANDLE;
 }
 
 /* A variable of a module or library becomes memory that the guest may name, until that goes. */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # vgpu-executor, and its tests.
 
-EX_PARTS := account adopt array box call channel_local channel_range channel_xen context copy driver function \
+EX_PARTS := account adopt array box call channel_local channel_range channel_xen context copy driver driver_id function gpus \
 	graph green handle handover host_func host_memory info ipc jit lane launch link managed memop memory module node \
 	node_get nvml nvml_ask nvml_call occupancy order output pointer pool range reply session share stats tensormap \
 	texture usage vmm vmm_share

@@ -15,7 +15,6 @@
 
 #define LIBRARY       "libnvidia-ml.so.1"
 #define PROCESSES_MAX 1024u
-#define UUID_MAX      96
 
 struct ex_nvml_host ex_nvml_host;
 
@@ -27,6 +26,7 @@ static const struct ex_nvml_symbol host_symbols[] = {
 	{"nvmlDeviceGetHandleByUUID", (void (**)(void)) & ex_nvml_host.by_uuid},
 	{"nvmlDeviceGetHandleByPciBusId_v2", (void (**)(void)) & ex_nvml_host.by_bus},
 	{"nvmlDeviceGetUUID", (void (**)(void)) & ex_nvml_host.uuid},
+	{"nvmlDeviceGetIndex", (void (**)(void)) & ex_nvml_host.index},
 	/* Version 3 has the same layout as version 2, and came with driver 510. */
 	{"nvmlDeviceGetComputeRunningProcesses_v2", (void (**)(void)) & ex_nvml_host.processes},
 	{"nvmlDeviceGetComputeRunningProcesses_v3", (void (**)(void)) & ex_nvml_host.processes},
@@ -83,83 +83,139 @@ static void symbols_find(void *library, const struct ex_nvml_symbol *symbols, si
 	}
 }
 
-/* --- the vGPU's devices -------------------------------------------------------------------------- */
-
-static bool device_add(struct ex_nvml *nvml, nvmlDevice_t device)
-{
-	if (!device || nvml->count == EX_NVML_DEVICES_MAX)
-		return false;
-	nvml->devices[nvml->count++] = device;
-	return true;
-}
-
-static bool device_add_index(struct ex_nvml *nvml, unsigned int index)
-{
-	nvmlDevice_t device = NULL;
-
-	return !ex_nvml_host.by_index(index, &device) && device_add(nvml, device);
-}
-
-static bool device_add_bus(struct ex_nvml *nvml, const char *bus)
-{
-	nvmlDevice_t device = NULL;
-
-	return ex_nvml_host.by_bus && !ex_nvml_host.by_bus(bus, &device) &&
-	       device_add(nvml, device);
-}
+/* --- the vGPUs' devices -------------------------------------------------------------------------- */
 
 /* A UUID's beginning is enough, as for CUDA_VISIBLE_DEVICES; parts of a GPU (MIG-...) by the whole of it. */
-static bool device_add_uuid(struct ex_nvml *nvml, const char *prefix)
+static nvmlDevice_t device_by_uuid(const char *prefix)
 {
-	char uuid[UUID_MAX];
+	char uuid[EX_UUID_MAX];
 	unsigned int count = 0;
 	nvmlDevice_t device = NULL;
 
 	if (ex_nvml_host.by_uuid && !ex_nvml_host.by_uuid(prefix, &device))
-		return device_add(nvml, device);
+		return device;
 	if (!ex_nvml_host.uuid || ex_nvml_host.count(&count))
-		return false;
+		return NULL;
 	for (unsigned int i = 0; i < count; i++)
 		if (!ex_nvml_host.by_index(i, &device) &&
 		    !ex_nvml_host.uuid(device, uuid, sizeof(uuid)) &&
 		    !strncmp(uuid, prefix, strlen(prefix)))
-			return device_add(nvml, device);
+			return device;
+	return NULL;
+}
+
+static unsigned long index_read(const char *name)
+{
+	char *end;
+	unsigned long index = strtoul(name, &end, 10);
+
+	return end == name || *end || index > INT_MAX ? EX_NVML_NO_NUMBER : index;
+}
+
+unsigned long ex_nvml_soft_number(const char *name)
+{
+	static const char soft[] = "soft";
+
+	if (!strncmp(name, soft, sizeof(soft) - 1))
+		name += sizeof(soft) - 1;
+	else
+		return index_read(name);
+	if (!*name)
+		return 0;
+	return *name == ':' ? index_read(name + 1) : EX_NVML_NO_NUMBER;
+}
+
+static nvmlDevice_t device_named(const char *name, bool soft)
+{
+	unsigned long index = soft ? ex_nvml_soft_number(name) : index_read(name);
+	nvmlDevice_t device = NULL;
+
+	if (index != EX_NVML_NO_NUMBER)
+		return ex_nvml_host.by_index((unsigned int)index, &device) ? NULL : device;
+	if (strchr(name, ':'))
+		return ex_nvml_host.by_bus && !ex_nvml_host.by_bus(name, &device) ? device : NULL;
+	return *name ? device_by_uuid(name) : NULL;
+}
+
+/* Another of the session's vGPUs has this GPU already: CUDA would have it once as well. */
+static bool is_there(const struct ex_nvml *nvml, const char *uuid)
+{
+	for (unsigned int i = 0; i < nvml->count; i++)
+		if (*uuid && !strcmp(nvml->uuid[i], uuid))
+			return true;
 	return false;
 }
 
-/* As the driver reads that list: what follows a device that is not there does not count. */
-static void devices_named(struct ex_nvml *nvml, const char *list)
+/* False: there is no such device, or it is there already. */
+static bool device_add(struct ex_nvml *nvml, nvmlDevice_t device, unsigned int gpu)
 {
-	char *copy = strdup(list), *rest = copy, *word;
-	bool found = copy != NULL;
+	char *uuid;
 
-	while (found && (word = strsep(&rest, ","))) {
-		char *end;
-		unsigned long index = strtoul(word, &end, 10);
-
-		if (end != word && !*end && index < INT_MAX)
-			found = device_add_index(nvml, (unsigned int)index);
-		else if (strchr(word, ':'))
-			found = device_add_bus(nvml, word);
-		else
-			found = *word && device_add_uuid(nvml, word);
-	}
-	free(copy);
+	if (!device || nvml->count == EX_NVML_DEVICES_MAX)
+		return false;
+	uuid = nvml->uuid[nvml->count];
+	if (!ex_nvml_host.uuid || ex_nvml_host.uuid(device, uuid, EX_UUID_MAX))
+		*uuid = '\0';
+	if (is_there(nvml, uuid))
+		return false;
+	nvml->gpu[nvml->count] = (unsigned char)gpu;
+	nvml->devices[nvml->count++] = device;
+	return true;
 }
 
-static nvmlReturn_t devices_find(struct ex_nvml *nvml, bool soft)
+static unsigned int index_of(nvmlDevice_t device)
 {
-	const char *list = soft ? NULL : getenv("CUDA_VISIBLE_DEVICES");
+	unsigned int index = 0;
+
+	return ex_nvml_host.index && !ex_nvml_host.index(device, &index) ? index : 0;
+}
+
+static void devices_swap(struct ex_nvml *nvml, unsigned int a, unsigned int b)
+{
+	nvmlDevice_t device = nvml->devices[a];
+	unsigned char gpu = nvml->gpu[a];
+	char uuid[EX_UUID_MAX];
+
+	nvml->devices[a] = nvml->devices[b];
+	nvml->devices[b] = device;
+	nvml->gpu[a] = nvml->gpu[b];
+	nvml->gpu[b] = gpu;
+	memcpy(uuid, nvml->uuid[a], sizeof(uuid));
+	memcpy(nvml->uuid[a], nvml->uuid[b], sizeof(uuid));
+	memcpy(nvml->uuid[b], uuid, sizeof(uuid));
+}
+
+/* As NVML numbers them, which is by bus. There are few. */
+static void devices_sort(struct ex_nvml *nvml)
+{
+	for (unsigned int i = 1; i < nvml->count; i++)
+		for (unsigned int k = i;
+		     k && index_of(nvml->devices[k - 1]) > index_of(nvml->devices[k]); k--)
+			devices_swap(nvml, k - 1, k);
+}
+
+static nvmlReturn_t devices_find(struct ex_session *session)
+{
+	const struct ex_settings *settings = session->settings;
+	struct ex_nvml *nvml = &session->nvml;
 	unsigned int count = 0;
 	nvmlReturn_t result;
+	nvmlDevice_t device;
 
-	if (list) {
-		devices_named(nvml, list);
+	for (unsigned int i = 0; i < settings->gpus; i++)
+		if (!device_add(nvml, device_named(settings->gpu[i], session->soft), i))
+			vg_warn(&session->who,
+				"event=no-gpu gpu=\"%s\" why=\"NVML does not know it, or another "
+				"vGPU of the session has it\"",
+				settings->gpu[i]);
+	if (settings->gpus) {
+		devices_sort(nvml);
 		return NVML_SUCCESS;
 	}
 	result = ex_nvml_host.count(&count);
 	for (unsigned int i = 0; !result && i < count; i++)
-		device_add_index(nvml, i);
+		if (!ex_nvml_host.by_index(i, &device))
+			device_add(nvml, device, i);
 	return result;
 }
 
@@ -181,7 +237,7 @@ static nvmlReturn_t nvml_try(struct ex_session *session)
 		return NVML_ERROR_FUNCTION_NOT_FOUND;
 	result = ex_nvml_host.init();
 	if (!result)
-		result = devices_find(nvml, session->soft);
+		result = devices_find(session);
 	vg_info(&session->who, "event=nvml result=%d devices=%u", (int)result, nvml->count);
 	return result;
 }
@@ -238,7 +294,15 @@ static bool used_add(nvmlDevice_t device, uint32_t pid, uint64_t *bytes)
 	return found;
 }
 
-bool ex_nvml_used(struct ex_session *session, uint64_t *bytes)
+unsigned int ex_nvml_gpu(const struct ex_session *session, nvmlDevice_t device)
+{
+	for (unsigned int i = 0; i < session->nvml.count; i++)
+		if (session->nvml.devices[i] == device)
+			return session->nvml.gpu[i];
+	return 0;
+}
+
+bool ex_nvml_used(struct ex_session *session, unsigned int gpu, uint64_t *bytes)
 {
 	const struct ex_nvml *nvml = &session->nvml;
 	bool found = false;
@@ -247,7 +311,8 @@ bool ex_nvml_used(struct ex_session *session, uint64_t *bytes)
 	if (ex_nvml_open(session))
 		return false;
 	for (unsigned int i = 0; i < nvml->count; i++)
-		found |= used_add(nvml->devices[i], (uint32_t)getpid(), bytes);
+		if (nvml->gpu[i] == gpu)
+			found = used_add(nvml->devices[i], (uint32_t)getpid(), bytes);
 	return found;
 }
 

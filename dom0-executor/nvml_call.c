@@ -33,13 +33,14 @@ nvmlReturn_t ex_vgDevices(struct ex_ask *ask, unsigned int *count)
 nvmlReturn_t ex_vgMemory(struct ex_ask *ask, nvmlDevice_t device, nvmlMemory_v2_t *memory)
 {
 	struct ex_session *session = ask->session;
-	uint64_t limit = session->account.limit, used, total;
+	struct ex_account *account = ex_account_of(session, ex_nvml_gpu(session, device));
+	uint64_t limit = account->limit, used, total;
 	nvmlReturn_t result = ex_nvml_host_memory(device, memory);
 
 	if (result || (!limit && !session->soft))
 		return result;
 	total = limit ? vg_min(memory->total, limit) : memory->total;
-	used = vg_min(ex_account_used(&session->account), total);
+	used = vg_min(ex_account_used(account), total);
 	memory->free = vg_min(memory->free, total - used);
 	memory->total = total;
 	memory->used = used;
@@ -49,12 +50,15 @@ nvmlReturn_t ex_vgMemory(struct ex_ask *ask, nvmlDevice_t device, nvmlMemory_v2_
 
 /* --- processes ----------------------------------------------------------------------------------- */
 
-/* The guest's processes that have contexts, one by one: *slot counts on. False: no more. */
-static bool process_next(const struct ex_session *session, unsigned int *slot,
+static const struct vg_account *page_of(struct ex_session *session, nvmlDevice_t device)
+{
+	return ex_account_of(session, ex_nvml_gpu(session, device))->page;
+}
+
+/* The guest's processes that have contexts on a vGPU, one by one: *slot counts on. False: no more. */
+static bool process_next(const struct vg_account *page, unsigned int *slot,
 			 struct vg_account_process *process)
 {
-	const struct vg_account *page = session->account.page;
-
 	while (page && *slot < VG_ACCOUNT_SLOTS)
 		if (vg_account_process(page, (*slot)++, process) && process->contexts)
 			return true;
@@ -70,36 +74,15 @@ static const nvmlProcessInfo_t *host_find(const nvmlProcessInfo_t *all, unsigned
 	return NULL;
 }
 
-/* Whether NVML of the host has it on another device than this. */
-static bool is_elsewhere(const struct ex_session *session, nvmlDevice_t device, uint32_t pid)
-{
-	bool found = false;
-
-	for (unsigned int i = 0; i < session->nvml.count && !found; i++) {
-		unsigned int count;
-		nvmlProcessInfo_t *all;
-
-		if (session->nvml.devices[i] == device)
-			continue;
-		all = ex_nvml_host_processes(session->nvml.devices[i], &count);
-		found = host_find(all, count, pid) != NULL;
-		free(all);
-	}
-	return found;
-}
-
 /*
- * On which device a process is, and with how much, the host's NVML knows best; where it does not know
- * pids as we do, the account tells what the process holds. False: not on this device.
+ * With how much it is there the host's NVML knows best; where it does not know pids as we do, the account
+ * tells what the process holds.
  */
-static bool process_describe(const struct ex_session *session, nvmlDevice_t device,
-			     const nvmlProcessInfo_t *host, unsigned int hosts,
+static void process_describe(const nvmlProcessInfo_t *host, unsigned int hosts,
 			     const struct vg_account_process *process, nvmlProcessInfo_t *info)
 {
 	const nvmlProcessInfo_t *known = host_find(host, hosts, process->executor);
 
-	if (!known && !session->soft && is_elsewhere(session, device, process->executor))
-		return false;
 	*info = (nvmlProcessInfo_t){.usedGpuMemory = process->held,
 				    .gpuInstanceId = NO_INSTANCE,
 				    .computeInstanceId = NO_INSTANCE};
@@ -108,22 +91,21 @@ static bool process_describe(const struct ex_session *session, nvmlDevice_t devi
 	if (info->usedGpuMemory == ~0ull)
 		info->usedGpuMemory = process->held;
 	info->pid = process->pid;
-	return true;
 }
 
 nvmlReturn_t ex_vgProcesses(struct ex_ask *ask, nvmlDevice_t device, unsigned int *count,
 			    nvmlProcessInfo_t *infos)
 {
-	const struct ex_session *session = ask->session;
+	const struct vg_account *page = page_of(ask->session, device);
 	unsigned int hosts = 0, slot = 0, room = *count;
-	nvmlProcessInfo_t *host = session->soft ? NULL : ex_nvml_host_processes(device, &hosts);
+	nvmlProcessInfo_t *host = ask->session->soft ? NULL
+						     : ex_nvml_host_processes(device, &hosts);
 	struct vg_account_process process;
 	nvmlProcessInfo_t info;
 
 	*count = 0;
-	while (process_next(session, &slot, &process)) {
-		if (!process_describe(session, device, host, hosts, &process, &info))
-			continue;
+	while (process_next(page, &slot, &process)) {
+		process_describe(host, hosts, &process, &info);
 		if (infos && *count < room)
 			infos[*count] = info;
 		++*count;
@@ -132,27 +114,29 @@ nvmlReturn_t ex_vgProcesses(struct ex_ask *ask, nvmlDevice_t device, unsigned in
 	return *count > room ? NVML_ERROR_INSUFFICIENT_SIZE : NVML_SUCCESS;
 }
 
-/* --- the software device's load ------------------------------------------------------------------- */
+/* --- the software devices' load ------------------------------------------------------------------- */
 
-static void busy_take(const struct ex_session *session, struct ex_busy *busy)
+static void busy_take(struct ex_session *session, unsigned int gpu, struct ex_busy *busy)
 {
+	const struct vg_account *page = ex_account_of(session, gpu)->page;
 	struct vg_account_process process;
 
 	memset(busy, 0, sizeof(*busy));
-	for (unsigned int slot = 0; session->account.page && slot < VG_ACCOUNT_SLOTS; slot++)
-		if (vg_account_process(session->account.page, slot, &process))
+	for (unsigned int slot = 0; page && slot < VG_ACCOUNT_SLOTS; slot++)
+		if (vg_account_process(page, slot, &process))
 			busy->busy_ns[slot] = process.busy_ns;
 	busy->at_ns = vg_clock_ns();
 }
 
 /* The newest sample that is old enough to measure from, or else the oldest. */
-static const struct ex_busy *busy_before(const struct ex_nvml *nvml, uint64_t now)
+static const struct ex_busy *busy_before(const struct ex_nvml *nvml, unsigned int gpu, uint64_t now)
 {
 	const struct ex_busy *found = NULL;
 
 	for (unsigned int i = 1; i <= EX_BUSY_SAMPLES; i++) {
 		const struct ex_busy *busy =
-			&nvml->busy[(nvml->busy_next + EX_BUSY_SAMPLES - i) % EX_BUSY_SAMPLES];
+			&nvml->busy[gpu]
+				   [(nvml->busy_next[gpu] + EX_BUSY_SAMPLES - i) % EX_BUSY_SAMPLES];
 
 		if (!busy->at_ns)
 			break;
@@ -163,37 +147,44 @@ static const struct ex_busy *busy_before(const struct ex_nvml *nvml, uint64_t no
 	return found;
 }
 
-static void busy_keep(struct ex_nvml *nvml, const struct ex_busy *busy)
+static void busy_keep(struct ex_nvml *nvml, unsigned int gpu, const struct ex_busy *busy)
 {
+	unsigned int *next = &nvml->busy_next[gpu];
 	const struct ex_busy *last =
-		&nvml->busy[(nvml->busy_next + EX_BUSY_SAMPLES - 1) % EX_BUSY_SAMPLES];
+		&nvml->busy[gpu][(*next + EX_BUSY_SAMPLES - 1) % EX_BUSY_SAMPLES];
 
 	if (last->at_ns && busy->at_ns - last->at_ns < EX_BUSY_STEP_NS)
 		return;
-	nvml->busy[nvml->busy_next] = *busy;
-	nvml->busy_next = (nvml->busy_next + 1) % EX_BUSY_SAMPLES;
+	nvml->busy[gpu][*next] = *busy;
+	*next = (*next + 1) % EX_BUSY_SAMPLES;
 }
 
 void ex_busy_look(struct ex_session *session)
 {
 	struct ex_busy now;
 
-	busy_take(session, &now);
-	busy_keep(&session->nvml, &now);
+	for (unsigned int gpu = 0; gpu < session->settings->accounts; gpu++) {
+		busy_take(session, gpu, &now);
+		busy_keep(&session->nvml, gpu, &now);
+	}
 }
 
 /* Of each slot, the percentage of the time since an earlier look in which its process worked. */
-static void busy_percent(struct ex_session *session, unsigned int percent[VG_ACCOUNT_SLOTS])
+static void busy_percent(struct ex_session *session, nvmlDevice_t device,
+			 unsigned int percent[VG_ACCOUNT_SLOTS])
 {
 	struct ex_nvml *nvml = &session->nvml;
+	unsigned int gpu = ex_nvml_gpu(session, device);
 	const struct ex_busy *before;
 	struct ex_busy now;
 	uint64_t span;
 
 	memset(percent, 0, sizeof(percent[0]) * VG_ACCOUNT_SLOTS);
+	if (gpu >= session->settings->accounts)
+		return;
 	pthread_mutex_lock(&nvml->lock);
-	busy_take(session, &now);
-	before = busy_before(nvml, now.at_ns);
+	busy_take(session, gpu, &now);
+	before = busy_before(nvml, gpu, now.at_ns);
 	span = before && now.at_ns > before->at_ns ? now.at_ns - before->at_ns : 0;
 	for (unsigned int i = 0; span && i < VG_ACCOUNT_SLOTS; i++) {
 		/* A slot may be another's by now, and less than it was. */
@@ -203,7 +194,7 @@ static void busy_percent(struct ex_session *session, unsigned int percent[VG_ACC
 
 		percent[i] = (unsigned int)(vg_min(worked, span) * 100 / span);
 	}
-	busy_keep(nvml, &now);
+	busy_keep(nvml, gpu, &now);
 	pthread_mutex_unlock(&nvml->lock);
 }
 
@@ -214,7 +205,7 @@ nvmlReturn_t ex_nvmlDeviceGetUtilizationRates(struct ex_ask *ask, nvmlDevice_t d
 
 	if (!ask->session->soft)
 		return ex_nvml_host_utilization(device, utilization);
-	busy_percent(ask->session, percent);
+	busy_percent(ask->session, device, percent);
 	for (unsigned int i = 0; i < VG_ACCOUNT_SLOTS; i++)
 		sum += percent[i];
 	utilization->gpu = (unsigned int)vg_min(sum, 100);
@@ -235,15 +226,16 @@ static void sample_add(struct sample_list *list, const nvmlProcessUtilizationSam
 	list->count++;
 }
 
-static void soft_samples(struct ex_session *session, struct sample_list *list)
+static void soft_samples(struct ex_session *session, nvmlDevice_t device, struct sample_list *list)
 {
+	const struct vg_account *page = page_of(session, device);
 	unsigned int percent[VG_ACCOUNT_SLOTS], slot = 0;
 	struct vg_account_process process;
 	struct timespec now;
 
-	busy_percent(session, percent);
+	busy_percent(session, device, percent);
 	clock_gettime(CLOCK_REALTIME, &now);
-	while (process_next(session, &slot, &process)) {
+	while (process_next(page, &slot, &process)) {
 		nvmlProcessUtilizationSample_t sample = {
 			.pid = process.pid,
 			.timeStamp = (unsigned long long)now.tv_sec * 1000000 +
@@ -256,18 +248,18 @@ static void soft_samples(struct ex_session *session, struct sample_list *list)
 }
 
 /* The guest's pid of one of its executors, 0: another guest's, or the host's own. */
-static uint32_t guest_pid(const struct ex_session *session, uint32_t executor)
+static uint32_t guest_pid(const struct vg_account *page, uint32_t executor)
 {
 	struct vg_account_process process;
 	unsigned int slot = 0;
 
-	while (process_next(session, &slot, &process))
+	while (process_next(page, &slot, &process))
 		if (process.executor == executor)
 			return process.pid;
 	return 0;
 }
 
-static nvmlReturn_t host_samples(const struct ex_session *session, nvmlDevice_t device,
+static nvmlReturn_t host_samples(const struct vg_account *page, nvmlDevice_t device,
 				 unsigned long long since, struct sample_list *list)
 {
 	nvmlProcessUtilizationSample_t *all;
@@ -282,7 +274,7 @@ static nvmlReturn_t host_samples(const struct ex_session *session, nvmlDevice_t 
 		return NVML_ERROR_MEMORY;
 	result = ex_nvml_host_samples(device, all, &count, since);
 	for (unsigned int i = 0; !result && i < count && i < HOST_SAMPLES_MAX; i++) {
-		all[i].pid = guest_pid(session, all[i].pid);
+		all[i].pid = guest_pid(page, all[i].pid);
 		if (all[i].pid)
 			sample_add(list, &all[i]);
 	}
@@ -298,9 +290,9 @@ nvmlReturn_t ex_vgProcessUtilization(struct ex_ask *ask, nvmlDevice_t device,
 	nvmlReturn_t result = NVML_SUCCESS;
 
 	if (ask->session->soft)
-		soft_samples(ask->session, &list);
+		soft_samples(ask->session, device, &list);
 	else
-		result = host_samples(ask->session, device, since, &list);
+		result = host_samples(page_of(ask->session, device), device, since, &list);
 	*count = list.count;
 	if (!result && !list.count)
 		return NVML_ERROR_NOT_FOUND;

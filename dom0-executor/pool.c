@@ -20,6 +20,7 @@ struct ex_pool {
 	CUmemoryPool real; /* NULL: the driver has no pools of which it tells */
 	uint64_t live;     /* allocated from it, each as ex_memory_size has it */
 	uint64_t charged;  /* in the account */
+	unsigned int gpu;  /* of that vGPU */
 	bool gone;         /* destroyed; stays for what is still allocated from it */
 };
 
@@ -43,11 +44,11 @@ void ex_pools_dispose(struct ex_pools *pools)
 
 /* --- what one counts (the lock is held) --------------------------------------------------------- */
 
-static uint64_t pool_reserved(const struct ex_session *session, const struct ex_pool *pool)
+static uint64_t pool_reserved(struct ex_session *session, const struct ex_pool *pool)
 {
 	cuuint64_t bytes = 0;
 
-	if (!session->account.limit || !pool->real || pool->gone ||
+	if (!ex_account_of(session, pool->gpu)->limit || !pool->real || pool->gone ||
 	    !ex_driver.cuMemPoolGetAttribute ||
 	    ex_driver.cuMemPoolGetAttribute(pool->real, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT,
 					    &bytes))
@@ -58,17 +59,18 @@ static uint64_t pool_reserved(const struct ex_session *session, const struct ex_
 /* Brings the account to what the driver says. False: that is more than there is. */
 static bool pool_measure(struct ex_session *session, struct ex_pool *pool, bool force)
 {
+	struct ex_account *account = ex_account_of(session, pool->gpu);
 	uint64_t bytes = vg_max(pool_reserved(session, pool), pool->live);
 
 	if (bytes > pool->live)
 		atomic_store(&session->pools.loose, true);
-	if (bytes > pool->charged && !ex_account_take(&session->account, bytes - pool->charged)) {
+	if (bytes > pool->charged && !ex_account_take(account, bytes - pool->charged)) {
 		if (!force)
 			return false;
-		ex_account_force(&session->account, bytes - pool->charged);
+		ex_account_force(account, bytes - pool->charged);
 	}
 	if (bytes < pool->charged)
-		ex_account_give(&session->account, pool->charged - bytes);
+		ex_account_give(account, pool->charged - bytes);
 	pool->charged = bytes;
 	return true;
 }
@@ -119,7 +121,8 @@ void ex_pools_trim(struct ex_session *session)
 	pools_look(session, true);
 }
 
-static struct ex_pool *pool_find(struct ex_session *session, CUmemoryPool real)
+/* `gpu` is told when the pool is seen first. */
+static struct ex_pool *pool_find(struct ex_session *session, CUmemoryPool real, unsigned int gpu)
 {
 	struct ex_pool *pool = session->pools.first;
 
@@ -131,6 +134,7 @@ static struct ex_pool *pool_find(struct ex_session *session, CUmemoryPool real)
 	if (!pool)
 		return NULL;
 	pool->real = real;
+	pool->gpu = gpu;
 	pool->next = session->pools.first;
 	session->pools.first = pool;
 	return pool;
@@ -146,25 +150,26 @@ static bool pool_take(struct ex_session *session, struct ex_pool *pool, uint64_t
 	if (__builtin_add_overflow(pool->live, size, &live))
 		return false;
 	more = live > pool->charged ? live - pool->charged : 0;
-	if (!ex_account_take(&session->account, more))
+	if (!ex_account_take(ex_account_of(session, pool->gpu), more))
 		return false;
 	pool->charged += more;
 	pool->live = live;
 	return true;
 }
 
-static struct ex_pool *pool_enter(struct ex_session *session, CUmemoryPool real, uint64_t size)
+static struct ex_pool *pool_enter(struct ex_session *session, CUmemoryPool real, unsigned int gpu,
+				  uint64_t size)
 {
 	struct ex_pool *pool;
 	bool taken;
 
 	pthread_mutex_lock(&session->pools.lock);
-	pool = pool_find(session, real);
+	pool = pool_find(session, real, gpu);
 	taken = pool && pool_take(session, pool, size);
 	if (pool && !taken) {
 		/* Memory may have come back; `pool` is not gone, so it is still there. */
 		pools_measure(session, true);
-		ex_usage_look(session);
+		ex_usage_look(session, pool->gpu);
 		taken = pool_take(session, pool, size);
 	}
 	pthread_mutex_unlock(&session->pools.lock);
@@ -207,21 +212,63 @@ static CUresult pool_capture(struct ex_call *call, CUdeviceptr *dptr, size_t byt
 	return result ? result : ex_range_add(call, *dptr, bytesize, EX_RANGE_GRAPH);
 }
 
-/* The pool that cuMemAllocAsync takes from: its stream's device's. NULL: the driver does not tell.
- * Not in a capture, which the question would invalidate. */
-static CUmemoryPool pool_of(CUstream stream)
+/* -1: the driver does not tell. */
+static CUdevice device_of(CUstream stream)
+{
+	CUdevice device = 0;
+
+	if (!vg_handle_passes(VG_HANDLE_CUstream, (uintptr_t)stream) &&
+	    ex_driver.cuStreamGetDevice && !ex_driver.cuStreamGetDevice(stream, &device))
+		return device;
+	return ex_driver.cuCtxGetDevice && !ex_driver.cuCtxGetDevice(&device) ? device : -1;
+}
+
+/* The pool that cuMemAllocAsync takes from: its stream's device's. NULL: the driver does not tell. */
+static CUmemoryPool pool_of(CUdevice device)
 {
 	CUmemoryPool pool = NULL;
-	CUdevice device = 0;
-	bool found = false;
 
-	if (!ex_driver.cuDeviceGetMemPool || !ex_driver.cuMemAllocFromPoolAsync)
+	if (device < 0 || !ex_driver.cuDeviceGetMemPool || !ex_driver.cuMemAllocFromPoolAsync ||
+	    ex_driver.cuDeviceGetMemPool(&pool, device))
 		return NULL;
-	if (!vg_handle_passes(VG_HANDLE_CUstream, (uintptr_t)stream) && ex_driver.cuStreamGetDevice)
-		found = !ex_driver.cuStreamGetDevice(stream, &device);
-	if (!found && (!ex_driver.cuCtxGetDevice || ex_driver.cuCtxGetDevice(&device)))
-		return NULL;
-	return ex_driver.cuDeviceGetMemPool(&pool, device) ? NULL : pool;
+	return pool;
+}
+
+/*
+ * The vGPU of a pool that a program names. The driver does not tell a pool's device; it is one that the
+ * program has made, and then known (pool_find), or some device's own.
+ */
+static unsigned int pool_gpu(const struct ex_call *call, CUmemoryPool real)
+{
+	struct ex_session *session = call->session;
+	unsigned int count = atomic_load(&session->gpus.used);
+	CUmemoryPool own = NULL;
+
+	for (CUdevice i = 0; count > 1 && i < (CUdevice)count; i++)
+		if ((ex_driver.cuDeviceGetDefaultMemPool &&
+		     !ex_driver.cuDeviceGetDefaultMemPool(&own, i) && own == real) ||
+		    (ex_driver.cuDeviceGetMemPool && !ex_driver.cuDeviceGetMemPool(&own, i) &&
+		     own == real))
+			return ex_gpu_of(session, i);
+	return call->lane->gpu;
+}
+
+/* real: NULL for the stream's own, which is looked for. Not in a capture, which the questions would
+ * invalidate. */
+static struct ex_pool *pool_choose(struct ex_call *call, CUmemoryPool *real, CUstream stream,
+				   uint64_t size)
+{
+	CUdevice device;
+	unsigned int gpu;
+
+	if (*real) {
+		gpu = pool_gpu(call, *real);
+	} else {
+		device = device_of(stream);
+		gpu = device < 0 ? call->lane->gpu : ex_gpu_of(call->session, device);
+		*real = pool_of(device);
+	}
+	return pool_enter(call->session, *real, gpu, size);
 }
 
 /* real: NULL for the stream's own. */
@@ -236,12 +283,11 @@ static CUresult pool_alloc(struct ex_call *call, CUdeviceptr *dptr, size_t bytes
 
 	if (ex_stream_captures(stream))
 		return pool_capture(call, dptr, bytesize, real, stream);
-	if (!real)
-		real = pool_of(stream);
-	pool = pool_enter(session, real, ex_memory_size(session, bytesize));
+	pool = pool_choose(call, &real, stream, ex_memory_size(session, bytesize));
 	span.object = pool;
 	if (!pool)
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	span.gpu = pool->gpu;
 	result = pool_ask(dptr, bytesize, real, stream);
 	if (result) {
 		ex_pool_freed(session, pool, bytesize);
@@ -290,6 +336,29 @@ CUresult ex_cuMemFreeAsync(struct ex_call *call, CUdeviceptr dptr, CUstream hStr
 }
 
 /* --- pools -------------------------------------------------------------------------------------- */
+
+/* The one pointer in the properties is a Windows security descriptor. Which device's it is, is kept. */
+CUresult ex_cuMemPoolCreate(struct ex_call *call, CUmemoryPool *pool,
+			    const CUmemPoolProps *poolProps)
+{
+	struct ex_session *session = call->session;
+	CUmemPoolProps own = *poolProps;
+	CUresult result;
+
+	if (!ex_driver.cuMemPoolCreate || !ex_driver.cuMemPoolDestroy)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	own.win32SecurityAttributes = NULL;
+	result = ex_driver.cuMemPoolCreate(pool, &own);
+	if (result || own.location.type != CU_MEM_LOCATION_TYPE_DEVICE)
+		return result;
+	pthread_mutex_lock(&session->pools.lock);
+	if (!pool_find(session, *pool, ex_gpu_of(session, own.location.id)))
+		result = CUDA_ERROR_OUT_OF_MEMORY;
+	pthread_mutex_unlock(&session->pools.lock);
+	if (result)
+		ex_driver.cuMemPoolDestroy(*pool);
+	return result;
+}
 
 /* With the lock, so that a pool made anew at the same address is not taken for this one. */
 CUresult ex_cuMemPoolDestroy(struct ex_call *call, CUmemoryPool pool)

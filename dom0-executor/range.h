@@ -19,6 +19,7 @@ struct ex_span {
 	uint64_t owner;
 	void *object; /* the caller's */
 	int kind;
+	unsigned int gpu; /* whose memory it is (gpus.h), where it counts */
 };
 
 struct ex_ranges {

@@ -21,6 +21,7 @@
 #include "protocol/socket.h"
 
 #include "dom0-executor/adopt.h"
+#include "dom0-executor/driver.h"
 #include "dom0-executor/lane.h"
 #include "dom0-executor/link.h"
 #include "dom0-executor/memory.h"
@@ -73,7 +74,7 @@ static void handle_dropped(void *context, enum vg_handle_type type, uint64_t han
 	struct ex_session *session = context;
 
 	switch (type) {
-	case VG_HANDLE_CUcontext:
+	case VG_HANDLE_CUcontext: ex_context_left(session, handle); /* fall through */
 	case VG_HANDLE_CUmodule:
 	case VG_HANDLE_CUlibrary:
 		ex_ranges_remove_owned(&session->ranges, handle);
@@ -116,7 +117,7 @@ static int memory_init(struct ex_session *session)
 	ex_pools_init(&session->pools);
 	ex_usage_init(&session->usage);
 	ex_nvml_init(&session->nvml);
-	return ex_account_init(&session->account, settings, session->stats.page);
+	return ex_gpus_init(&session->gpus, settings, session->stats.page);
 }
 
 static void memory_dispose(struct ex_session *session)
@@ -124,7 +125,7 @@ static void memory_dispose(struct ex_session *session)
 	ex_usage_dispose(&session->usage);
 	ex_nvml_dispose(&session->nvml);
 	ex_pools_dispose(&session->pools);
-	ex_account_dispose(&session->account);
+	ex_gpus_dispose(&session->gpus);
 }
 
 int ex_session_init(struct ex_session *session, const struct ex_settings *settings,
@@ -133,10 +134,11 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 	int rc;
 
 	memset(session, 0, sizeof(*session));
-	session->who = (struct vg_log_who){.dom = settings->domid,
-					   .dev = settings->devid,
-					   .pid = VG_LOG_NOBODY,
-					   .level = settings->log_level};
+	session->who =
+		(struct vg_log_who){.dom = settings->domid,
+				    .dev = settings->devids ? settings->devid[0] : VG_LOG_NOBODY,
+				    .pid = VG_LOG_NOBODY,
+				    .level = settings->log_level};
 	session->settings = settings;
 	session->channel = channel;
 	session->control_fd = settings->control_fd;
@@ -281,12 +283,14 @@ static void session_open(struct ex_session *session, struct vg_packet *packet,
 		return;
 	}
 	vg_log_clean(open->comm);
+	ex_driver_jit(open->jit);
 	session->opened = true;
 	session->guest_uid = open->uid;
 	session->started = time(NULL);
 	memcpy(session->comm, open->comm, sizeof(session->comm));
 	session->stats.page->pid = open->pid;
-	ex_account_enter(&session->account, open->pid);
+	for (unsigned int i = 0; i < session->settings->accounts; i++)
+		ex_account_enter(ex_account_of(session, i), open->pid);
 	reply.msg.u.answer.limits = session->settings->limits;
 	vg_info(&session->who, "event=open comm=\"%s\" uid=%u", open->comm, open->uid);
 	answer_send(session, &reply);
@@ -438,7 +442,7 @@ bool ex_session_end(struct ex_session *session)
 	atomic_store(&session->ending, true);
 	ex_host_funcs_end(&session->host_funcs);
 	all = lanes_end(session);
-	ex_stats_set(&stats->freed_bytes, ex_account_held(&session->account));
+	ex_stats_set(&stats->freed_bytes, ex_gpus_held(session));
 	ex_stats_set(&stats->freed_handles, ex_handles_live(&session->handles));
 	vg_info(&session->who,
 		"event=end commands=%llu errors=%llu freed-bytes=%llu freed-handles=%llu stuck=%d",

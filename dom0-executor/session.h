@@ -21,6 +21,7 @@
 
 #include "dom0-executor/account.h"
 #include "dom0-executor/channel.h"
+#include "dom0-executor/gpus.h"
 #include "dom0-executor/green.h"
 #include "dom0-executor/handle.h"
 #include "dom0-executor/handover.h"
@@ -59,7 +60,7 @@ struct ex_session {
 	const struct ex_settings *settings;
 	struct ex_channel *channel; /* the session's */
 	struct ex_stats stats;
-	struct ex_account account;
+	struct ex_gpus gpus;
 	struct ex_pools pools;
 	struct ex_usage usage;
 	struct ex_ipc ipc;

@@ -69,16 +69,18 @@ void ex_settings_help(void)
 	     "  --channel=local|xen    where shared pages come from\n"
 	     "  --control-fd=N         socket of the control messages\n"
 	     "  --stats-fd=N           memfd for counters\n"
-	     "  --account-fd=N --account-slot=N   memfd of the account of the vGPU's memory, and\n"
+	     "  --account-fd=N --account-slot=N   memfd of the account of a vGPU's memory, and\n"
 	     "                         this executor's place in it\n"
 	     "  --listen-fd=N          socket on which another xen-vgpud may take over when the one\n"
 	     "                         at the control socket has gone\n"
 	     "  --adopt-timeout=N      seconds to wait for that (60)\n"
 	     "  --domid=N --devid=N --session=N   whom it serves (domid is needed for xen)\n"
 	     "  --driver=soft|default|PATH        libcuda-soft, the system's libcuda, another\n"
-	     "  --gpu=INDEX|UUID       the only GPU to be seen\n"
-	     "  --mem=BYTES            device memory of the vGPU (K, M, G, T): this\n"
+	     "  --gpu=INDEX|UUID|PCI|soft:N[,...]   the only GPUs to be seen, in this order\n"
+	     "  --mem=BYTES[,...]      device memory of a vGPU (K, M, G, T): this\n"
 	     "                         session's, or of all that share the account\n"
+	     "  --gpu, --devid, --account-fd and --mem may be given several times, the first ones\n"
+	     "  for the first vGPU, and so on; one --mem is each one's\n"
 	     "  --max-lanes=N --max-lane-pages=N --max-region-pages=N\n"
 	     "  --user=NAME            user to become when started by root (vgpu)\n"
 	     "  --log-level=error|warn|info|call|data\n"
@@ -133,6 +135,48 @@ static int descriptor(const char *text, int *fd)
 	return rc;
 }
 
+/* One more of what there is for each vGPU. */
+static int memories_add(struct ex_settings *s, char *list)
+{
+	char *text;
+
+	while ((text = strsep(&list, ",")))
+		if (s->memories == EX_VGPUS_MAX || size(text, &s->memory[s->memories++]))
+			return -EINVAL;
+	return 0;
+}
+
+static int account_add(struct ex_settings *s, const char *text)
+{
+	return s->accounts == EX_VGPUS_MAX ? -E2BIG
+					   : descriptor(text, &s->account_fd[s->accounts++]);
+}
+
+static int devid_add(struct ex_settings *s, const char *text)
+{
+	uint32_t devid = 0;
+
+	if (s->devids == EX_VGPUS_MAX || number32(text, UINT8_MAX, &devid))
+		return -EINVAL;
+	s->devid[s->devids++] = (uint8_t)devid;
+	return 0;
+}
+
+/* A list; its commas become ends. */
+static int gpus_add(struct ex_settings *s, char *list)
+{
+	char *name;
+
+	while ((name = strsep(&list, ","))) {
+		if (!*name)
+			continue;
+		if (s->gpus == EX_VGPUS_MAX)
+			return -E2BIG;
+		s->gpu[s->gpus++] = name;
+	}
+	return 0;
+}
+
 static int identity(const char *text, int64_t *value)
 {
 	uint64_t wide = 0;
@@ -153,20 +197,20 @@ static int channel_kind(const char *text, enum vg_channel_kind *kind)
 	return 0;
 }
 
-static int option_set(struct ex_settings *s, int id, const char *text)
+static int option_set(struct ex_settings *s, int id, char *text)
 {
 	switch ((enum option_id)id) {
 	case OPT_CHANNEL: return channel_kind(text, &s->channel);
 	case OPT_CONTROL_FD: return descriptor(text, &s->control_fd);
 	case OPT_STATS_FD: return descriptor(text, &s->stats_fd);
-	case OPT_ACCOUNT_FD: return descriptor(text, &s->account_fd);
+	case OPT_ACCOUNT_FD: return account_add(s, text);
 	case OPT_ACCOUNT_SLOT: return number32(text, VG_ACCOUNT_SLOTS - 1, &s->account_slot);
 	case OPT_DOMID: return identity(text, &s->domid);
-	case OPT_DEVID: return identity(text, &s->devid);
+	case OPT_DEVID: return devid_add(s, text);
 	case OPT_SESSION: return identity(text, &s->session);
 	case OPT_DRIVER: s->driver = text; return 0;
-	case OPT_GPU: s->gpu = *text ? text : NULL; return 0;
-	case OPT_MEM: return size(text, &s->memory);
+	case OPT_GPU: return gpus_add(s, text);
+	case OPT_MEM: return memories_add(s, text);
 	case OPT_MAX_LANES: return number32(text, VG_LANES_MAX, &s->limits.lanes);
 	case OPT_MAX_LANE_PAGES: return number32(text, UINT32_MAX, &s->limits.lane_pages);
 	case OPT_MAX_REGION_PAGES: return number32(text, UINT32_MAX, &s->limits.region_pages);
@@ -192,6 +236,12 @@ static int settings_check(const struct ex_settings *s)
 		wrong = "--channel=xen needs --domid";
 	else if (!s->limits.lanes)
 		wrong = "--max-lanes must be at least 1";
+	else if (s->memories > 1 && s->memories != s->gpus)
+		wrong = "--mem is given once, or once for each --gpu";
+	else if (s->gpus && s->accounts && s->accounts != s->gpus)
+		wrong = "--account-fd is given once for each --gpu";
+	else if (s->gpus && s->devids && s->devids != s->gpus)
+		wrong = "--devid is given once for each --gpu";
 	if (!wrong)
 		return 0;
 	fprintf(stderr, "vgpu-executor: %s (--help lists the options)\n", wrong);
@@ -205,11 +255,9 @@ int ex_settings_parse(struct ex_settings *settings, int argc, char **argv)
 	*settings = (struct ex_settings){
 		.control_fd = -1,
 		.stats_fd = -1,
-		.account_fd = -1,
 		.listen_fd = -1,
 		.adopt_timeout = 60,
 		.domid = VG_LOG_NOBODY,
-		.devid = VG_LOG_NOBODY,
 		.session = VG_LOG_NOBODY,
 		.driver = "default",
 		.user = "vgpu",

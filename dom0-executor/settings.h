@@ -9,21 +9,28 @@
 #include "protocol/control.h"
 #include "protocol/log.h"
 
+#define EX_VGPUS_MAX VG_SESSION_DEVICES
+
 struct ex_settings {
 	enum vg_channel_kind channel;
 	int control_fd;
-	int stats_fd;   /* -1: none */
-	int account_fd; /* of the vGPU's account, -1: none */
-	uint32_t account_slot;
+	int stats_fd;           /* -1: none */
+	uint32_t account_slot;  /* the same in all accounts */
 	int listen_fd;          /* where another xen-vgpud may adopt us; -1: nowhere */
 	uint32_t adopt_timeout; /* seconds to wait for it */
 	int64_t domid;
-	int64_t devid;
 	int64_t session;
 	const char *driver;
-	const char *gpu; /* NULL: as the environment has it */
 	const char *user;
-	uint64_t memory; /* quota of device memory of the vGPU in bytes, 0: none */
+	/*
+	 * The session's vGPUs, by place. No GPU named: all that the driver has. One quota: each one's; it is of
+	 * device memory in bytes, 0: none.
+	 */
+	const char *gpu[EX_VGPUS_MAX];
+	uint64_t memory[EX_VGPUS_MAX];
+	int account_fd[EX_VGPUS_MAX]; /* of its account */
+	uint8_t devid[EX_VGPUS_MAX];
+	unsigned int gpus, memories, accounts, devids; /* given of each */
 	struct vg_limits limits;
 	enum vg_log_level log_level;
 	uint32_t spin_us; /* UINT32_MAX: adaptive */

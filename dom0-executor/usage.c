@@ -23,76 +23,96 @@ void ex_usage_dispose(struct ex_usage *usage)
 
 /* --- the whole (the lock is held) --------------------------------------------------------------- */
 
-static bool soft_used(uint64_t *bytes)
+static bool is_current(struct ex_session *session, unsigned int gpu)
+{
+	CUdevice device = 0;
+
+	if (!ex_driver.cuCtxGetDevice)
+		return gpu == 0;
+	return !ex_driver.cuCtxGetDevice(&device) && ex_gpu_of(session, device) == gpu;
+}
+
+static bool soft_used(struct ex_session *session, unsigned int gpu, uint64_t *bytes)
 {
 	size_t free_bytes = 0, total = 0;
 
-	if (!ex_driver.cuMemGetInfo_v2 || ex_driver.cuMemGetInfo_v2(&free_bytes, &total))
-		return false; /* no context is current: at the next look */
+	if (!is_current(session, gpu) || !ex_driver.cuMemGetInfo_v2 ||
+	    ex_driver.cuMemGetInfo_v2(&free_bytes, &total))
+		return false; /* no context of its is current: at the next look */
 	*bytes = total - free_bytes;
 	return true;
 }
 
 /* It does not know processes without a context, nor any where pids are not the host's. */
-static bool nvml_used(struct ex_session *session, uint64_t *bytes)
+static bool nvml_used(struct ex_session *session, unsigned int gpu, uint64_t *bytes)
 {
-	if (ex_nvml_used(session, bytes))
-		session->usage.known = true;
-	return session->usage.known;
+	struct ex_gpu *one = &session->gpus.gpu[gpu];
+
+	if (ex_nvml_used(session, gpu, bytes))
+		one->known = true;
+	return one->known;
 }
 
-static bool used(struct ex_session *session, uint64_t *bytes)
+static bool used(struct ex_session *session, unsigned int gpu, uint64_t *bytes)
 {
-	return session->soft ? soft_used(bytes) : nvml_used(session, bytes);
+	return session->soft ? soft_used(session, gpu, bytes) : nvml_used(session, gpu, bytes);
 }
 
 /* --- looks -------------------------------------------------------------------------------------- */
 
 /* False: it grew, and that is over the quota; with `force` it is counted all the same. */
-static bool overhead_update(struct ex_session *session, bool force)
+static bool overhead_update(struct ex_session *session, unsigned int gpu, bool force)
 {
-	struct ex_usage *usage = &session->usage;
+	struct ex_gpu *one = &session->gpus.gpu[gpu];
 	uint64_t bytes, counted, overhead;
 
-	if (!used(session, &bytes))
+	if (!used(session, gpu, &bytes))
 		return true;
-	counted = ex_account_held(&session->account) - usage->overhead;
+	counted = ex_account_held(&one->account) - one->overhead;
 	overhead = bytes > counted ? bytes - counted : 0;
-	if (overhead > usage->overhead) {
-		uint64_t more = overhead - usage->overhead;
+	if (overhead > one->overhead) {
+		uint64_t more = overhead - one->overhead;
 
-		if (!ex_account_take(&session->account, more)) {
+		if (!ex_account_take(&one->account, more)) {
 			if (!force)
 				return false;
-			ex_account_force(&session->account, more);
+			ex_account_force(&one->account, more);
 		}
 	} else {
-		ex_account_give(&session->account, usage->overhead - overhead);
+		ex_account_give(&one->account, one->overhead - overhead);
 	}
-	usage->overhead = overhead;
+	one->overhead = overhead;
 	return true;
 }
 
-static bool look(struct ex_session *session, bool force)
+static bool look(struct ex_session *session, unsigned int gpu, bool force)
 {
 	bool fits;
 
-	if (!session->account.limit)
+	if (gpu >= EX_GPUS_MAX || !session->gpus.gpu[gpu].account.limit)
 		return true;
 	pthread_mutex_lock(&session->usage.lock);
-	fits = overhead_update(session, force);
+	fits = overhead_update(session, gpu, force);
 	pthread_mutex_unlock(&session->usage.lock);
 	return fits;
 }
 
-bool ex_usage_fits(struct ex_session *session)
+bool ex_usage_fits(struct ex_session *session, unsigned int gpu)
 {
-	return look(session, false);
+	return look(session, gpu, false);
 }
 
-void ex_usage_look(struct ex_session *session)
+void ex_usage_look(struct ex_session *session, unsigned int gpu)
 {
-	look(session, true);
+	look(session, gpu, true);
+}
+
+static void look_all(struct ex_session *session)
+{
+	unsigned int count = atomic_load(&session->gpus.used);
+
+	for (unsigned int gpu = 0; gpu < count; gpu++)
+		look(session, gpu, true);
 }
 
 static uint64_t coarse_ms(void)
@@ -127,25 +147,25 @@ static bool launched_since(struct ex_session *session)
 
 void ex_usage_glance(struct ex_session *session)
 {
-	if (!session->account.limit)
+	if (!session->gpus.limited)
 		return;
 	if (atomic_load_explicit(&session->usage.stale, memory_order_relaxed)) {
 		atomic_store(&session->usage.stale, false);
-		ex_usage_look(session);
+		look_all(session);
 	} else if (launched_since(session)) {
-		ex_usage_look(session);
+		look_all(session);
 	}
 }
 
-uint64_t ex_usage_estimate(struct ex_session *session, uint64_t bytes)
+uint64_t ex_usage_estimate(struct ex_session *session, unsigned int gpu, uint64_t bytes)
 {
 	bool measured;
 	uint64_t all;
 
-	if (!session->account.limit || session->soft)
+	if (gpu >= EX_GPUS_MAX || !session->gpus.gpu[gpu].account.limit || session->soft)
 		return 0;
 	pthread_mutex_lock(&session->usage.lock);
-	measured = used(session, &all);
+	measured = used(session, gpu, &all);
 	pthread_mutex_unlock(&session->usage.lock);
 	return measured ? 0 : bytes;
 }

@@ -53,6 +53,14 @@ CUresult ex_cuMemAddressFree(struct ex_call *call, CUdeviceptr ptr, size_t size)
 
 /* --- physical memory ---------------------------------------------------------------------------- */
 
+/* Memory of the host, which some devices' drivers give too, counts as the current device's. */
+static unsigned int create_gpu(const struct ex_call *call, const CUmemAllocationProp *prop)
+{
+	return prop->location.type == CU_MEM_LOCATION_TYPE_DEVICE
+		       ? ex_gpu_of(call->session, prop->location.id)
+		       : call->lane->gpu;
+}
+
 /*
  * The one pointer in the properties is a Windows security descriptor. Memory that can be exported to other
  * hosts (fabric) would leave the guest. The handle is entered here, to keep what it counts with
@@ -69,7 +77,7 @@ CUresult ex_cuMemCreate(struct ex_call *call, CUmemGenericAllocationHandle *hand
 	    (own.requestedHandleTypes & ~CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR))
 		return CUDA_ERROR_NOT_SUPPORTED;
 	own.win32HandleMetaData = NULL;
-	charge = ex_charge_new(call->session, size);
+	charge = ex_charge_new(call->session, create_gpu(call, prop), size);
 	if (!charge)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = ex_driver.cuMemCreate(handle, size, &own, flags);

@@ -44,8 +44,8 @@ static CUresult memory_export(struct ex_call *call, CUmemGenericAllocationHandle
 		&fd, handle, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, flags);
 	if (result)
 		return result;
-	result = ex_ipc_offer(session, VG_OFFER_PHYSICAL, object, where.size, &where, sizeof(where),
-			      token);
+	result = ex_ipc_offer(session, ex_charge_gpu(charge), VG_OFFER_PHYSICAL, object, where.size,
+			      &where, sizeof(where), token);
 	if (result || again) {
 		close(fd);
 		return result;
@@ -64,7 +64,7 @@ CUresult ex_vgMemExport(struct ex_call *call, CUipcMemHandle *token,
 	CUresult result = CUDA_ERROR_NOT_SUPPORTED;
 	struct ex_charge *charge;
 
-	if (!ex_driver.cuMemExportToShareableHandle || !call->session->ipc.offers)
+	if (!ex_driver.cuMemExportToShareableHandle || !ex_ipc_can(call->session))
 		return CUDA_ERROR_NOT_SUPPORTED;
 	if (!guest || !ex_handles_hold(handles, PHYSICAL, guest))
 		return CUDA_ERROR_INVALID_VALUE;
@@ -115,7 +115,7 @@ CUresult ex_vgMemImport(struct ex_call *call, CUmemGenericAllocationHandle *hand
 		pthread_mutex_unlock(&session->ipc.lock);
 		return result;
 	}
-	charge = ex_charge_import(session, taken.index);
+	charge = ex_charge_import(session, ex_ipc_gpu(taken.index), taken.index);
 	/* Once more: the last other charge of this offer may have gone, and left it, just before. */
 	result = charge ? ex_ipc_take(session, VG_OFFER_PHYSICAL, &token, &taken)
 			: CUDA_ERROR_OUT_OF_MEMORY;

@@ -37,7 +37,8 @@ destroy: only with the last of as many as there were retains, which the executor
 prototype has no const), covers EXPR (so many bytes from this address must be the session's),
 align N (the address is a multiple of N), least EXPR
 (a number of at least that), mint (the guest makes the handle), of ARG (the handle ends
-when ARG's does; otherwise with the current context).
+when ARG's does; otherwise with the current context), ready (handle: the guest calls fe_ready_TYPE before
+anything is sent).
 
 Numbers are never used again for another call.
 """
@@ -61,7 +62,7 @@ PROPERTIES = {
     "anyerror": "outputs are sent with errors too (exec only)",
 }
 ATTRIBUTES = {
-    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align", "least"},
+    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align", "least", "ready"},
     "out": {"opt", "mint", "of"},
     "inout": {"opt"},
 }
@@ -118,6 +119,8 @@ class Arg:
     def _check(self, suffix):
         if self.number and suffix:
             raise SpecError(self.where, f"{self.name}: numbers go one by one")
+        if "ready" in self.attrs and self.kind != "handle":
+            raise SpecError(self.where, "ready is for handles")
         if "destroy" in self.attrs and not (self.number or self.kind == "handle"):
             raise SpecError(self.where, f"{self.name}: destroy is for handles and numbers")
         if suffix == "*" and (self.kind != "pointer" or self.direction != "in"):

@@ -8,6 +8,9 @@
 
 #include <stdint.h>
 
+/* Bytes of parameters that any kernel takes at most. */
+#define VG_PARAMS_MAX 32764u
+
 static inline uint64_t vg_sat_mul(uint64_t a, uint64_t b)
 {
 	uint64_t r;

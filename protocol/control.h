@@ -26,8 +26,10 @@
 
 #include "protocol/wire.h"
 
-#define VG_TEXT_MAX 192
+#define VG_TEXT_MAX 176
 #define VG_COMM_MAX 16
+/* vGPUs of one session, each another GPU. Their numbers (devid) are at most 255. */
+#define VG_SESSION_DEVICES 16
 
 enum vg_control_type {
 	VG_CTL_ANSWER = 1,  /* to a request: status, text */
@@ -64,17 +66,32 @@ struct vg_limits {
 	uint32_t channel;      /* enum vg_channel_kind: who makes the pages of a share */
 };
 
-/* vg_control_open.devid: the first device with room for a session. */
-#define VG_DEVID_ANY 0xffffffffu
-
+/*
+ * Which vGPUs a session has. The first is its home, whose control ring carries it; the others are joined
+ * to it: other GPUs of the same backend and the same driver, in the order in which CUDA numbers them.
+ */
 struct vg_control_open {
 	uint32_t protocol;      /* VG_PROTOCOL_VERSION of the sender */
 	uint32_t pid;           /* the guest's own, for logs only */
 	uint32_t uid;           /* likewise */
-	uint32_t devid;         /* which of the guest's vGPUs, or VG_DEVID_ANY */
+	uint16_t count;         /* of devids; from a client 0: whichever can be had */
+	uint16_t flags;         /* VG_OPEN_* */
 	uint64_t spec_hash;     /* vg_spec_hash (generated): both ends must have the same */
 	char comm[VG_COMM_MAX]; /* program's name, NUL-terminated, for logs only */
+	uint8_t devids[VG_SESSION_DEVICES];
+	uint32_t jit;           /* VG_JIT_*: what the program's environment asks of the driver */
+	uint32_t pad;
 };
+/* Those that cannot be joined are left out; without it they are a reason to refuse. The home never is. */
+#define VG_OPEN_PICK 1u
+/* From a client, for count: it was told to ask for what are no vGPUs (VGPU_DEVICE). */
+#define VG_OPEN_NONSENSE 0xffffu
+
+/* CUDA_x of the program's environment is set and not 0. */
+#define VG_JIT_FORCE_PTX   1u /* x = FORCE_PTX_JIT */
+#define VG_JIT_DISABLE_PTX 2u /* DISABLE_PTX_JIT */
+#define VG_JIT_FORCE       4u /* FORCE_JIT */
+#define VG_JIT_DISABLE     8u /* DISABLE_JIT */
 
 struct vg_control_share {
 	uint32_t id; /* lane: 0 .. VG_LANES_MAX-1; region: 0 .. VG_REGIONS_MAX-1; one space each */
@@ -99,23 +116,26 @@ struct vg_control_unshare {
 /* Answer to VG_CTL_OPEN and VG_CTL_SHARE. */
 struct vg_control_answer {
 	struct vg_limits limits; /* OPEN */
+	/* OPEN, backend to broker: what the session has, the home first. */
+	uint8_t devids[VG_SESSION_DEVICES];
+	uint32_t count;
 	/* SHARE, broker to client, with descriptors {gntalloc, evtchn}: where to map, which port to ring. */
-	uint64_t map_offset;
 	uint32_t port;
-	uint32_t pad;
+	uint64_t map_offset;
 };
 
 /* ADOPT, of which only `protocol` is set, and its answer: what the next backend is to know. */
 struct vg_control_adopt {
 	uint32_t protocol; /* VG_PROTOCOL_VERSION of the sender */
 	uint32_t domid;
-	uint32_t devid;
 	uint16_t opened;       /* 1: OPEN was answered with success */
-	uint16_t account_slot; /* the session's place in the vGPU's account */
+	uint16_t account_slot; /* the session's place, the same in each of its vGPUs' accounts */
 	uint32_t pid;          /* of OPEN, like uid and comm: for logs only */
 	uint32_t uid;
+	uint32_t count;  /* of devids */
 	int64_t started; /* seconds since the epoch */
 	char comm[VG_COMM_MAX];
+	uint8_t devids[VG_SESSION_DEVICES]; /* the home first */
 };
 
 /*
@@ -133,7 +153,7 @@ struct vg_control {
 		struct vg_control_unshare unshare;
 		struct vg_control_answer answer;
 		struct vg_control_adopt adopt;
-		uint8_t size[48];
+		uint8_t size[64];
 	} u;
 	char text
 		[VG_TEXT_MAX]; /* answers and GONE: what went wrong and what to do, NUL-terminated */
@@ -146,9 +166,10 @@ _Static_assert(sizeof(struct vg_control) == 256, "layout of a control message");
  *   local  client -> executor, SHARE of a region: memfd
  *   xen    broker -> client,   answer to SHARE:   gntalloc, evtchn (lanes only)
  *   xen    backend -> executor, SHARE of a lane:  evtchn, bound; u.share.port is then the local port
- *   xen    executor -> backend, answer to ADOPT:  memfd of the counters, memfd of the account
+ *   xen    executor -> backend, answer to ADOPT:  memfd of the counters, a memfd of each vGPU's account, in the
+ *                                                 order of its devids
  */
-#define VG_CONTROL_FDS_MAX 3
+#define VG_CONTROL_FDS_MAX (1 + VG_SESSION_DEVICES)
 
 /*
  * Page directory: lists the grants of a share; chained when one page does not suffice. The broker

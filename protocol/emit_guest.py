@@ -19,6 +19,8 @@ def header(spec):
     out += ["", "/* Written by hand: what the exported function of that name does. */"]
     out += [f"CUresult fe_{call.name}({c.parameters(call)});" for call in spec.calls
             if call.has("guest")]
+    out += [f"void fe_ready_{base}({base} handle);" for base in
+            sorted({arg.base for call in spec.calls for arg in call.args if "ready" in arg.attrs})]
     out += ["", "#endif"]
     return "\n".join(out) + "\n"
 
@@ -37,6 +39,8 @@ def _checks(call):
                 "FE_MADE" if "destroy" in arg.attrs else "0"
             out += [f"\tresult = fe_handle_check(VG_HANDLE_{arg.base}, (uint64_t){arg.name}, {flags});",
                     "\tif (result)", "\t\treturn result;"]
+        if "ready" in arg.attrs:
+            out.append(f"\tfe_ready_{arg.base}({arg.name});")
         if "align" in arg.attrs:
             out += [f"\tif ({arg.name} % {arg.attrs['align']})",
                     "\t\treturn CUDA_ERROR_INVALID_VALUE;"]

@@ -22,6 +22,9 @@ struct vg_session_info {
 	uint64_t device_base;
 	uint64_t device_size;
 	int64_t loading_mode; /* CUmoduleLoadingMode */
+	/* Another one for each build of the driver library: what it has compiled holds for that one
+	 * only. All 0: not known. */
+	uint8_t driver_id[32];
 };
 
 #define VG_DEVICE_ATTRIBUTES 160u

@@ -250,6 +250,20 @@ static void print_head(const char *last)
 	       "CALLS", "LAUNCHES", "TO-GPU", "FROM-GPU", "MEMORY", "PEAK", "ERRORS", last);
 }
 
+/* Of a session that has other vGPUs as well. */
+static void print_joined(struct json_object *session)
+{
+	struct json_object *devids;
+	size_t count;
+
+	if (!json_object_object_get_ex(session, "devids", &devids))
+		return;
+	count = json_object_array_length(devids);
+	for (size_t i = 0; count > 1 && i < count; i++)
+		printf("%s%lld", i ? "," : "  has vGPUs ",
+		       (long long)json_object_get_int64(json_object_array_get_idx(devids, i)));
+}
+
 static void print_sessions(const struct list *list, struct json_object *device)
 {
 	struct json_object *sessions;
@@ -264,6 +278,7 @@ static void print_sessions(const struct list *list, struct json_object *device)
 		struct json_object *s = json_object_array_get_idx(sessions, i);
 
 		print_numbers(s);
+		print_joined(s);
 		putchar('\n');
 		if (list->calls)
 			print_calls(s);
@@ -358,10 +373,12 @@ static void print_ended(const struct list *list)
 		struct json_object *s = json_object_array_get_idx(ended, i);
 
 		print_numbers(s);
-		printf("  %s in %llu objects, %llu.%llu: %s\n", human(get_uint(s, "freed_bytes")),
+		printf("  %s in %llu objects, %llu.%llu: %s", human(get_uint(s, "freed_bytes")),
 		       (unsigned long long)get_uint(s, "freed_handles"),
 		       (unsigned long long)get_uint(s, "domid"),
 		       (unsigned long long)get_uint(s, "devid"), get_text(s, "reason"));
+		print_joined(s);
+		putchar('\n');
 		if (list->calls)
 			print_calls(s);
 	}

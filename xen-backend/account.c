@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The account of a vGPU's device memory (protocol/account.h), from the side of who starts executors: a
- * page for each device, a slot in it for each session. What executors write is printed, never used.
+ * page for each device, a slot in it for each session that has it, the same in each of its devices' pages. What executors write is printed, never used.
  *
  * The next xen-vgpud takes the page over from the executors that it adopts, and sweeps when all have told.
  *
@@ -41,24 +41,29 @@ void be_account_close(struct be_device *device)
 
 static bool slot_used(const struct be_device *device, unsigned int slot)
 {
-	for (const struct be_session *s = device->sessions; s; s = s->next)
-		if (s->state != BE_SESSION_DEAD && s->account_slot == slot)
+	for (const struct be_seat *seat = device->seats; seat; seat = seat->next)
+		if (seat->session->account_slot == slot)
 			return true;
 	return false;
 }
 
-int be_account_slot(const struct be_device *device)
+int be_account_slot(const struct be_session *session)
 {
-	for (unsigned int slot = 0; slot < VG_ACCOUNT_SLOTS; slot++)
-		if (!slot_used(device, slot))
+	for (unsigned int slot = 0; slot < VG_ACCOUNT_SLOTS; slot++) {
+		bool used = false;
+
+		for (unsigned int i = 0; i < session->seat_count; i++)
+			used |= slot_used(session->seats[i].device, slot);
+		if (!used)
 			return (int)slot;
+	}
 	return -EBUSY;
 }
 
 static bool in_use(const struct be_device *device)
 {
-	for (const struct be_session *s = device->sessions; s; s = s->next)
-		if (s->state != BE_SESSION_DEAD && s->account_slot < VG_ACCOUNT_SLOTS)
+	for (const struct be_seat *seat = device->seats; seat; seat = seat->next)
+		if (seat->session->account_slot < VG_ACCOUNT_SLOTS)
 			return true;
 	return false;
 }
@@ -90,10 +95,8 @@ static int account_take_over(struct be_device *device, int fd)
 	return 0;
 }
 
-const char *be_account_adopt(struct be_session *session, int fd, unsigned int slot)
+static const char *account_adopt(struct be_device *device, int fd, unsigned int slot)
 {
-	struct be_device *device = session->device;
-
 	if (fd < 0 || slot >= VG_ACCOUNT_SLOTS)
 		return "the executor handed over no account";
 	if (in_use(device) ? !same_file(device->account_fd, fd)
@@ -101,16 +104,38 @@ const char *be_account_adopt(struct be_session *session, int fd, unsigned int sl
 		return "the executor handed over another account than the vGPU's";
 	if (slot_used(device, slot))
 		return "the executor has another's place in the vGPU's account";
-	session->account_slot = slot;
 	return NULL;
 }
 
-/* Some that run may not have said yet which slot is theirs. */
+/* One account for several vGPUs would be taken for the first that comes, and the others' executors refused. */
+static const char *accounts_differ(const int *fds, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		for (unsigned int k = 0; k < i; k++)
+			if (same_file(fds[i], fds[k]))
+				return "the executor handed over one account twice";
+	return NULL;
+}
+
+const char *be_account_adopt(struct be_session *session, const int *fds, unsigned int slot)
+{
+	const char *wrong = accounts_differ(fds, session->seat_count);
+
+	for (unsigned int i = 0; i < session->seat_count && !wrong; i++)
+		wrong = account_adopt(session->seats[i].device, fds[i], slot);
+	if (!wrong)
+		session->account_slot = slot;
+	return wrong;
+}
+
+/* Some of the guest's that run may not have said yet which vGPUs they have, and which slot is theirs. */
 static bool adopting(const struct be_device *device)
 {
-	for (const struct be_session *s = device->sessions; s; s = s->next)
-		if (s->state == BE_SESSION_ADOPTING)
-			return true;
+	for (const struct be_device *d = device->daemon->devices; d; d = d->next)
+		for (const struct be_session *s = d->sessions; s && d->domid == device->domid;
+		     s = s->next)
+			if (s->state == BE_SESSION_ADOPTING)
+				return true;
 	return false;
 }
 
@@ -121,6 +146,13 @@ void be_account_sweep(struct be_device *device)
 	for (unsigned int slot = 0; device->account && slot < VG_ACCOUNT_SLOTS; slot++)
 		if (!slot_used(device, slot))
 			vg_account_clear(device->account, slot);
+}
+
+uint64_t be_account_held(const struct be_device *device, const struct be_session *session)
+{
+	if (!device->account || session->account_slot >= VG_ACCOUNT_SLOTS)
+		return 0;
+	return __atomic_load_n(&device->account->held[session->account_slot], __ATOMIC_RELAXED);
 }
 
 uint64_t be_account_used(const struct be_device *device)

@@ -55,16 +55,25 @@ int be_adopt_open(struct be_daemon *daemon, char *why)
 	return 0;
 }
 
-uint64_t be_settings_print(const struct vg_settings *settings)
+static uint64_t device_print(uint64_t print, const struct be_device *device)
 {
-	uint64_t print = 14695981039346656037u; /* FNV-1a */
+	const struct vg_settings *settings = &device->settings;
 	char text[512];
-	int length = snprintf(text, sizeof(text), "%s|%s|%" PRIu64 "|%u|%u|%u", settings->gpu,
-			      settings->driver, settings->mem, settings->max_lanes,
+	int length = snprintf(text, sizeof(text), "%u|%s|%s|%" PRIu64 "|%u|%u|%u;", device->devid,
+			      settings->gpu, settings->driver, settings->mem, settings->max_lanes,
 			      settings->max_lane_pages, settings->max_region_pages);
 
 	for (int i = 0; i < length && i < (int)sizeof(text) - 1; i++)
 		print = (print ^ (unsigned char)text[i]) * 1099511628211u;
+	return print;
+}
+
+uint64_t be_settings_print(const struct be_session *session)
+{
+	uint64_t print = 14695981039346656037u; /* FNV-1a */
+
+	for (unsigned int i = 0; i < session->seat_count; i++)
+		print = device_print(print, session->seats[i].device);
 	return print;
 }
 
@@ -85,7 +94,7 @@ int be_adopt_bind(struct be_session *session)
 
 	if (fd < 0)
 		return -errno;
-	session->settings_print = be_settings_print(&device->settings);
+	session->settings_print = be_settings_print(session);
 	snprintf(session->path, sizeof(session->path), "%s/" NAME_FORMAT,
 		 device->daemon->config.session_dir, device->domid, device->devid, session->id,
 		 session->settings_print);

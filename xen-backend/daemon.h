@@ -36,7 +36,9 @@ struct be_pulse;
 /* --- what has been, of a session that ended ------------------------------------------------- */
 
 struct be_record {
-	uint32_t domid, devid;
+	uint32_t domid, devid; /* the home's */
+	uint32_t device_count;
+	uint8_t devids[VG_SESSION_DEVICES]; /* the home first */
 	uint32_t guest_pid, guest_uid;
 	char comm[VG_COMM_MAX]; /* the guest's words, cleaned */
 	pid_t executor;
@@ -67,8 +69,18 @@ struct be_request {
 
 #define BE_SESSION_PATH_MAX (BE_SESSION_DIR_MAX + 56)
 
-struct be_session {
+/* A session's place on one of its vGPUs (seats.c). */
+struct be_seat {
+	struct be_session *session;
 	struct be_device *device;
+	struct be_seat *next; /* of the device's */
+	bool entered;         /* in the device's list */
+};
+
+struct be_session {
+	struct be_device *device;                 /* its home */
+	struct be_seat seats[VG_SESSION_DEVICES]; /* the home's first */
+	unsigned int seat_count;
 	struct be_session *next;
 	enum be_session_state state;
 	uint32_t id;                    /* chosen by the frontend, not 0 */
@@ -77,11 +89,11 @@ struct be_session {
 	bool exited;                    /* pidfd says so; to be reaped */
 	int sock;                       /* owned; -1 once ended */
 	char path[BE_SESSION_PATH_MAX]; /* of the executor's socket; empty: it has none */
-	uint64_t settings_print;        /* of the device's settings that it was started with */
+	uint64_t settings_print;        /* of its devices' settings that it was started with */
 	bool adopted;                   /* from an earlier xen-vgpud */
 	uint64_t adopt_by;              /* ms; while ADOPTING and ADOPTED */
 	struct vg_stats *stats;         /* owned mapping, written by the executor */
-	unsigned int account_slot;      /* in the device's account; VG_ACCOUNT_SLOTS: none */
+	unsigned int account_slot; /* in each of its devices' accounts; VG_ACCOUNT_SLOTS: none */
 	struct be_request requests[VG_CTLRING_SLOTS];
 	bool close_asked; /* CLOSE waits for the executor's end */
 	uint32_t close_tag;
@@ -136,8 +148,8 @@ int be_adopt_open(struct be_daemon *daemon, char *why);
 void be_adopt_scan(struct be_daemon *daemon);
 /* A socket for a new executor, bound to session->path. The descriptor or a negative errno. */
 int be_adopt_bind(struct be_session *session);
-/* The same for the same settings. */
-uint64_t be_settings_print(const struct vg_settings *settings);
+/* The same for the same devices with the same settings. */
+uint64_t be_settings_print(const struct be_session *session);
 /* Maps counters that an executor has handed over, if they are what they must be; NULL otherwise. */
 struct vg_stats *be_stats_adopt(int fd);
 
@@ -146,8 +158,10 @@ bool be_adopt_sealed(int fd, size_t bytes);
 
 /* The descriptors of a new executor; each stays the caller's. */
 struct be_spawn_fds {
-	int control, stats, account;
-	int listener; /* -1: none */
+	int control, stats;
+	int listener;                     /* -1: none */
+	int accounts[VG_SESSION_DEVICES]; /* one for each seat; the devices' own */
+	unsigned int account_count;
 };
 
 /* fork and exec. The pid, or a negative errno. */
@@ -194,8 +208,9 @@ struct be_device {
 	struct vg_control outbox[BE_OUTBOX];
 	unsigned int out_first, out_count;
 
-	struct be_session *sessions;
-	unsigned int session_count;
+	struct be_session *sessions; /* whose home it is */
+	struct be_seat *seats;       /* of all sessions that have it */
+	unsigned int seat_count;
 
 	struct vg_account *account; /* owned mapping, written by executors; NULL: not made yet */
 	int account_fd;             /* owned with it */
@@ -236,12 +251,14 @@ void be_device_resumed(struct be_device *device);
 /* The account of its memory (account.c). open: 0 or a negative errno; may be called again. */
 int be_account_open(struct be_device *device);
 void be_account_close(struct be_device *device);
-int be_account_slot(const struct be_device *device); /* a free one, or -EBUSY */
+int be_account_slot(const struct be_session *session); /* free in all of its accounts, or -EBUSY */
 /*
- * The account that the device's executors had before, and an adopted one's place in it. NULL, or why
- * it cannot be that.
+ * The accounts that the devices' executors had before, one for each seat, and an adopted one's place in
+ * them. NULL, or why it cannot be that.
  */
-const char *be_account_adopt(struct be_session *session, int fd, unsigned int slot);
+const char *be_account_adopt(struct be_session *session, const int *fds, unsigned int slot);
+/* What a session holds of a device, the executor's words. */
+uint64_t be_account_held(const struct be_device *device, const struct be_session *session);
 /* Clears what belongs to no executor any more: one has been reaped, its session is DEAD. */
 void be_account_sweep(struct be_device *device);
 uint64_t be_account_used(const struct be_device *device); /* bytes, the executors' words */

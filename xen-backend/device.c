@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "protocol/clock.h"
+#include "xen-backend/session.h"
 #include "xenstore-schema/store.h"
 
 #define STEPS_MAX      8    /* of the state machine in one turn; then it has to wait for the next */
@@ -319,7 +320,7 @@ static void device_connect(struct be_device *device)
 /* --- letting go ------------------------------------------------------------------------------ */
 
 /*
- * Ends all sessions and, once their executors have gone, unmaps the ring: until then other pages of
+ * Ends all sessions that have the device, at home here or not, and, once their executors have gone, unmaps the ring: until then other pages of
  * the guest are mapped. true when nothing is held any more. `keep`: only the connection ends;
  * sessions that live go on.
  */
@@ -327,10 +328,10 @@ static bool device_release(struct be_device *device, const char *reason, bool ke
 {
 	bool waiting = false;
 
-	for (struct be_session *s = device->sessions; s; s = s->next) {
+	for (const struct be_seat *seat = device->seats; seat; seat = seat->next) {
 		if (!keep)
-			be_session_end(s, -ENODEV, reason);
-		waiting |= s->state == BE_SESSION_ENDING;
+			be_session_end(seat->session, -ENODEV, reason);
+		waiting |= seat->session->state == BE_SESSION_ENDING;
 	}
 	if (waiting)
 		return false;
@@ -509,6 +510,7 @@ void be_device_free(struct be_device *device)
 		be_session_free(device->sessions);
 		device->sessions = next;
 	}
+	be_seats_clear(device);
 	be_account_close(device);
 	free(device);
 }

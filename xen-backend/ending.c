@@ -118,10 +118,12 @@ static void session_reap(struct be_session *session)
 	if (*session->path)
 		unlink(session->path);
 	device->daemon->executor_count--;
-	device->session_count--;
 	session->state = BE_SESSION_DEAD;
-	be_account_sweep(device);
-	device->dirty = true; /* the device may wait for its last session */
+	be_seats_leave(session);
+	for (unsigned int i = 0; i < session->seat_count; i++) {
+		be_account_sweep(session->seats[i].device);
+		session->seats[i].device->dirty = true; /* it may wait for its last session */
+	}
 	be_history_add(device->daemon, session);
 	session->pid = -1;
 	be_guest_log(device, &session->who, session->status ? VG_LOG_WARN : VG_LOG_INFO,
@@ -166,6 +168,7 @@ void be_session_tick(struct be_session *session, uint64_t now)
 		be_session_end(session, -ETIMEDOUT, "the guest did not come back for it in time");
 	if (session->state == BE_SESSION_ENDING && now >= session->deadline)
 		session_escalate(session, now);
+	be_session_resume_wait(session);
 	if (session->exited)
 		session_reap(session);
 }
@@ -188,6 +191,7 @@ uint64_t be_session_deadline(const struct be_session *session)
 
 void be_session_free(struct be_session *session)
 {
+	be_seats_leave(session);
 	if (session->pidfd >= 0)
 		close(session->pidfd);
 	if (session->sock >= 0)

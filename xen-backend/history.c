@@ -8,7 +8,7 @@
  * as what it is, old bytes: of another release it is nothing, and texts are made texts again. Without
  * the file all goes on, but for what is forgotten.
  */
-#include "xen-backend/daemon.h"
+#include "xen-backend/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,6 +73,8 @@ static bool slot_read(int fd, uint64_t place, struct slot *slot)
 		return false;
 	slot->record.comm[sizeof(slot->record.comm) - 1] = '\0';
 	slot->record.reason[sizeof(slot->record.reason) - 1] = '\0';
+	if (slot->record.device_count > VG_SESSION_DEVICES)
+		slot->record.device_count = 0;
 	vg_log_clean(slot->record.comm);
 	vg_log_clean(slot->record.reason);
 	return true;
@@ -161,6 +163,7 @@ void be_history_add(struct be_daemon *daemon, const struct be_session *session)
 
 	record->domid = session->device->domid;
 	record->devid = session->device->devid;
+	record->device_count = be_seats_list(session, record->devids);
 	record->guest_pid = session->guest_pid;
 	record->guest_uid = session->guest_uid;
 	memcpy(record->comm, session->comm, sizeof(record->comm));

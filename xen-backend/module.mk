@@ -5,7 +5,7 @@
 BACKEND_SCHEMA := xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
 # What the daemon is made of, but for its main and the hypervisor's side, which tests replace.
-BACKEND_SRCS := $(addprefix $(D)/,account.c adopt.c config.c ctlring.c device.c devices.c ending.c history.c pulse.c reload.c resume.c serve.c session.c \
+BACKEND_SRCS := $(addprefix $(D)/,account.c adopt.c config.c ctlring.c device.c devices.c ending.c history.c pulse.c reload.c resume.c seats.c serve.c session.c \
 	spawn.c state.c tools.c turn.c) $(BACKEND_SCHEMA)
 BACKEND_CFLAGS := $(XENSTORE_CFLAGS) $(JSONC_CFLAGS) $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) \
 	-DVG_LIBEXECDIR='"$(LIBEXECDIR)"' -DVG_SYSCONFDIR='"$(SYSCONFDIR)"'
@@ -33,6 +33,8 @@ $(eval $(call unit_test,backend_state_test,tests/unit/backend/state_test.c $(D)/
 $(eval $(call unit_test,backend_ctlring_test,tests/unit/backend/ctlring_test.c $(D)/ctlring.c))
 ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
 $(eval $(call unit_test,backend_test,$(addprefix tests/unit/backend/,daemon_test.c fake_executor.c \
+	fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+$(eval $(call unit_test,backend_joined_test,$(addprefix tests/unit/backend/,joined_test.c fake_executor.c \
 	fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 $(eval $(call unit_test,backend_tools_test,$(addprefix tests/unit/backend/,tools_test.c fake_link.c \
 	fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))

@@ -60,7 +60,7 @@ bool be_session_resuming(const struct be_session *session)
 /* Both the executor and the guest want it to go on. */
 static void session_resumed(struct be_session *session, uint32_t tag)
 {
-	if (session->settings_print != be_settings_print(&session->device->settings)) {
+	if (session->settings_print != be_settings_print(session)) {
 		be_session_answer(session, tag, -ESTALE,
 				  "the vGPU's settings were changed while xen-vgpud was away");
 		be_session_end(session, -ESTALE, "the vGPU's settings were changed");
@@ -78,7 +78,7 @@ void be_session_resume(struct be_session *session, const struct vg_control *msg)
 {
 	struct be_request *request = be_session_find(session, false, 0);
 
-	if (session->state == BE_SESSION_ADOPTED) {
+	if (session->state == BE_SESSION_ADOPTED && be_seats_ready(session)) {
 		session_resumed(session, msg->tag);
 		return;
 	}
@@ -89,7 +89,21 @@ void be_session_resume(struct be_session *session, const struct vg_control *msg)
 	*request = (struct be_request){.used = true,
 				       .tag = msg->tag,
 				       .type = VG_CTL_RESUME,
-				       .deadline = session->adopt_by};
+				       .deadline = vg_clock_ms() + adopt_ms(session)};
+}
+
+/* Its devices come back one by one. */
+void be_session_resume_wait(struct be_session *session)
+{
+	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++) {
+		struct be_request *request = &session->requests[i];
+
+		if (!request->used || session->state != BE_SESSION_ADOPTED ||
+		    !be_seats_ready(session))
+			continue;
+		request->used = false;
+		session_resumed(session, request->tag);
+	}
 }
 
 /* What the executor says of itself must be what its socket's name says of it. */
@@ -101,7 +115,7 @@ static const char *adopt_check(const struct be_session *session, const struct vg
 	if (msg->status)
 		return msg->text[0] ? msg->text : "the executor does not want to be adopted";
 	if (adopt->protocol != VG_PROTOCOL_VERSION || msg->session != session->id ||
-	    adopt->domid != session->device->domid || adopt->devid != session->device->devid)
+	    adopt->domid != session->device->domid)
 		return "the executor says that it is another";
 	if (!adopt->opened)
 		return "the session was not open yet when xen-vgpud went";
@@ -111,8 +125,8 @@ static const char *adopt_check(const struct be_session *session, const struct vg
 void be_session_adopted(struct be_session *session, struct vg_packet *packet)
 {
 	const struct vg_control_adopt *adopt = &packet->msg.u.adopt;
+	char seats[BE_SEATS_TEXT];
 	const char *wrong;
-	struct be_request *request;
 	int64_t now = time(NULL);
 
 	vg_log_clean(packet->msg.text);
@@ -122,8 +136,10 @@ void be_session_adopted(struct be_session *session, struct vg_packet *packet)
 		if (!session->stats)
 			wrong = "the executor handed over no counters";
 	}
+	if (!wrong && be_seats_adopt(session, adopt))
+		wrong = "the executor says that it has other vGPUs";
 	if (!wrong)
-		wrong = be_account_adopt(session, packet->fds[1], adopt->account_slot);
+		wrong = be_account_adopt(session, packet->fds + 1, adopt->account_slot);
 	if (wrong) {
 		be_session_end(session, -EPROTO, wrong);
 		return;
@@ -132,13 +148,7 @@ void be_session_adopted(struct be_session *session, struct vg_packet *packet)
 	session->started = adopt->started > 0 && adopt->started <= now ? adopt->started : now;
 	session->state = BE_SESSION_ADOPTED;
 	session->adopt_by = vg_clock_ms() + session->device->daemon->config.adopt_timeout * 1000ull;
-	vg_info(&session->who, "event=session-adopted session=%u executor=%d comm=\"%s\"",
-		session->id, (int)session->pid, session->comm);
-	for (size_t i = 0; i < VG_CTLRING_SLOTS; i++) {
-		request = &session->requests[i];
-		if (!request->used || session->state != BE_SESSION_ADOPTED)
-			continue;
-		request->used = false;
-		session_resumed(session, request->tag);
-	}
+	vg_info(&session->who, "event=session-adopted session=%u executor=%d vgpus=%s comm=\"%s\"",
+		session->id, (int)session->pid, be_seats_text(session, seats), session->comm);
+	be_session_resume_wait(session);
 }

@@ -73,7 +73,9 @@ static int open_check(const struct be_device *device, const struct vg_control *m
 	for (struct be_session *s = device->sessions; s; s = s->next)
 		if (s->id == msg->session && s->state != BE_SESSION_DEAD)
 			return refuse(answer, -EEXIST, "this session number is in use");
-	if (device->session_count >= device->settings.max_sessions)
+	if (be_seats_check(device, &msg->u.open, answer))
+		return answer->status;
+	if (device->seat_count >= device->settings.max_sessions)
 		return refuse(
 			answer, -EBUSY,
 			"the vGPU has as many processes as it may have: end one, or attach it "
@@ -99,20 +101,26 @@ struct be_session *be_session_new(struct be_device *device, uint32_t id)
 	s->account_slot = VG_ACCOUNT_SLOTS;
 	s->started = time(NULL);
 	s->who = device->who;
+	be_seat_take(s, device);
 	return s;
 }
 
-/* A place in the device's account; the descriptor stays the device's. */
-static int session_account(struct be_session *s)
+/* A place in each device's account; the descriptors stay the devices'. */
+static int session_account(struct be_session *s, struct be_spawn_fds *fds)
 {
-	int rc = be_account_open(s->device);
+	int rc = 0;
 
+	for (unsigned int i = 0; i < s->seat_count && !rc; i++) {
+		rc = be_account_open(s->seats[i].device);
+		fds->accounts[i] = s->seats[i].device->account_fd;
+	}
 	if (!rc)
-		rc = be_account_slot(s->device);
+		rc = be_account_slot(s);
 	if (rc < 0)
 		return rc;
+	fds->account_count = s->seat_count;
 	s->account_slot = (unsigned int)rc;
-	return s->device->account_fd;
+	return 0;
 }
 
 void be_session_introduce(struct be_session *session, uint32_t pid, uint32_t uid, const char *comm)
@@ -130,7 +138,7 @@ void be_session_add(struct be_session *session)
 
 	session->next = device->sessions;
 	device->sessions = session;
-	device->session_count++;
+	be_seats_enter(session);
 	device->daemon->executor_count++;
 }
 
@@ -161,7 +169,7 @@ static int session_start(struct be_session *s)
 		return -errno;
 	s->sock = pair[0];
 	fds.control = pair[1];
-	rc = fds.account = session_account(s);
+	rc = session_account(s, &fds);
 	if (rc >= 0)
 		rc = fds.stats = be_stats_new(&s->stats);
 	if (rc >= 0 && config_of(s)->adopt_timeout)
@@ -211,6 +219,7 @@ static int session_forward(struct be_session *session, struct vg_packet *packet,
 struct be_session *be_session_open(struct be_device *device, const struct vg_control *msg,
 				   struct vg_control *answer)
 {
+	char seats[BE_SEATS_TEXT];
 	struct vg_packet packet;
 	struct be_session *s;
 	int rc;
@@ -220,6 +229,10 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 	s = be_session_new(device, msg->session);
 	if (!s) {
 		refuse(answer, -ENOMEM, "the host is out of memory");
+		return NULL;
+	}
+	if (be_seats_choose(s, &msg->u.open, answer)) {
+		be_session_free(s);
 		return NULL;
 	}
 	be_session_introduce(s, msg->u.open.pid, msg->u.open.uid, msg->u.open.comm);
@@ -234,10 +247,12 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 	}
 	be_session_add(s);
 	be_guest_log(device, &s->who, VG_LOG_INFO,
-		     "event=session-start session=%u executor=%d uid=%u comm=\"%s\"", s->id,
-		     (int)s->pid, s->guest_uid, s->comm);
+		     "event=session-start session=%u executor=%d vgpus=%s uid=%u comm=\"%s\"",
+		     s->id, (int)s->pid, be_seats_text(s, seats), s->guest_uid, s->comm);
 	vg_packet_init(&packet, VG_CTL_OPEN, msg->tag);
 	packet.msg.u.open = msg->u.open;
+	packet.msg.u.open.flags = 0;
+	packet.msg.u.open.count = (uint16_t)be_seats_list(s, packet.msg.u.open.devids);
 	memcpy(packet.msg.u.open.comm, s->comm, sizeof(s->comm));
 	rc = session_forward(s, &packet, config_of(s)->open_timeout);
 	if (rc) {
@@ -362,6 +377,7 @@ static void answer_clean(const struct be_session *session, const struct be_reque
 		to->u.answer.limits.region_pages =
 			min_u32(limits->region_pages, set->max_region_pages);
 		to->u.answer.limits.channel = VG_CHANNEL_XEN;
+		to->u.answer.count = be_seats_list(session, to->u.answer.devids);
 	}
 }
 

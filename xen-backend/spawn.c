@@ -20,9 +20,9 @@
 #define CONTROL_FD 3
 #define STATS_FD   4
 #define LISTEN_FD  5
-#define ACCOUNT_FD 6
-#define FDS_LAST   ACCOUNT_FD
-#define ARGS_MAX   24
+#define ACCOUNT_FD 6 /* and up */
+#define FDS_LAST   (ACCOUNT_FD + VG_SESSION_DEVICES - 1)
+#define ARGS_MAX   (24 + 4 * VG_SESSION_DEVICES)
 #define ARG_BYTES  320
 #define ENV_MAX    64
 /* Of xen-vgpuds that were killed before they were accepted. */
@@ -56,6 +56,14 @@ __attribute__((format(printf, 2, 3))) static void args_add(struct args *args, co
 	args->argv[args->count] = NULL;
 }
 
+static void args_fill_seat(struct args *args, const struct be_device *device, unsigned int place)
+{
+	args_add(args, "--devid=%u", device->devid);
+	args_add(args, "--gpu=%s", device->settings.gpu);
+	args_add(args, "--mem=%" PRIu64, device->settings.mem);
+	args_add(args, "--account-fd=%u", ACCOUNT_FD + place);
+}
+
 static void args_fill(struct args *args, const struct be_session *session, bool listens)
 {
 	const struct be_device *device = session->device;
@@ -65,18 +73,16 @@ static void args_fill(struct args *args, const struct be_session *session, bool 
 	args_add(args, "--channel=xen");
 	args_add(args, "--control-fd=%d", CONTROL_FD);
 	args_add(args, "--stats-fd=%d", STATS_FD);
-	args_add(args, "--account-fd=%d", ACCOUNT_FD);
 	args_add(args, "--account-slot=%u", session->account_slot);
 	if (listens) {
 		args_add(args, "--listen-fd=%d", LISTEN_FD);
 		args_add(args, "--adopt-timeout=%u", device->daemon->config.adopt_timeout);
 	}
 	args_add(args, "--domid=%u", device->domid);
-	args_add(args, "--devid=%u", device->devid);
 	args_add(args, "--session=%u", session->id);
 	args_add(args, "--driver=%s", set->driver);
-	args_add(args, "--gpu=%s", set->gpu);
-	args_add(args, "--mem=%" PRIu64, set->mem);
+	for (unsigned int i = 0; i < session->seat_count; i++)
+		args_fill_seat(args, session->seats[i].device, i);
 	args_add(args, "--max-lanes=%u", set->max_lanes);
 	args_add(args, "--max-lane-pages=%u", set->max_lane_pages);
 	args_add(args, "--max-region-pages=%u", set->max_region_pages);
@@ -107,17 +113,21 @@ static void child_fds(const struct be_spawn_fds *fds)
 	/* Out of the way of those numbers first, whatever they have. */
 	int control = fcntl(fds->control, F_DUPFD, FDS_LAST + 1);
 	int stats = fcntl(fds->stats, F_DUPFD, FDS_LAST + 1);
-	int account = fcntl(fds->account, F_DUPFD, FDS_LAST + 1);
+	int accounts[VG_SESSION_DEVICES];
 	int listener = fds->listener < 0 ? -1 : fcntl(fds->listener, F_DUPFD, FDS_LAST + 1);
 	int null = open("/dev/null", O_RDONLY);
 
-	if (control < 0 || stats < 0 || account < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
+	for (unsigned int i = 0; i < fds->account_count; i++)
+		accounts[i] = fcntl(fds->accounts[i], F_DUPFD, FDS_LAST + 1);
+	if (control < 0 || stats < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
 	    (null >= 0 && null != STDIN_FILENO && dup2(null, STDIN_FILENO) < 0))
 		_exit(126);
 	close_range(STDERR_FILENO + 1, FDS_LAST, 0);
-	if (dup2(control, CONTROL_FD) < 0 || dup2(stats, STATS_FD) < 0 ||
-	    dup2(account, ACCOUNT_FD) < 0)
+	if (dup2(control, CONTROL_FD) < 0 || dup2(stats, STATS_FD) < 0)
 		_exit(126);
+	for (unsigned int i = 0; i < fds->account_count; i++)
+		if (accounts[i] < 0 || dup2(accounts[i], (int)(ACCOUNT_FD + i)) < 0)
+			_exit(126);
 	/* It must be this process that listens: whoever connects is told its pid (SO_PEERCRED). */
 	if (listener >= 0 && (dup2(listener, LISTEN_FD) < 0 || listen(LISTEN_FD, LISTEN_BACKLOG)))
 		_exit(126);

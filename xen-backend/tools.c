@@ -4,7 +4,7 @@
  * Whoever may open it is decided by its mode; a client is trusted to ask, not to be well formed,
  * and none of them can hold up the daemon.
  */
-#include "xen-backend/daemon.h"
+#include "xen-backend/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,13 +102,27 @@ static void put_stats(struct json_object *object, const struct vg_stats *stats)
 /* Of an executor that has not handed over its own yet. */
 static const struct vg_stats no_stats;
 
-static struct json_object *session_json(const struct be_session *session)
+static void put_devids(struct json_object *object, const uint8_t *devids, unsigned int count)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (unsigned int i = 0; i < count; i++)
+		json_object_array_add(array, json_object_new_int(devids[i]));
+	json_object_object_add(object, "devids", array);
+}
+
+/* As one of its vGPUs has it. */
+static struct json_object *session_json(const struct be_session *session,
+					const struct be_device *device)
 {
 	static const char *const states[] = {"opening", "adopting", "adopted",
 					     "open",    "ending",   "ended"};
 	struct json_object *object = json_object_new_object();
+	uint8_t devids[VG_SESSION_DEVICES];
+	unsigned int count = be_seats_list(session, devids);
 
 	put_uint(object, "session", session->id);
+	put_devids(object, devids, count);
 	put_text(object, "state", states[session->state]);
 	put_int(object, "executor", session->pid);
 	put_uint(object, "pid", session->guest_pid);
@@ -116,6 +130,8 @@ static struct json_object *session_json(const struct be_session *session)
 	put_text(object, "program", session->comm);
 	put_int(object, "started", session->started);
 	put_stats(object, session->stats ? session->stats : &no_stats);
+	if (count > 1) /* the counters have the sum */
+		put_uint(object, "memory", be_account_held(device, session));
 	return object;
 }
 
@@ -134,8 +150,8 @@ static struct json_object *device_json(const struct be_device *device)
 	put_uint(object, "max_sessions", device->settings.max_sessions);
 	put_text(object, "error", device->error);
 	put_text(object, "log_level", vg_log_level_name((enum vg_log_level)device->who.level));
-	for (struct be_session *s = device->sessions; s; s = s->next)
-		json_object_array_add(sessions, session_json(s));
+	for (const struct be_seat *seat = device->seats; seat; seat = seat->next)
+		json_object_array_add(sessions, session_json(seat->session, device));
 	json_object_object_add(object, "sessions", sessions);
 	return object;
 }
@@ -146,6 +162,7 @@ static struct json_object *record_json(const struct be_record *record)
 
 	put_uint(object, "domid", record->domid);
 	put_uint(object, "devid", record->devid);
+	put_devids(object, record->devids, record->device_count);
 	put_int(object, "executor", record->executor);
 	put_uint(object, "pid", record->guest_pid);
 	put_uint(object, "uid", record->guest_uid);

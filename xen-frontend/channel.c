@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,18 +159,58 @@ static int socket_connect(char *text)
 	return rc;
 }
 
-static uint32_t wanted_device(void)
+/* N or N,M,...: the vGPUs that are wanted, and no others. False: it is not such a list. */
+static bool devices_parse(const char *text, struct vg_control_open *open)
+{
+	open->count = 0;
+	for (;;) {
+		unsigned long devid;
+		char *end;
+
+		errno = 0;
+		devid = strtoul(text, &end, 10);
+		if (end == text || *text == '-' || *text == '+' || errno || devid > UINT8_MAX ||
+		    open->count == VG_SESSION_DEVICES || (*end && *end != ','))
+			return false;
+		open->devids[open->count++] = (uint8_t)devid;
+		if (!*end)
+			return true;
+		text = end + 1;
+	}
+}
+
+static void wanted_devices(struct vg_control_open *open)
 {
 	const char *text = secure_getenv("VGPU_DEVICE");
-	char *end;
-	unsigned long devid;
 
 	if (!text || !text[0])
-		return VG_DEVID_ANY;
-	errno = 0;
-	devid = strtoul(text, &end, 10);
-	/* Nonsense must not silently mean "any": it asks for a device that nobody has. */
-	return *end || errno || devid >= VG_DEVID_ANY ? VG_DEVID_ANY - 1 : (uint32_t)devid;
+		open->count = 0;
+	else if (!devices_parse(text, open))
+		/* Nonsense must not silently mean "any". */
+		open->count = VG_OPEN_NONSENSE;
+}
+
+/* What the driver would read in this program's environment, if it were in it. */
+static uint32_t wanted_jit(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t bit;
+	} variables[] = {
+		{"CUDA_FORCE_PTX_JIT", VG_JIT_FORCE_PTX},
+		{"CUDA_DISABLE_PTX_JIT", VG_JIT_DISABLE_PTX},
+		{"CUDA_FORCE_JIT", VG_JIT_FORCE},
+		{"CUDA_DISABLE_JIT", VG_JIT_DISABLE},
+	};
+	uint32_t jit = 0;
+
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		const char *text = getenv(variables[i].name);
+
+		if (text && strtol(text, NULL, 0))
+			jit |= variables[i].bit;
+	}
+	return jit;
 }
 
 static void program_name(char comm[VG_COMM_MAX])
@@ -206,8 +247,9 @@ int fe_channel_open(struct fe_channel *channel, uint64_t spec_hash, char *text)
 	request.msg.u.open.protocol = VG_PROTOCOL_VERSION;
 	request.msg.u.open.pid = (uint32_t)getpid();
 	request.msg.u.open.uid = (uint32_t)getuid();
-	request.msg.u.open.devid = wanted_device();
+	wanted_devices(&request.msg.u.open);
 	request.msg.u.open.spec_hash = spec_hash;
+	request.msg.u.open.jit = channel->jit = wanted_jit();
 	program_name(request.msg.u.open.comm);
 	rc = channel_request(channel, &request, &answer, OPEN_TIMEOUT_MS, text);
 	if (rc == 0) {

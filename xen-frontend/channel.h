@@ -13,8 +13,8 @@
 #include "protocol/control.h"
 #include "protocol/socket.h"
 
-/* Where vgpu-frontd listens unless VGPU_SOCKET says otherwise. VGPU_DEVICE=N asks for one of several
- * vGPUs of the guest. Both are ignored in set-user-id programs. */
+/* Where vgpu-frontd listens unless VGPU_SOCKET says otherwise. VGPU_DEVICE=N[,M...] asks for these vGPUs
+ * of the guest and no others. Both are ignored in set-user-id programs. */
 #define FE_SOCKET_DEFAULT "/run/vgpu/frontd.sock"
 
 struct fe_share {
@@ -30,6 +30,7 @@ struct fe_channel {
 	int sock; /* EOF: the session is lost */
 	uint32_t tag;
 	struct vg_limits limits;
+	uint32_t jit; /* VG_JIT_*: as the session was opened */
 };
 
 #define FE_CHANNEL_NONE ((struct fe_channel){.sock = -1})

@@ -185,14 +185,19 @@ static bool matches(const char *pattern, const char *value)
 	return !*value;
 }
 
+/* libcuda-soft has four at most. */
+static bool is_soft_gpu(const char *value)
+{
+	return !strcmp(value, "soft") || (matches("soft:7", value) && value[5] <= '3');
+}
+
 static bool is_gpu(const char *value)
 {
 	uint64_t index;
 
 	if (vg_parse_uint(value, &index))
 		return index < 256;
-	return !strcmp(value, "soft") ||
-	       matches("GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", value) ||
+	return is_soft_gpu(value) || matches("GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", value) ||
 	       matches("MIG-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", value) ||
 	       matches("xx:xx.7", value) || matches("xxxx:xx:xx.7", value) ||
 	       matches("xxxxxxxx:xx:xx.7", value);

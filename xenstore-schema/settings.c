@@ -218,7 +218,7 @@ int vg_settings_resolve(const struct vg_settings_text *text, struct vg_settings 
 	memset(settings, 0, sizeof(*settings));
 	snprintf(settings->gpu, sizeof(settings->gpu), "%.63s",
 		 vg_settings_text_get(text, VG_KEY_GPU));
-	soft = !strcmp(settings->gpu, "soft");
+	soft = !strncmp(settings->gpu, "soft", 4);
 	if (!*driver)
 		driver = soft ? "soft" : "default";
 	if (soft != !strcmp(driver, "soft") && driver[0] != '/') {

@@ -5,8 +5,10 @@
 
 #include "protocol/cuda_types.h"
 
+struct soft_device;
+
 /* Around a piece of work; only kernels and fills count, as with NVIDIA's driver. */
-void busy_begin(CUgraphNodeType node);
-void busy_end(CUgraphNodeType node);
+void busy_begin(CUgraphNodeType node, const struct soft_device *device);
+void busy_end(CUgraphNodeType node, const struct soft_device *device);
 
 #endif

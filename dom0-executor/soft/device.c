@@ -3,6 +3,7 @@
  * a device are constant after cuInit. */
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/context.h"
+#include "protocol/visible.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -24,6 +25,8 @@
 struct soft_settings soft_settings;
 
 static struct soft_device devices[SOFT_DEVICES_MAX];
+/* By CUDA's ordinal; soft_settings.visible of them. */
+static struct soft_device *visible[SOFT_DEVICES_MAX];
 
 /* Standard error belongs to the program whose kernels run; an executor says where logs go. */
 static int log_fd(void)
@@ -115,22 +118,23 @@ static void settings_read(void)
 	soft_settings.memory = (memory ? memory : default_memory()) & ~(size_t)0xfffff;
 }
 
-static void device_describe(int ordinal)
+static void device_describe(unsigned int number)
 {
-	struct soft_device *device = &devices[ordinal];
+	struct soft_device *device = &devices[number];
 	static const unsigned char name[16] = "vgpu-soft-dev-";
 
-	device->ordinal = ordinal;
+	device->number = number;
+	device->ordinal = -1;
 	device->memory = soft_settings.memory;
 	memcpy(device->uuid.bytes, name, sizeof(name));
-	device->uuid.bytes[15] = (char)ordinal;
+	device->uuid.bytes[15] = (char)number;
 }
 
 static void devices_describe(void)
 {
 	settings_read();
 	for (unsigned int i = 0; i < soft_settings.devices; i++)
-		device_describe((int)i);
+		device_describe(i);
 }
 
 void device_know_all(void)
@@ -140,9 +144,45 @@ void device_know_all(void)
 	pthread_once(&once, devices_describe);
 }
 
-static CUresult device_init(int ordinal)
+void device_uuid_text(const struct soft_device *device, char text[SOFT_UUID_TEXT])
 {
-	struct soft_device *device = &devices[ordinal];
+	const char *bytes = device->uuid.bytes;
+	size_t at = (size_t)snprintf(text, SOFT_UUID_TEXT, "GPU-");
+
+	for (int i = 0; i < 16; i++)
+		at += (size_t)snprintf(text + at, SOFT_UUID_TEXT - at, "%s%02x",
+				       i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+				       (unsigned char)bytes[i]);
+}
+
+/* The order makes no difference here: the devices are alike, and numbered by bus. */
+static CUresult devices_choose(void)
+{
+	char text[SOFT_DEVICES_MAX][SOFT_UUID_TEXT];
+	const char *uuids[SOFT_DEVICES_MAX];
+	unsigned int chosen[VG_VISIBLE_MAX];
+	bool by_bus;
+	int count;
+
+	for (unsigned int i = 0; i < soft_settings.devices; i++) {
+		device_uuid_text(&devices[i], text[i]);
+		uuids[i] = text[i];
+	}
+	count = vg_visible_choose(getenv("CUDA_VISIBLE_DEVICES"), uuids, soft_settings.devices,
+				  chosen);
+	if (count < 0 || !vg_visible_order(getenv("CUDA_DEVICE_ORDER"), &by_bus))
+		return CUDA_ERROR_INVALID_DEVICE;
+	for (int i = 0; i < count; i++) {
+		visible[i] = &devices[chosen[i]];
+		visible[i]->ordinal = i;
+	}
+	soft_settings.visible = (unsigned int)count;
+	return count ? CUDA_SUCCESS : CUDA_ERROR_NO_DEVICE;
+}
+
+static CUresult device_init(struct soft_device *device)
+{
+	int ordinal = device->ordinal;
 	void *at;
 
 	device->region = SOFT_REGION_BASE + (uint64_t)ordinal * SOFT_REGION_SIZE;
@@ -168,19 +208,25 @@ static CUresult device_init(int ordinal)
 
 CUresult device_init_all(void)
 {
-	CUresult result = CUDA_SUCCESS;
+	CUresult result;
 
 	device_know_all();
-	for (unsigned int i = 0; i < soft_settings.devices && result == CUDA_SUCCESS; i++)
-		result = device_init((int)i);
+	result = devices_choose();
+	for (unsigned int i = 0; i < soft_settings.visible && result == CUDA_SUCCESS; i++)
+		result = device_init(visible[i]);
 	return result;
 }
 
 struct soft_device *device_of(CUdevice ordinal)
 {
-	if (ordinal < 0 || (unsigned int)ordinal >= soft_settings.devices)
+	if (ordinal < 0 || (unsigned int)ordinal >= soft_settings.visible)
 		return NULL;
-	return &devices[ordinal];
+	return visible[ordinal];
+}
+
+struct soft_device *device_numbered(unsigned int number)
+{
+	return number < soft_settings.devices ? &devices[number] : NULL;
 }
 
 /* The attributes that are not 0. What is 0 or missing here is a feature that we do not have. */
@@ -260,7 +306,7 @@ int device_limit(const struct soft_device *device, CUdevice_attribute attribute)
 {
 	switch (attribute) {
 	case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: return (int)sysconf(_SC_NPROCESSORS_ONLN);
-	case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID: return SOFT_PCI_BUS_FIRST + device->ordinal;
+	case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID: return SOFT_PCI_BUS_FIRST + (int)device->number;
 	default: return attribute_values[attribute];
 	}
 }
@@ -281,7 +327,7 @@ CUresult cuDeviceGetCount(int *count)
 	ENTER_DRIVER();
 	if (!count)
 		return CUDA_ERROR_INVALID_VALUE;
-	*count = (int)soft_settings.devices;
+	*count = (int)soft_settings.visible;
 	return CUDA_SUCCESS;
 }
 
@@ -408,7 +454,7 @@ CUresult cuDeviceGetPCIBusId(char *pciBusId, int len, CUdevice dev)
 	if (!device_of(dev))
 		return CUDA_ERROR_INVALID_DEVICE;
 	snprintf(text, sizeof(text), "0000:%02X:00.0",
-		 (unsigned int)(SOFT_PCI_BUS_FIRST + dev) & 0xff);
+		 (SOFT_PCI_BUS_FIRST + device_of(dev)->number) & 0xff);
 	if (len <= (int)strlen(text))
 		return CUDA_ERROR_INVALID_VALUE;
 	memcpy(pciBusId, text, strlen(text) + 1);
@@ -448,10 +494,13 @@ CUresult cuDeviceGetByPCIBusId(CUdevice *dev, const char *pciBusId)
 			return CUDA_ERROR_INVALID_DEVICE;
 		bus++;
 	}
-	if (bus[0] > 0xff || bus[1] || bus[2] || !device_of((int)bus[0] - SOFT_PCI_BUS_FIRST))
-		return CUDA_ERROR_INVALID_DEVICE;
-	*dev = (int)bus[0] - SOFT_PCI_BUS_FIRST;
-	return CUDA_SUCCESS;
+	for (int i = 0; !bus[1] && !bus[2] && device_of(i); i++) {
+		if (bus[0] != SOFT_PCI_BUS_FIRST + device_of(i)->number)
+			continue;
+		*dev = i;
+		return CUDA_SUCCESS;
+	}
+	return CUDA_ERROR_INVALID_DEVICE;
 }
 
 CUresult cuDeviceCanAccessPeer(int *canAccessPeer, CUdevice dev, CUdevice peerDev)
@@ -474,7 +523,10 @@ CUresult cuDeviceGetP2PAttribute(int *value, CUdevice_P2PAttribute attrib, CUdev
 	if (!device_of(srcDevice) || !device_of(dstDevice) || srcDevice == dstDevice)
 		return CUDA_ERROR_INVALID_DEVICE;
 	switch ((int)attrib) {
-	case CU_DEVICE_P2P_ATTRIBUTE_PERFORMANCE_RANK: *value = 0; return CUDA_SUCCESS;
+	case CU_DEVICE_P2P_ATTRIBUTE_PERFORMANCE_RANK:
+	case CU_DEVICE_P2P_ATTRIBUTE_ONLY_PARTIAL_NATIVE_ATOMIC_SUPPORTED:
+		*value = 0;
+		return CUDA_SUCCESS;
 	case CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED:
 	case CU_DEVICE_P2P_ATTRIBUTE_NATIVE_ATOMIC_SUPPORTED:
 	case CU_DEVICE_P2P_ATTRIBUTE_ACCESS_ACCESS_SUPPORTED: *value = 1; return CUDA_SUCCESS;

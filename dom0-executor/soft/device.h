@@ -5,6 +5,7 @@
  *   VGPU_SOFT_MEM      memory of each, e.g. 512M or 4G (half of the machine's, at most 1 GiB)
  *   VGPU_SOFT_WORKERS  CPU threads that one launch is spread over (one per CPU)
  *   VGPU_SOFT_LOG      error (default), info: what goes to stderr
+ * and CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER, as NVIDIA's driver reads them (protocol/visible.h).
  */
 #ifndef SOFT_DEVICE_H
 #define SOFT_DEVICE_H
@@ -18,6 +19,7 @@
 
 #define SOFT_DEVICES_MAX   4
 #define SOFT_DEVICE_NAME   "vgpu soft device"
+#define SOFT_UUID_TEXT     48
 #define SOFT_PCI_BUS_FIRST 0x80 /* device n is 0000:80+n:00.0 */
 
 /*
@@ -40,6 +42,7 @@ struct soft_device {
 	uint64_t region; /* first address of its memory */
 	size_t memory;   /* bytes it has */
 	int store; /* the file behind it, at its addresses less `region`; other processes map of it */
+	unsigned int number; /* constant, of all that there are */
 	CUuuid uuid;
 	pthread_mutex_t lock; /* guards what follows */
 	size_t used;
@@ -49,11 +52,12 @@ struct soft_device {
 	struct soft_pool *default_pool; /* a reference */
 	struct soft_pool *current_pool; /* a reference */
 	unsigned int primary_flags;
-	int ordinal; /* constant */
+	int ordinal; /* constant after cuInit; -1: CUDA_VISIBLE_DEVICES hides it */
 };
 
 struct soft_settings {
-	unsigned int devices;
+	unsigned int devices; /* that there are */
+	unsigned int visible; /* to CUDA, after cuInit */
 	unsigned int workers; /* 0: one per CPU */
 	size_t memory;
 	bool verbose;
@@ -64,11 +68,14 @@ extern struct soft_settings soft_settings;
 /* Reads the settings, once: how many devices there are, their memory, UUIDs and attributes. */
 void device_know_all(void);
 
-/* The same, and reserves the regions; once. */
+/* The same, chooses those that the environment lets see, and reserves the regions; once. */
 CUresult device_init_all(void);
 
 /* NULL where there is no such device. */
 struct soft_device *device_of(CUdevice ordinal);
+/* Of all that there are, whether CUDA sees it or not. */
+struct soft_device *device_numbered(unsigned int number);
+void device_uuid_text(const struct soft_device *device, char text[SOFT_UUID_TEXT]);
 
 /* The value of an attribute, or CUDA_ERROR_INVALID_VALUE. */
 CUresult device_attribute(const struct soft_device *device, CUdevice_attribute attribute,

@@ -53,7 +53,7 @@ static CUresult integrity_check(uint32_t version, uint64_t seconds, uint64_t out
 		devices[i].bus = device_limit(device_of(i), CU_DEVICE_ATTRIBUTE_PCI_BUS_ID);
 		devices[i].device = device_limit(device_of(i), CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID);
 	}
-	vg_integrity_answer(&tables, driver_version, devices, soft_settings.devices, version,
+	vg_integrity_answer(&tables, driver_version, devices, soft_settings.visible, version,
 			    seconds, out);
 	return CUDA_SUCCESS;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Sizes come in the pointer-sized value itself. */
@@ -105,12 +106,22 @@ static int link_texts(const struct soft_texts *texts, const struct ptx_options *
 	return rc;
 }
 
+/* All that this driver has is compiled. */
+static bool is_disabled(void)
+{
+	const char *ptx = getenv("CUDA_DISABLE_PTX_JIT"), *any = getenv("CUDA_DISABLE_JIT");
+
+	return (ptx && strtol(ptx, NULL, 0)) || (any && strtol(any, NULL, 0));
+}
+
 CUresult texts_load(struct soft_device *device, const struct soft_texts *texts,
 		    struct soft_jit *jit, struct ptx_module **ptx)
 {
 	struct ptx_log log = {0};
 	int rc;
 
+	if (is_disabled())
+		return CUDA_ERROR_JIT_COMPILATION_DISABLED;
 	jit->options.variables_alloc = memory_variables_alloc;
 	jit->options.variables_free = memory_variables_free;
 	jit->options.opaque = device;

@@ -7,6 +7,7 @@
 #include "dom0-executor/soft/graph.h"
 #include "dom0-executor/soft/launch.h"
 #include "dom0-executor/soft/sample.h"
+#include "protocol/bounds.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -195,8 +196,8 @@ static CUresult extra_read(void **extra, const void **buffer, size_t *size)
 	}
 	if (!where || (*where && !*buffer))
 		return CUDA_ERROR_INVALID_VALUE;
-	*size = *where;
-	return CUDA_SUCCESS;
+	*size = (uint32_t)*where; /* as NVIDIA's driver looks at it */
+	return *size > VG_PARAMS_MAX ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
 /* Bytes of parameters that any kernel can have. */

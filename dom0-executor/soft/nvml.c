@@ -66,10 +66,16 @@ nvmlReturn_t nvmlDeviceGetCount_v2(unsigned int *deviceCount)
 
 nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t *device)
 {
-	struct soft_device *found = index < SOFT_DEVICES_MAX ? device_of((CUdevice)index) : NULL;
+	struct soft_device *found = device_numbered(index);
 
 	*device = (nvmlDevice_t)(void *)found;
 	return found ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int *index)
+{
+	*index = device_from(device)->number;
+	return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int length)
@@ -80,14 +86,9 @@ nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int len
 
 nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int length)
 {
-	const char *bytes = device_from(device)->uuid.bytes;
-	char text[48] = "GPU-";
-	size_t at = 4;
+	char text[SOFT_UUID_TEXT];
 
-	for (int i = 0; i < 16; i++)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%02x",
-				       i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-				       (unsigned char)bytes[i]);
+	device_uuid_text(device_from(device), text);
 	return text_out(uuid, length, text);
 }
 
@@ -115,14 +116,14 @@ nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int *major,
 
 nvmlReturn_t nvmlDeviceGetMinorNumber(nvmlDevice_t device, unsigned int *minorNumber)
 {
-	*minorNumber = (unsigned int)device_from(device)->ordinal;
+	*minorNumber = device_from(device)->number;
 	return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t *pci)
 {
 	memset(pci, 0, sizeof(*pci));
-	pci->bus = (unsigned int)(SOFT_PCI_BUS_FIRST + device_from(device)->ordinal) & 0xff;
+	pci->bus = (unsigned int)(SOFT_PCI_BUS_FIRST + device_from(device)->number) & 0xff;
 	snprintf(pci->busId, sizeof(pci->busId), "%08X:%02X:00.0", pci->domain, pci->bus);
 	snprintf(pci->busIdLegacy, sizeof(pci->busIdLegacy), "0000:%02X:00.0", pci->bus);
 	return NVML_SUCCESS;

@@ -284,9 +284,9 @@ static CUresult op_run(struct soft_op *op, struct soft_stream *stream)
 
 	if (!op->work || (result != CUDA_SUCCESS && !op->work->type->in_broken))
 		return result;
-	busy_begin(op->work->type->node);
+	busy_begin(op->work->type->node, ctx->device);
 	result = op->work->type->run(op->work, stream);
-	busy_end(op->work->type->node);
+	busy_end(op->work->type->node, ctx->device);
 	if (result != CUDA_SUCCESS)
 		context_fail(ctx, result);
 	return result;

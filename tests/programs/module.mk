@@ -82,7 +82,9 @@ $(eval $(call local_test,$(D)/check-local,$(PROGRAM_FILES)))
 $(eval $(call local_test,$(D)/check-nvml,$(B)/programs/nvml))
 $(eval $(call local_test,$(D)/check-nvml-py,,release))
 $(eval $(call local_test,$(D)/check-smi,$(B)/programs/nvml,release))
+$(eval $(call local_test,$(D)/check-jit-cache,$(B)/programs/jitcache))
 $(eval $(call local_test,$(D)/check-quota,$(B)/programs/quota))
+$(eval $(call local_test,$(D)/check-peers,$(B)/programs/peers))
 
 # The differential test's program: every call of the spec, good and bad (differ/generate.py). What it prints is
 # compared with itself on another way to the same driver. The generated file is large and not about speed.

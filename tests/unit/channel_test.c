@@ -193,7 +193,7 @@ static void test_session(void **state)
 	assert_int_equal(service.open.spec_hash, HASH);
 	assert_int_equal(service.open.protocol, VG_PROTOCOL_VERSION);
 	assert_int_equal(service.open.pid, getpid());
-	assert_int_equal(service.open.devid, VG_DEVID_ANY);
+	assert_int_equal(service.open.count, 0);
 	assert_string_equal(service.open.comm, "channel_test");
 	assert_int_equal(channel.limits.lanes, 8);
 
@@ -664,13 +664,24 @@ static void test_device_number(void **state)
 {
 	static const struct {
 		const char *value;
-		uint32_t devid;
-	} cases[] = {{"0", 0},
-		     {"3", 3},
-		     {"", VG_DEVID_ANY},
-		     {"x", VG_DEVID_ANY - 1},
-		     {"-1", VG_DEVID_ANY - 1},
-		     {"4294967295", VG_DEVID_ANY - 1}};
+		uint16_t count;
+		uint8_t devids[VG_SESSION_DEVICES];
+	} cases[] = {{"0", 1, {0}},
+		     {"3", 1, {3}},
+		     {"3,0,255", 3, {3, 0, 255}},
+		     {"", 0, {0}},
+		     {"0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+		      16,
+		      {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
+		     {"0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", VG_OPEN_NONSENSE, {0}},
+		     {"x", VG_OPEN_NONSENSE, {0}},
+		     {"1,", VG_OPEN_NONSENSE, {0}},
+		     {",1", VG_OPEN_NONSENSE, {0}},
+		     {"1;2", VG_OPEN_NONSENSE, {0}},
+		     {"256", VG_OPEN_NONSENSE, {0}},
+		     {"-1", VG_OPEN_NONSENSE, {0}},
+		     {"+1", VG_OPEN_NONSENSE, {0}},
+		     {"4294967295", VG_OPEN_NONSENSE, {0}}};
 	struct fe_channel channel;
 	struct service service;
 	char text[VG_TEXT_MAX];
@@ -680,7 +691,9 @@ static void test_device_number(void **state)
 		setenv("VGPU_DEVICE", cases[i].value, 1);
 		service_start(&service, serve);
 		assert_int_equal(fe_channel_open(&channel, HASH, text), 0);
-		assert_int_equal(service.open.devid, cases[i].devid);
+		assert_int_equal(service.open.count, cases[i].count);
+		if (cases[i].count <= VG_SESSION_DEVICES)
+			assert_memory_equal(service.open.devids, cases[i].devids, cases[i].count);
 		fe_channel_close(&channel);
 		service_stop(&service);
 	}

@@ -4,4 +4,5 @@
 $(eval $(call unit_test,image,tests/unit/image_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,account,tests/unit/account_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,offer,tests/unit/offer_test.c,,$(B)/lib/libvgproto.a))
+$(eval $(call unit_test,visible,tests/unit/visible_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_script,protocol/check_types.py,))

@@ -5,6 +5,7 @@ devices, before and after vgpu-frontd, forced; the counts stay as they were. Wit
 test_hotplug_pvh.py, a link, with PVH.
 """
 
+import json
 import signal
 import sys
 import time
@@ -14,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from xentest import client, counts, fixture, service                # noqa: E402
 from xentest.cases import check, check_equal, check_in, kind, main  # noqa: E402
 
-box = fixture.Guest('hotplug', kind())
+box = fixture.Guest('hotplug', kind(), ('saxpy', 'steady', 'peers'))
+MIB = 1 << 20
 base = {}
 
 
@@ -88,6 +90,68 @@ def two_devices():
     fixture.no_leak(base, box)
 
 
+def numbers(text):
+    """Which software devices `peers list` has named, in its order."""
+    return [int(line.split()[2][-1]) for line in text.splitlines() if line.startswith('device ')]
+
+
+def sessions(devid):
+    """The processes that use a vGPU, as `vgpu list` has them."""
+    listing = json.loads(client.check('dom0', ['vgpu', 'list', '--json', box.name]))
+    return next(d['sessions'] for d in listing['devices'] if d['devid'] == devid)
+
+
+def joined():
+    """two GPUs in one process: copies and access between them, a quota each; the environment chooses"""
+    box.attach('gpu=soft,mem=96M')
+    box.attach('gpu=soft:1,mem=64M,devid=1')
+    status, text = box.run('peers')
+    check(status == 0 and 'SKIP' not in text, f'peers gave {status}:\n{text}\n{fixture.logs(box)}')
+    check_in('peers', text, 'PASS copy-peer-async')
+    status, text = box.run('peers', 'quota', str(96 * MIB), str(64 * MIB))
+    check_equal(f'quota: {text}', status, 0)
+    for env, wanted in (({}, [0, 1]), ({'CUDA_VISIBLE_DEVICES': '1'}, [1]), ({'CUDA_VISIBLE_DEVICES': '1,0'}, [1, 0]),
+                        ({'VGPU_DEVICE': '1'}, [1]), ({'VGPU_DEVICE': '1,0'}, [1, 0]),
+                        ({'VGPU_DEVICE': '1,0', 'CUDA_DEVICE_ORDER': 'PCI_BUS_ID'}, [0, 1])):
+        check_equal(f'{env}', numbers(box.run('peers', 'list', env=env)[1]), wanted)
+
+
+def joined_detach():
+    """a vGPU that a process has beside another is detached: the process ends with an error, the other stays"""
+    job = box.background('peers', 'hold')
+    held = {devid: sessions(devid) for devid in (0, 1)}
+    for devid, there in held.items():
+        check_equal(f'processes on vGPU {devid}', [(s['program'], s['devids']) for s in there], [('peers', [0, 1])])
+    check(held[1][0]['memory'] >= 32 * MIB > held[0][0]['memory'], f'memory of each: {held}')
+    check_in('list', client.check('dom0', ['vgpu', 'list', box.name]), 'has vGPUs 0,1')
+    box.detach(1)
+    check_equal('status of the program', job.wait(60), 3)
+    check_in('what the program was told', job.text, 'ended: CUDA_ERROR')
+    print('    ' + job.text.splitlines()[-1])
+    check_equal('devices', numbers(box.run('peers', 'list')[1]), [0])
+    box.must_run()
+    box.detach(0)
+    fixture.no_leak(base, box)
+
+
+def joined_restart():
+    """xen-vgpud is killed and started again under a process with two vGPUs: it goes on, with both"""
+    box.attach('gpu=soft')
+    box.attach('gpu=soft:1,devid=1')
+    job = box.background('peers', 'hold')
+    fixture.kill('dom0', 'xen-vgpud')
+    service.start_backend()
+    fixture.until('both are back', lambda: [len(sessions(devid)) for devid in (0, 1)] == [1, 1])
+    fixture.until('it is open', lambda: sessions(1)[0]['state'] == 'open')
+    rounds = job.text.count('round')
+    fixture.until('it goes on', lambda: job.text.count('round') > rounds + 2)
+    check(sessions(1)[0]['memory'] >= 32 * MIB, f'memory: {sessions(1)}')
+    box.detach(1)
+    check_equal('status of the program', job.wait(60), 3)
+    box.detach(0)
+    fixture.no_leak(base, box)
+
+
 def frontd_frozen():
     """detach in the middle of a copy while vgpu-frontd does not answer: quick all the same"""
     box.attach()
@@ -129,4 +193,5 @@ def late_frontd():
     box.destroy()
 
 
-main(start, attach, detach_idle, detach_busy, again, two_devices, frontd_frozen, forced, late_frontd)
+main(start, attach, detach_idle, detach_busy, again, two_devices, joined, joined_detach,
+     joined_restart, frontd_frozen, forced, late_frontd)

@@ -21,7 +21,8 @@
 
 #define CONTROL_FD 3
 #define STATS_FD   4
-#define ACCOUNT_FD 6
+#define ACCOUNT_FD 6 /* and up */
+#define FDS_END    (ACCOUNT_FD + RUN_GPUS_MAX)
 
 _Static_assert(RUN_EXECUTORS_MAX <= VG_ACCOUNT_SLOTS, "each executor has a slot");
 
@@ -83,10 +84,10 @@ static const char *executor_user(void)
 }
 
 static void executor_exec(const struct run_options *options, const struct run_places *places,
-			  unsigned int slot)
+			  unsigned int accounts, unsigned int slot)
 {
-	static char args[10][ARG_MAX_BYTES];
-	char *argv[14];
+	static char args[10 + RUN_GPUS_MAX][ARG_MAX_BYTES];
+	char *argv[14 + RUN_GPUS_MAX];
 	int n = 0, used = 0;
 
 #define ADD(...)                                                       \
@@ -99,7 +100,8 @@ static void executor_exec(const struct run_options *options, const struct run_pl
 	argv[n++] = (char *)"--channel=local";
 	ADD("--control-fd=%d", CONTROL_FD);
 	ADD("--stats-fd=%d", STATS_FD);
-	ADD("--account-fd=%d", ACCOUNT_FD);
+	for (unsigned int i = 0; i < accounts; i++)
+		ADD("--account-fd=%u", ACCOUNT_FD + i);
 	ADD("--account-slot=%u", slot);
 	ADD("--driver=%s", options->driver);
 	if (options->gpu)
@@ -118,22 +120,26 @@ static void executor_exec(const struct run_options *options, const struct run_pl
 }
 
 /* In the child: the descriptors at their places, and nothing else of ours. */
-static void executor_descriptors(int conn, int stats, int account)
+static void executor_descriptors(int conn, int stats, const struct run_accounts *accounts)
 {
-	int high_conn = fcntl(conn, F_DUPFD, 10), high_stats = fcntl(stats, F_DUPFD, 10);
-	int high_account = fcntl(account, F_DUPFD, 10);
+	int high_conn = fcntl(conn, F_DUPFD, FDS_END), high_stats = fcntl(stats, F_DUPFD, FDS_END);
+	int high[RUN_GPUS_MAX];
 
-	close_range(CONTROL_FD, 9, 0);
-	if (high_conn < 0 || high_stats < 0 || high_account < 0 ||
-	    dup2(high_conn, CONTROL_FD) < 0 || dup2(high_stats, STATS_FD) < 0 ||
-	    dup2(high_account, ACCOUNT_FD) < 0)
+	for (unsigned int i = 0; i < accounts->count; i++)
+		high[i] = fcntl(accounts->fd[i], F_DUPFD, FDS_END);
+	close_range(CONTROL_FD, FDS_END - 1, 0);
+	if (high_conn < 0 || high_stats < 0 || dup2(high_conn, CONTROL_FD) < 0 ||
+	    dup2(high_stats, STATS_FD) < 0)
 		_exit(126);
-	close_range(10, ~0u, 0);
+	for (unsigned int i = 0; i < accounts->count; i++)
+		if (high[i] < 0 || dup2(high[i], (int)(ACCOUNT_FD + i)) < 0)
+			_exit(126);
+	close_range(FDS_END, ~0u, 0);
 }
 
 struct run_executor *run_executor_start(struct run_executor *all, const struct run_options *options,
 					const struct run_places *places,
-					const struct run_account *account, int conn)
+					const struct run_accounts *accounts, int conn)
 {
 	struct run_executor *executor = executor_free(all);
 	int stats_fd = -1;
@@ -156,8 +162,8 @@ struct run_executor *run_executor_start(struct run_executor *all, const struct r
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		/* Ctrl-C is for the program; the executor ends when its client has. */
 		setpgid(0, 0);
-		executor_descriptors(conn, stats_fd, account->fd);
-		executor_exec(options, places, (unsigned int)(executor - all));
+		executor_descriptors(conn, stats_fd, accounts);
+		executor_exec(options, places, accounts->count, (unsigned int)(executor - all));
 	}
 	if (pid > 0) {
 		executor->pid = pid;
@@ -185,7 +191,7 @@ static void executor_report(const struct run_executor *executor)
 		s->freed_handles);
 }
 
-bool run_executor_reap(struct run_executor *all, const struct run_account *account, pid_t pid,
+bool run_executor_reap(struct run_executor *all, const struct run_accounts *accounts, pid_t pid,
 		       int status, bool statistics)
 {
 	for (unsigned int i = 0; i < RUN_EXECUTORS_MAX; i++) {
@@ -200,7 +206,8 @@ bool run_executor_reap(struct run_executor *all, const struct run_account *accou
 		if (statistics)
 			executor_report(executor);
 		munmap(executor->stats, sizeof(*executor->stats));
-		vg_account_clear(account->page, i);
+		for (unsigned int k = 0; k < accounts->count; k++)
+			vg_account_clear(accounts->page[k], i);
 		*executor = (struct run_executor){0};
 		return true;
 	}

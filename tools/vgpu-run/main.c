@@ -28,7 +28,7 @@ struct run {
 	struct run_options options;
 	struct run_places places;
 	struct run_executor executors[RUN_EXECUTORS_MAX];
-	struct run_account account;
+	struct run_accounts accounts;
 	char folder[64];
 	char socket_path[80];
 	int listener;
@@ -105,13 +105,22 @@ static int listener_open(struct run *run)
 	return 0;
 }
 
-static int account_open(struct run *run)
+static int accounts_open(struct run *run)
 {
-	run->account.fd = vg_account_new(&run->account.page);
-	if (run->account.fd >= 0)
-		return 0;
-	errno = -run->account.fd;
-	return complain("the account of device memory");
+	struct run_accounts *accounts = &run->accounts;
+	unsigned int named = run_options_gpus(&run->options);
+
+	for (unsigned int want = named ? named : RUN_GPUS_MAX; accounts->count < want;
+	     accounts->count++) {
+		int fd = vg_account_new(&accounts->page[accounts->count]);
+
+		if (fd < 0) {
+			errno = -fd;
+			return complain("the account of device memory");
+		}
+		accounts->fd[accounts->count] = fd;
+	}
+	return 0;
 }
 
 static int signals_open(struct run *run)
@@ -167,7 +176,7 @@ static void children_reap(struct run *run)
 			run->program = 0;
 			run->status = status;
 		} else {
-			run_executor_reap(run->executors, &run->account, pid, status,
+			run_executor_reap(run->executors, &run->accounts, pid, status,
 					  run->options.statistics);
 		}
 	}
@@ -190,7 +199,7 @@ static void connection_accept(struct run *run)
 	int conn = accept4(run->listener, NULL, NULL, SOCK_CLOEXEC);
 
 	if (conn >= 0)
-		run_executor_start(run->executors, &run->options, &run->places, &run->account,
+		run_executor_start(run->executors, &run->options, &run->places, &run->accounts,
 				   conn);
 }
 
@@ -227,7 +236,7 @@ int main(int argc, char **argv)
 	if (!rc)
 		rc = listener_open(&run);
 	if (!rc)
-		rc = account_open(&run);
+		rc = accounts_open(&run);
 	if (!rc)
 		rc = signals_open(&run);
 	if (!rc)

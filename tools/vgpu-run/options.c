@@ -18,8 +18,10 @@ static const char usage_text[] =
 	"  --driver=NAME  what the executors use: `default` (this host's libcuda.so.1), `soft` (the\n"
 	"                 software device) or a path; default: $VGPU_DRIVER, or `default`\n"
 	"  --soft         the same as --driver=soft\n"
-	"  --gpu=SPEC     which device: index, UUID or PCI address\n"
-	"  --mem=BYTES    quota of device memory of all processes together (K, M, G, T)\n"
+	"  --gpu=SPEC[,SPEC...]  which devices: index, UUID or PCI address; soft:N of the software\n"
+	"                 device; default: all\n"
+	"  --mem=BYTES[,BYTES...]  quota of each device's memory, of all processes together (K, M,\n"
+	"                 G, T): of all devices, or one for each that --gpu names\n"
 	"  --log=LEVEL    of the executors: error, warn, info, call, data\n"
 	"  --stats        print what each process did when it ends\n"
 	"  --help\n";
@@ -41,6 +43,20 @@ static const struct option long_options[] = {
 	{"help", no_argument, NULL, OPT_HELP},           {NULL, 0, NULL, 0},
 };
 
+unsigned int run_options_gpus(const struct run_options *options)
+{
+	const char *at = options->gpu ? options->gpu : "";
+	unsigned int count = 0;
+
+	while (*at) {
+		size_t length = strcspn(at, ",");
+
+		count += length != 0; /* as the executor takes it */
+		at += length + (at[length] == ',');
+	}
+	return count;
+}
+
 int run_options_parse(int argc, char **argv, struct run_options *options)
 {
 	const char *driver = getenv("VGPU_DRIVER");
@@ -59,6 +75,10 @@ int run_options_parse(int argc, char **argv, struct run_options *options)
 		case 'h': fputs(usage_text, stdout); exit(0);
 		default: fputs("vgpu-run: see vgpu-run --help\n", stderr); return 2;
 		}
+	}
+	if (run_options_gpus(options) > RUN_GPUS_MAX) {
+		fprintf(stderr, "vgpu-run: --gpu names more than %d devices\n", RUN_GPUS_MAX);
+		return 2;
 	}
 	if (optind >= argc) {
 		fputs("vgpu-run: no program given; see vgpu-run --help\n", stderr);

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #define RUN_EXECUTORS_MAX 256
+#define RUN_GPUS_MAX      16
 
 struct run_options {
 	const char *driver; /* soft, default, or a path */
@@ -33,22 +34,28 @@ struct run_executor {
 	struct vg_stats *stats; /* mapped, owned */
 };
 
-/* The account of the run's device memory (protocol/account.h); an executor's slot is its index. */
-struct run_account {
-	struct vg_account *page; /* owned mapping */
-	int fd;
+/*
+ * The accounts of the run's device memory (protocol/account.h), one for each GPU that is named, or for as many
+ * as the host may have; an executor's slot is its index in each.
+ */
+struct run_accounts {
+	struct vg_account *page[RUN_GPUS_MAX]; /* owned mappings */
+	int fd[RUN_GPUS_MAX];
+	unsigned int count;
 };
 
 /* options.c: 0, or the exit status with a message printed. */
 int run_options_parse(int argc, char **argv, struct run_options *options);
 int run_places_find(struct run_places *places);
+/* How many GPUs --gpu names; 0: it was not given. */
+unsigned int run_options_gpus(const struct run_options *options);
 
 /* executor.c: one process a connection; takes ownership of conn. */
 struct run_executor *run_executor_start(struct run_executor *all, const struct run_options *options,
 					const struct run_places *places,
-					const struct run_account *account, int conn);
+					const struct run_accounts *accounts, int conn);
 /* Takes in what a finished child was; true: an executor. */
-bool run_executor_reap(struct run_executor *all, const struct run_account *account, pid_t pid,
+bool run_executor_reap(struct run_executor *all, const struct run_accounts *accounts, pid_t pid,
 		       int status, bool statistics);
 unsigned int run_executor_count(const struct run_executor *all);
 

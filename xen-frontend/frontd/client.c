@@ -92,9 +92,9 @@ void fe_request_done(struct fe_client *client)
 
 void fe_session_forget(struct fe_client *client)
 {
-	if (client->device)
-		client->device->sessions--;
-	client->device = NULL;
+	static const struct fe_choice none;
+
+	fe_choice_take(client, &none);
 	fe_request_done(client);
 }
 
@@ -139,72 +139,35 @@ int fe_request_forward(struct fe_client *client, struct vg_control *msg, uint64_
 	return 0;
 }
 
-/*
- * The device for an OPEN. NULL: `rc` and the client's answer say why, or, with rc 0, one may be
- * ready soon.
- */
-static struct fe_device *device_choose(struct fe_client *client, int *rc, char *why)
-{
-	uint32_t want = client->request.u.open.devid;
-	bool coming = false;
-
-	*rc = -ENODEV;
-	snprintf(why, VG_TEXT_MAX,
-		 want == VG_DEVID_ANY
-			 ? "no vGPU is attached to this guest: on the host run 'vgpu attach "
-			   "DOMAIN gpu=0'"
-			 : "this guest has no vGPU %u (VGPU_DEVICE); see 'vgpu list' on the host",
-		 want);
-	for (struct fe_device *d = client->broker->devices; d; d = d->next) {
-		if (want != VG_DEVID_ANY && want != d->devid)
-			continue;
-		if (fe_device_usable(d) && d->sessions_max && d->sessions >= d->sessions_max) {
-			*rc = -EBUSY;
-			snprintf(
-				why, VG_TEXT_MAX,
-				"all %u sessions of vGPU %u are in use (max-sessions, set on the host)",
-				d->sessions_max, d->devid);
-		} else if (fe_device_usable(d)) {
-			return d;
-		} else if (d->why_rc) {
-			*rc = d->why_rc;
-			memcpy(why, d->why, VG_TEXT_MAX);
-		} else {
-			coming = true;
-		}
-	}
-	if (coming)
-		*rc = 0;
-	return NULL;
-}
-
 void fe_open_try(struct fe_client *client)
 {
 	struct vg_control msg = client->request;
-	char why[VG_TEXT_MAX];
+	struct fe_choice choice;
 	int rc;
-	struct fe_device *device = device_choose(client, &rc, why);
 
-	if (!device && rc == 0) {
+	fe_choose(client, &choice);
+	if (!choice.count && choice.rc == 0) {
 		client->state = FE_CLIENT_WAITING;
 		return;
 	}
-	if (!device) {
-		client_answer(client, client->request.tag, rc, "%s", why);
+	if (!choice.count) {
+		client_answer(client, client->request.tag, choice.rc, "%s", choice.why);
 		client_close(client);
 		return;
 	}
-	client->device = device;
-	client->device->sessions++;
-	client->session = fe_device_session(device);
-	client->log.dev = device->devid;
+	fe_choice_take(client, &choice);
+	client->session = fe_device_session(client->device);
+	client->log.dev = client->device->devid;
 	client->state = FE_CLIENT_OPENING;
 	msg.u.open.pid = (uint32_t)client->pid;
 	msg.u.open.uid = (uint32_t)client->uid;
-	msg.u.open.devid = device->devid;
+	msg.u.open.flags = msg.u.open.count ? 0 : VG_OPEN_PICK;
+	msg.u.open.count = (uint16_t)choice.count;
+	for (unsigned int i = 0; i < choice.count; i++)
+		msg.u.open.devids[i] = (uint8_t)choice.devices[i]->devid;
 	rc = fe_request_forward(client, &msg, OPEN_TIMEOUT_MS);
 	if (rc) {
-		client_answer(client, client->request.tag, rc, "vGPU %u: %s", device->devid,
+		client_answer(client, client->request.tag, rc, "vGPU %u: %s", client->device->devid,
 			      strerror(-rc));
 		client_close(client);
 		fe_session_forget(client);
@@ -394,6 +357,7 @@ static void opened(struct fe_client *client, const struct vg_control *answer,
 {
 	reply->msg.u.answer.limits = answer->u.answer.limits;
 	limits_adopt(client, &reply->msg.u.answer.limits);
+	fe_choice_keep(client, &answer->u.answer);
 	client->state = FE_CLIENT_OPEN;
 	vg_info(&client->log, "op=open session=%u uid=%u comm=\"%s\"", client->session,
 		(unsigned int)client->uid, client->request.u.open.comm);
@@ -503,9 +467,17 @@ static void on_lost(struct fe_device *device, const char *why)
 {
 	struct fe_broker *broker = device->owner;
 
-	for (struct fe_client *c = broker->clients; c; c = c->next)
-		if (c->device == device)
+	for (struct fe_client *c = broker->clients; c; c = c->next) {
+		struct vg_control msg = {.type = VG_CTL_CLOSE, .session = c->session};
+
+		if (c->device == device) {
 			fe_client_end(c, -ENODEV, why);
+		} else if (fe_choice_has(c, device, true) && c->state == FE_CLIENT_OPEN) {
+			/* The host ends it too, unless it is only this connection that has gone. */
+			fe_device_send_early(c->device, &msg);
+			fe_client_end(c, -ENODEV, why);
+		}
+	}
 }
 
 const struct fe_device_events fe_client_events = {

@@ -43,7 +43,10 @@ struct fe_client {
 	struct vg_log_who log;
 	uint64_t deadline; /* ms; 0: none */
 
-	struct fe_device *device; /* from OPENING on */
+	struct fe_device *device; /* from OPENING on; the session's home */
+	/* The other vGPUs that it has, or, while OPENING, has asked for. */
+	struct fe_device *joined[VG_SESSION_DEVICES - 1];
+	unsigned int joined_count;
 	uint32_t session;
 	struct vg_limits limits;
 	struct fe_hold *holds;
@@ -65,6 +68,21 @@ static inline bool fe_client_quiet(const struct fe_client *client)
 {
 	return client->ring_tag || client->parked || client->state == FE_CLIENT_WAITING;
 }
+
+/* choose.c: the devices for its OPEN. */
+struct fe_choice {
+	struct fe_device *devices[VG_SESSION_DEVICES]; /* the home first */
+	unsigned int count;
+	int rc; /* with none: why not; 0: one may be ready soon */
+	char why[VG_TEXT_MAX];
+};
+void fe_choose(const struct fe_client *client, struct fe_choice *choice);
+/* They are its from now on, for the counts; with none it has none any more. */
+void fe_choice_take(struct fe_client *client, const struct fe_choice *choice);
+/* What the host's answer names stays. */
+void fe_choice_keep(struct fe_client *client, const struct vg_control_answer *answer);
+/* Whether it has that one beside its home; `drop`: and no more. */
+bool fe_choice_has(struct fe_client *client, const struct fe_device *device, bool drop);
 
 /* The pages that it and its request hold. */
 uint32_t fe_client_pages(const struct fe_client *client);

@@ -11,7 +11,8 @@
 #include "xen-frontend/frontd/clock.h"
 #include "xen-frontend/frontd/device.h"
 
-#define DEVICES_MAX  16
+#define DEVICES_MAX  VG_SESSION_DEVICES
+#define DEVID_MAX    UINT8_MAX /* as control messages have them */
 #define DEVICES_PATH "device/vgpu"
 
 static bool listed(const uint32_t *numbers, int count, uint32_t devid)
@@ -54,8 +55,8 @@ static void device_find(struct fe_broker *broker, uint32_t devid)
 static void devices_scan(struct fe_broker *broker)
 {
 	uint32_t numbers[DEVICES_MAX];
-	int count = vg_store_list_numbers(broker->xs, XBT_NULL, DEVICES_PATH, UINT32_MAX - 2,
-					  numbers, DEVICES_MAX);
+	int count = vg_store_list_numbers(broker->xs, XBT_NULL, DEVICES_PATH, DEVID_MAX, numbers,
+					  DEVICES_MAX);
 	struct fe_device **at = &broker->devices;
 
 	if (count < 0) {

@@ -8,7 +8,7 @@ CHANNEL_PROTO_SRCS := protocol/socket.c protocol/bell.c
 # What the broker is made of, but for its main and the hypervisor's side, which tests replace.
 FRONTD_SCHEMA := xenstore-schema/schema.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
-FRONTD_SRCS := $(addprefix $(D)/,account.c client.c ctlring.c device.c devices.c offer.c options.c resume.c) $(FRONTD_SCHEMA)
+FRONTD_SRCS := $(addprefix $(D)/,account.c choose.c client.c ctlring.c device.c devices.c offer.c options.c resume.c) $(FRONTD_SCHEMA)
 
 ifneq ($(HAVE_XENSTORE),)
 $(eval $(call program,vgpu-frontd,$(FRONTD_SRCS) \

@@ -6,6 +6,7 @@
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/managed.h"
+#include "xen-frontend/libcuda/library_code.h"
 #include "xen-frontend/libcuda/memory.h"
 #include "xen-frontend/libcuda/session.h"
 
@@ -391,6 +392,7 @@ CUresult fe_cuModuleUnload(CUmodule hmod)
 
 CUresult fe_cuLibraryUnload(CUlibrary library)
 {
+	fe_library_forget(library);
 	return globals_forget(rpc_cuLibraryUnload(library), (uint64_t)library);
 }
 

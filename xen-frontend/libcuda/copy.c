@@ -193,29 +193,38 @@ CUresult fe_cuMemcpyDtoDAsync_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, s
 		      : copy_on_device(dstDevice, srcDevice, ByteCount, FE_COPY_ON(hStream));
 }
 
-/* Under unified addressing the contexts say nothing that the addresses do not. */
-static CUresult peer_check(CUcontext dst, CUcontext src)
+/* With one context it is an ordinary copy; with two it comes after the work of both. */
+static CUresult copy_peers(CUdeviceptr dst, CUcontext dst_context, CUdeviceptr src,
+			   CUcontext src_context, size_t size, struct fe_copy_how how)
 {
-	CUresult result = fe_context_check(dst);
+	CUcontext current = fe_context_current();
+	CUresult result = fe_context_check(dst_context);
 
-	return result ? result : fe_context_check(src);
+	if (!result)
+		result = fe_context_check(src_context);
+	if (result)
+		return result;
+	if (!current || !size || (dst_context == current && src_context == current))
+		return copy_on_device(dst, src, size, how);
+	if (!device_end(dst, size) || !device_end(src, size) || !fe_range_known(dst, size) ||
+	    !fe_range_known(src, size))
+		return CUDA_ERROR_INVALID_VALUE;
+	return rpc_vgCopyPeer(dst, dst_context, src, src_context, size, how.mode, how.stream,
+			      how.mode == VG_COPY_ASYNC);
 }
 
 CUresult fe_cuMemcpyPeer(CUdeviceptr dstDevice, CUcontext dstContext, CUdeviceptr srcDevice,
 			 CUcontext srcContext, size_t ByteCount)
 {
-	CUresult result = peer_check(dstContext, srcContext);
-
-	return result ? result : copy_on_device(dstDevice, srcDevice, ByteCount, FE_COPY_SYNC);
+	return copy_peers(dstDevice, dstContext, srcDevice, srcContext, ByteCount, FE_COPY_SYNC);
 }
 
 CUresult fe_cuMemcpyPeerAsync(CUdeviceptr dstDevice, CUcontext dstContext, CUdeviceptr srcDevice,
 			      CUcontext srcContext, size_t ByteCount, CUstream hStream)
 {
-	CUresult result = peer_check(dstContext, srcContext);
+	CUresult result = stream_check(hStream);
 
-	if (!result)
-		result = stream_check(hStream);
 	return result ? result
-		      : copy_on_device(dstDevice, srcDevice, ByteCount, FE_COPY_ON(hStream));
+		      : copy_peers(dstDevice, dstContext, srcDevice, srcContext, ByteCount,
+				   FE_COPY_ON(hStream));
 }

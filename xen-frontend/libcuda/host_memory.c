@@ -67,7 +67,10 @@ void fe_region_unshare(uint32_t id)
 	pthread_mutex_unlock(&fe_session.lock);
 }
 
-/* Pinned memory in a region. -errno: there is none to be had that way. */
+/*
+ * Pinned memory in a region. -errno: there is none to be had that way. With unified addresses what is
+ * allocated is every context's, on every device, whatever the flags say; what is registered is not.
+ */
 static int pinned_alloc(struct fe_range *range)
 {
 	uint64_t address;
@@ -84,7 +87,8 @@ static int pinned_alloc(struct fe_range *range)
 		return id;
 	}
 	if (rpc_vgHostRegister((unsigned int)id, address, pages_of(range->size) * VG_PAGE_SIZE,
-			       range->flags)) {
+			       range->flags | CU_MEMHOSTREGISTER_PORTABLE |
+				       CU_MEMHOSTREGISTER_DEVICEMAP)) {
 		fe_region_unshare((uint32_t)id);
 		fe_arena_give(address, range->size);
 		return -ENOTSUP;

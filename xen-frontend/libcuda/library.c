@@ -7,6 +7,7 @@
 
 #include "xen-frontend/libcuda/image_source.h"
 #include "xen-frontend/libcuda/jit.h"
+#include "xen-frontend/libcuda/library_code.h"
 
 /* Arguments as the two exported functions have them. */
 struct load {
@@ -18,7 +19,7 @@ struct load {
 };
 
 /*
- * CU_LIBRARY_BINARY_IS_PRESERVED promises that the program's memory stays: the executor has a copy anyway.
+ * CU_LIBRARY_BINARY_IS_PRESERVED promises that the program's memory stays: there may be no need for a copy.
  * The other option points to tables of the program's functions, which no device of another
  * machine can call.
  */
@@ -35,6 +36,14 @@ static CUresult load_check(const CUlibrary *library, const struct load *load)
 	return CUDA_SUCCESS;
 }
 
+static bool load_preserves(const struct load *load)
+{
+	for (unsigned int i = 0; i < load->count; i++)
+		if (load->options[i] == CU_LIBRARY_BINARY_IS_PRESERVED)
+			return true;
+	return false;
+}
+
 static CUresult library_load(CUlibrary *library, const struct fe_image *image,
 			     const struct load *load)
 {
@@ -44,9 +53,7 @@ static CUresult library_load(CUlibrary *library, const struct fe_image *image,
 
 	result = fe_jit_open(&jit, load->jit_count, load->jit_options, load->jit_values);
 	if (!result) {
-		result = rpc_vgLibraryLoad(&made, image->data, image->size, jit.count, jit.options,
-					   jit.values, jit.info.room, jit.error.room, 0, NULL, NULL,
-					   jit.info.text, jit.error.text, jit.results);
+		result = fe_library_load(&made, image, &jit, load_preserves(load));
 		fe_jit_write_back(&jit, load->jit_values);
 	}
 	fe_jit_close(&jit);

@@ -8,9 +8,36 @@
 
 #include "xen-frontend/libcuda/calls.h"
 
+#include "xen-frontend/libcuda/code.h"
+#include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/image_source.h"
 #include "xen-frontend/libcuda/jit.h"
 #include "xen-frontend/libcuda/session.h"
+
+static CUresult module_send(CUmodule *module, const struct fe_image *image, struct fe_jit *jit)
+{
+	return rpc_vgModuleLoad(module, image->data, image->size, jit->count, jit->options,
+				jit->values, jit->info.room, jit->error.room, jit->info.text,
+				jit->error.text, jit->results);
+}
+
+/* From the program's compute cache, or into it. False: load the image itself. */
+static bool module_load_code(CUmodule *module, const struct fe_image *image, struct fe_jit *jit)
+{
+	struct fe_jit_key key;
+	struct fe_image code;
+	CUdevice device;
+	CUresult result;
+
+	if (fe_context_device(NULL, &device) || !fe_code_key(image, jit, device, &key))
+		return false;
+	if (!fe_code_find(&key, &code) && !fe_code_compile(image, jit, &key, &code))
+		return false;
+	result = module_send(module, &code, jit);
+	fe_code_loaded(&key, result);
+	fe_image_free(&code);
+	return !result;
+}
 
 static CUresult module_load(CUmodule *module, const struct fe_image *image, unsigned int count,
 			    const CUjit_option *options, void **values)
@@ -20,9 +47,8 @@ static CUresult module_load(CUmodule *module, const struct fe_image *image, unsi
 	CUresult result = fe_jit_open(&jit, count, options, values);
 
 	if (!result) {
-		result = rpc_vgModuleLoad(&made, image->data, image->size, jit.count, jit.options,
-					  jit.values, jit.info.room, jit.error.room, jit.info.text,
-					  jit.error.text, jit.results);
+		if (!module_load_code(&made, image, &jit))
+			result = module_send(&made, image, &jit);
 		fe_jit_write_back(&jit, values);
 	}
 	fe_jit_close(&jit);

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/bounds.h"
+
 /* As many keys as an `extra` array may name before its end. */
 #define EXTRA_KEYS_MAX 16
-/* Bytes that any kernel takes at most. */
-#define PARAMS_MAX 32764u
 
 /* The array of keys and values; its buffer is passed on where it lies. */
 static CUresult params_extra(struct fe_params *params, const struct fe_function *function,
@@ -32,7 +32,7 @@ static CUresult params_extra(struct fe_params *params, const struct fe_function 
 	params->size = size ? (uint32_t)*size : 0;
 	if (params->size && !params->data)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (params->size > PARAMS_MAX)
+	if (params->size > VG_PARAMS_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
 	/* Short it may be: NCCL's kernels take 4 KiB, of which it passes what a launch uses. The rest is zero. */
 	if (params->size > function->params_size)

@@ -6,12 +6,14 @@
 #include "xen-frontend/libcuda/session.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "protocol/calls.h"
+#include "protocol/visible.h"
 #include "xen-frontend/libcuda/arena.h"
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
@@ -112,11 +114,27 @@ static void session_give_up(void)
 	atomic_store(&fe_session.state, FE_SESSION_NONE);
 }
 
+/*
+ * The program's choice of devices: the driver over there applies it, as it would here. Of a longer list than
+ * anybody has what comes first counts.
+ */
+static CUresult session_choose(void)
+{
+	const char *list = getenv("CUDA_VISIBLE_DEVICES"), *order = getenv("CUDA_DEVICE_ORDER");
+	char text[VG_VISIBLE_TEXT];
+
+	snprintf(text, sizeof(text), "%s", list ? list : "");
+	return rpc_vgVisible(list != NULL, text,
+			     order && strlen(order) < sizeof(text) ? order : "");
+}
+
 /* Learns what is over there. The session is open for this. */
 static CUresult session_learn(void)
 {
-	CUresult result = rpc_vgSessionInfo(&fe_session.info, sizeof(fe_session.info));
+	CUresult result = session_choose();
 
+	if (!result)
+		result = rpc_vgSessionInfo(&fe_session.info, sizeof(fe_session.info));
 	if (!result)
 		result = (CUresult)fe_session.info.init_result;
 	if (result)

@@ -118,7 +118,8 @@ static void request(uint32_t type, uint32_t tag, uint32_t session, const struct 
 
 static void request_open(uint32_t tag, uint32_t session)
 {
-	struct vg_control open = {.u.open = {.protocol = VG_PROTOCOL_VERSION, .pid = 77, .uid = 5}};
+	struct vg_control open = {
+		.u.open = {.protocol = VG_PROTOCOL_VERSION, .pid = 77, .uid = 5, .count = 1}};
 
 	snprintf(open.u.open.comm, sizeof(open.u.open.comm), "a\n\"b");
 	request(VG_CTL_OPEN, tag, session, &open);
@@ -1399,6 +1400,10 @@ static void test_random_page(void **state)
 			slot->type = (seed >> 8) % 9;
 			slot->session = (seed >> 12) % 4;
 			slot->u.open.protocol = VG_PROTOCOL_VERSION;
+			if (seed >> 26 & 3) {
+				slot->u.open.count = 1;
+				slot->u.open.devids[0] = 0;
+			}
 			slot->u.share.kind = (seed >> 16) % 3;
 			page->req_prod += (seed >> 27) == 7 ? 9 : 1;
 			page->rsp_cons = page->rsp_prod;

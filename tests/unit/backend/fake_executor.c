@@ -26,7 +26,9 @@
 
 static int control = CONTROL_FD;
 static bool listens, opened;
-static unsigned int identity[4]; /* domid, devid, session, account's slot */
+static unsigned int identity[3]; /* domid, session, account's slot */
+static unsigned int count;       /* of vGPUs; each has an account */
+static uint8_t devids[VG_SESSION_DEVICES];
 
 static int send_message(struct vg_control *msg)
 {
@@ -52,11 +54,12 @@ static void answer(const struct vg_control *request, int status, const char *tex
 /* No descriptor beyond those that the contract names. */
 static int stray_fds(void)
 {
-	int count = 0;
+	int strays = 0;
 
 	for (int fd = STATS_FD + 1 + listens; fd < 256; fd++)
-		count += fd != ACCOUNT_FD && fcntl(fd, F_GETFD) >= 0;
-	return count;
+		strays += (fd < ACCOUNT_FD || fd >= ACCOUNT_FD + (int)count) &&
+			  fcntl(fd, F_GETFD) >= 0;
+	return strays;
 }
 
 static void serve_share(const struct vg_packet *packet)
@@ -78,18 +81,28 @@ static void adopt(const char *mode, const struct vg_control *request)
 	if (!strcmp(mode, "mute"))
 		return;
 	vg_packet_init(&reply, VG_CTL_ANSWER, request->tag);
-	reply.msg.session = identity[2] + !strcmp(mode, "liar");
+	reply.msg.session = identity[1] + !strcmp(mode, "liar");
 	reply.msg.u.adopt = (struct vg_control_adopt){.protocol = VG_PROTOCOL_VERSION,
 						      .domid = identity[0],
-						      .devid = identity[1],
 						      .opened = opened,
-						      .account_slot = (uint16_t)identity[3],
+						      .account_slot = (uint16_t)identity[2],
+						      .count = count,
 						      .pid = 78,
 						      .uid = 6,
 						      .started = 1000};
 	snprintf(reply.msg.u.adopt.comm, VG_COMM_MAX, "adopted\n");
 	reply.fds[0] = STATS_FD;
-	reply.fds[1] = strcmp(mode, "no-account") ? ACCOUNT_FD : -1;
+	memcpy(reply.msg.u.adopt.devids, devids, sizeof(devids));
+	for (unsigned int i = 0; i < count && strcmp(mode, "no-account"); i++)
+		reply.fds[1 + i] = (int)(ACCOUNT_FD + i);
+	if (!strcmp(mode, "twice")) /* one vGPU, that is */
+		reply.msg.u.adopt.devids[reply.msg.u.adopt.count++] = devids[0];
+	else if (!strcmp(mode, "many"))
+		reply.msg.u.adopt.count = VG_SESSION_DEVICES + 1;
+	else if (!strcmp(mode, "another"))
+		reply.msg.u.adopt.devids[0]++;
+	else if (!strcmp(mode, "swapped") && count > 1)
+		reply.fds[2] = ACCOUNT_FD;
 	if (!strcmp(mode, "old")) {
 		reply.msg.status = -EPROTO;
 		snprintf(reply.msg.text, sizeof(reply.msg.text), "of an earlier release");
@@ -164,23 +177,20 @@ static int serve(const char *mode, struct vg_stats *stats)
 	return 0;
 }
 
-/* Reserves a MiB in its slot, or scribbles over all of them. */
-static int account_use(const char *mode, int argc, char **argv)
+/* Reserves a MiB of the first vGPU in its slot, two of the second, or scribbles over all of them. */
+static int account_use(const char *mode, unsigned int place)
 {
+	int fd = (int)(ACCOUNT_FD + place);
 	struct vg_account *account;
-	unsigned int slot = VG_ACCOUNT_SLOTS;
 
-	for (int i = 1; i < argc; i++)
-		if (!strncmp(argv[i], "--account-slot=", 15))
-			slot = (unsigned int)strtoul(argv[i] + 15, NULL, 10);
-	if (vg_account_map(ACCOUNT_FD, &account) || account->magic != VG_ACCOUNT_MAGIC)
+	if (vg_account_map(fd, &account) || account->magic != VG_ACCOUNT_MAGIC)
 		return -1;
 	if (!strcmp(mode, "scribble"))
 		memset(account, 0xff, sizeof(*account));
-	else if (vg_account_raise(account, ACCOUNT_FD, slot, 1 << 20, 64 << 20))
+	else if (vg_account_raise(account, fd, identity[2], (place + 1ull) << 20, 64 << 20))
 		return -1;
 	vg_account_unmap(account);
-	return ftruncate(ACCOUNT_FD, 0) ? 0 : -1; /* sealed, as the counters are */
+	return ftruncate(fd, 0) ? 0 : -1; /* sealed, as the counters are */
 }
 
 int fake_executor_main(int argc, char **argv)
@@ -191,11 +201,12 @@ int fake_executor_main(int argc, char **argv)
 	int status;
 
 	for (int i = 1; i < argc; i++) {
-		static const char *const names[] = {
-			"--domid=", "--devid=", "--session=", "--account-slot="};
+		static const char *const names[] = {"--domid=", "--session=", "--account-slot="};
 
 		listens |= !strncmp(argv[i], "--listen-fd=", 12);
-		for (int n = 0; n < 4; n++)
+		if (!strncmp(argv[i], "--devid=", 8) && count < VG_SESSION_DEVICES)
+			devids[count++] = (uint8_t)strtoul(argv[i] + 8, NULL, 10);
+		for (int n = 0; n < 3; n++)
 			if (!strncmp(argv[i], names[n], strlen(names[n])))
 				identity[n] =
 					(unsigned int)strtoul(argv[i] + strlen(names[n]), NULL, 10);
@@ -210,8 +221,9 @@ int fake_executor_main(int argc, char **argv)
 			stats->launches = 1;
 	if (!mode)
 		mode = "";
-	if (account_use(mode, argc, argv))
-		return 7;
+	for (unsigned int i = 0; i < count; i++)
+		if (account_use(mode, i))
+			return 7;
 	if (!strcmp(mode, "stubborn"))
 		signal(SIGTERM, SIG_IGN);
 	status = serve(!strcmp(mode, "stubborn") ? "" : mode, stats);

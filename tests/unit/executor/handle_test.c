@@ -195,6 +195,38 @@ static void test_bound(void **state)
 			 -ENOMEM);
 }
 
+static void test_swap(void **state)
+{
+	uint64_t a = ex_handles_put(&table, VG_HANDLE_CUlibrary, real(1), 0);
+	uint64_t b = ex_handles_put(&table, VG_HANDLE_CUlibrary, real(2), 0);
+	uint64_t other = ex_handles_put(&table, VG_HANDLE_CUmodule, real(3), 0);
+	void *found = NULL;
+
+	(void)state;
+	ex_handles_set_cookie(&table, VG_HANDLE_CUlibrary, a, real(11));
+	assert_true(ex_handles_swap(&table, VG_HANDLE_CUlibrary, a, b));
+	assert_true(ex_handles_get(&table, VG_HANDLE_CUlibrary, a, &found));
+	assert_ptr_equal(found, real(2));
+	assert_true(ex_handles_get(&table, VG_HANDLE_CUlibrary, b, &found));
+	assert_ptr_equal(found, real(1));
+	assert_int_equal(ex_handles_find(&table, VG_HANDLE_CUlibrary, real(1)), b);
+	assert_int_equal(ex_handles_find(&table, VG_HANDLE_CUlibrary, real(2)), a);
+	assert_null(ex_handles_cookie(&table, VG_HANDLE_CUlibrary, a));
+	assert_ptr_equal(ex_handles_cookie(&table, VG_HANDLE_CUlibrary, b), real(11));
+	/* Not with itself, another type, what is not there, or a parent. */
+	assert_false(ex_handles_swap(&table, VG_HANDLE_CUlibrary, a, a));
+	assert_false(ex_handles_swap(&table, VG_HANDLE_CUlibrary, a, other));
+	assert_false(ex_handles_swap(&table, VG_HANDLE_CUlibrary, other, a));
+	assert_false(ex_handles_swap(&table, VG_HANDLE_CUlibrary, a, 0));
+	ex_handles_put(&table, VG_HANDLE_CUkernel, real(4), b);
+	assert_false(ex_handles_swap(&table, VG_HANDLE_CUlibrary, a, b));
+	ex_handles_drop(&table, VG_HANDLE_CUlibrary, b);
+	assert_false(ex_handles_swap(&table, VG_HANDLE_CUlibrary, a, b));
+	ex_handles_drop(&table, VG_HANDLE_CUlibrary, a);
+	ex_handles_drop(&table, VG_HANDLE_CUmodule, other);
+	assert_int_equal(ex_handles_live(&table), 0);
+}
+
 static void *worker(void *arg)
 {
 	uintptr_t me = (uintptr_t)arg;
@@ -241,7 +273,7 @@ int main(void)
 		WITH_TABLE(test_bind),        WITH_TABLE(test_generations),
 		WITH_TABLE(test_children),    WITH_TABLE(test_hold),
 		WITH_TABLE(test_growth),      WITH_TABLE(test_bound),
-		WITH_TABLE(test_threads),
+		WITH_TABLE(test_swap),        WITH_TABLE(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

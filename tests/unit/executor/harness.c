@@ -55,7 +55,7 @@ static void lane_make(struct harness *h)
 void harness_open(struct harness *h, uint64_t quota)
 {
 	const struct ex_settings settings = {
-		.account_fd = -1, .memory = quota, .driver = "soft" /* it tells what it has */};
+		.memory = {quota}, .memories = 1, .driver = "soft" /* it tells what it has */};
 
 	harness_open_with(h, &settings);
 }
@@ -63,20 +63,13 @@ void harness_open(struct harness *h, uint64_t quota)
 void harness_open_with(struct harness *h, const struct ex_settings *settings)
 {
 	memset(h, 0, sizeof(*h));
-	h->settings = (struct ex_settings){
-		.channel = VG_CHANNEL_LOCAL,
-		.control_fd = -1,
-		.stats_fd = -1,
-		.account_fd = settings->account_fd,
-		.account_slot = settings->account_slot,
-		.driver = settings->driver,
-		.listen_fd = -1,
-		.domid = VG_LOG_NOBODY,
-		.devid = VG_LOG_NOBODY,
-		.memory = settings->memory,
-		.limits = {.lanes = 1, .lane_pages = 1024, .region_pages = 1024},
-		.log_level = (enum vg_log_level) - 1,
-	};
+	h->settings = *settings;
+	h->settings.channel = VG_CHANNEL_LOCAL;
+	h->settings.control_fd = h->settings.stats_fd = h->settings.listen_fd = -1;
+	h->settings.domid = VG_LOG_NOBODY;
+	h->settings.limits =
+		(struct vg_limits){.lanes = 1, .lane_pages = 1024, .region_pages = 1024};
+	h->settings.log_level = (enum vg_log_level) - 1;
 	if (ex_session_init(&h->session, &h->settings, NULL))
 		abort();
 	lane_make(h);

@@ -29,7 +29,7 @@ struct harness {
 
 /* The fake driver must be installed. quota: of device memory, 0: none. */
 void harness_open(struct harness *h, uint64_t quota);
-/* With another driver or an account: only those fields of the settings are used. */
+/* With another driver, GPUs, quotas and accounts: the rest of the settings is the harness's. */
 void harness_open_with(struct harness *h, const struct ex_settings *settings);
 void harness_close(struct harness *h);
 

@@ -156,9 +156,11 @@ static void driver_install(void)
 
 static void open_session(struct harness *h, const char *name, uint64_t quota, unsigned int slot)
 {
-	const struct ex_settings settings = {.account_fd = dup(account_fd),
+	const struct ex_settings settings = {.account_fd = {dup(account_fd)},
+					     .accounts = 1,
 					     .account_slot = slot,
-					     .memory = quota,
+					     .memory = {quota},
+					     .memories = 1,
 					     .driver = name};
 
 	harness_open_with(h, &settings);
@@ -232,7 +234,7 @@ static uint64_t allocate(struct harness *h, uint64_t size)
 static uint64_t free_of(struct harness *h)
 {
 	assert_int_equal(call_one(h, VG_OP_cuMemGetInfo_v2, NULL, 0), CUDA_SUCCESS);
-	assert_int_equal(answer[1], h->settings.memory);
+	assert_int_equal(answer[1], h->settings.memory[0]);
 	return answer[0];
 }
 
@@ -446,15 +448,164 @@ static void test_sizes(void **state)
 	assert_int_equal(vg_account_total(account), 6 * MIB);
 }
 
+/* --- two vGPUs ---------------------------------------------------------------------------------- */
+
+static struct vg_account *other;
+static int other_fd;
+static CUdevice current;
+
+static CUresult current_device(CUdevice *device)
+{
+	*device = current;
+	return CUDA_SUCCESS;
+}
+
+/* As after vgCtxSetCurrent with a context of that device. */
+static void make_current(CUdevice device)
+{
+	current = device;
+	first.lane->gpu = ex_gpu_of(&first.session, device);
+}
+
+/* The first vGPU is CUDA's second device, as a program's CUDA_VISIBLE_DEVICES=1,0 has it. */
+static int setup_two(void **state)
+{
+	struct ex_settings settings = {.account_slot = 3,
+				       .accounts = 2,
+				       .gpu = {"0", "1"},
+				       .gpus = 2,
+				       .memory = {QUOTA, 2 * QUOTA},
+				       .memories = 2,
+				       .driver = "soft"};
+
+	(void)state;
+	driver_install();
+	ex_driver.cuCtxGetDevice = current_device;
+	account_fd = vg_account_new(&account);
+	other_fd = vg_account_new(&other);
+	settings.account_fd[0] = dup(account_fd);
+	settings.account_fd[1] = dup(other_fd);
+	harness_open_with(&first, &settings);
+	atomic_store(&first.session.gpus.of_device[0], 1);
+	atomic_store(&first.session.gpus.of_device[1], 0);
+	return account_fd < 0 || other_fd < 0 ? -1 : 0;
+}
+
+static int teardown_two(void **state)
+{
+	(void)state;
+	harness_close(&first);
+	fake_driver_reset();
+	vg_account_unmap(account);
+	vg_account_unmap(other);
+	close(account_fd);
+	close(other_fd);
+	return 0;
+}
+
+static void assert_held(uint64_t of_first, uint64_t of_second)
+{
+	assert_int_equal(vg_account_total(account), of_first);
+	assert_int_equal(vg_account_total(other), of_second);
+	assert_int_equal(first.session.stats.page->alloc_bytes, of_first + of_second);
+}
+
+static void test_two(void **state)
+{
+	uint64_t address[2];
+
+	(void)state;
+	make_current(0);
+	address[0] = allocate(&first, 200 * KIB);
+	assert_held(0, 200 * KIB);
+	make_current(1);
+	address[1] = allocate(&first, 100 * KIB);
+	assert_held(100 * KIB, 200 * KIB);
+	assert_int_equal(CALL(&first, cuMemAllocManaged, .bytesize = 4 * KIB, .flags = 1),
+			 CUDA_SUCCESS);
+	assert_held(104 * KIB, 200 * KIB);
+	/* Each one's quota is its own. */
+	assert_int_equal(call_one(&first, VG_OP_cuMemGetInfo_v2, NULL, 0), CUDA_SUCCESS);
+	assert_int_equal(answer[1], QUOTA);
+	make_current(0);
+	assert_int_equal(call_one(&first, VG_OP_cuMemGetInfo_v2, NULL, 0), CUDA_SUCCESS);
+	assert_int_equal(answer[1], 2 * QUOTA);
+	assert_int_equal(answer[0], 2 * QUOTA - 200 * KIB);
+	for (int i = 0; i < 9; i++)
+		allocate(&first, 200 * KIB);
+	assert_held(104 * KIB, 2000 * KIB);
+	assert_int_equal(CALL(&first, cuMemAlloc_v2, .bytesize = 200 * KIB),
+			 CUDA_ERROR_OUT_OF_MEMORY);
+	/* Freed where it lies, whatever is current. */
+	assert_int_equal(CALL(&first, cuMemFree_v2, .dptr = address[1]), CUDA_SUCCESS);
+	assert_held(4 * KIB, 2000 * KIB);
+	make_current(1);
+	assert_int_equal(CALL(&first, cuMemFree_v2, .dptr = address[0]), CUDA_SUCCESS);
+	assert_held(4 * KIB, 1800 * KIB);
+}
+
+/* Memory that names its device. */
+static void test_two_by_name(void **state)
+{
+	struct {
+		struct vg_args_cuMemCreate args;
+		CUmemAllocationProp prop;
+	} create = {.args = {.size = 64 * KIB, .n_prop = 1},
+		    .prop = {.type = CU_MEM_ALLOCATION_TYPE_PINNED,
+			     .location = {CU_MEM_LOCATION_TYPE_DEVICE, 1}}};
+
+	(void)state;
+	make_current(0);
+	assert_int_equal(call_one(&first, VG_OP_cuMemCreate, &create, sizeof(create)),
+			 CUDA_SUCCESS);
+	assert_held(64 * KIB, 0);
+	create.prop.location.id = 0;
+	assert_int_equal(call_one(&first, VG_OP_cuMemCreate, &create, sizeof(create)),
+			 CUDA_SUCCESS);
+	assert_held(64 * KIB, 64 * KIB);
+	/* No device of ours: the driver refuses it, whosever account it was. */
+	create.prop.location.id = 1000000;
+	create.args.size = 3 * QUOTA;
+	assert_int_equal(call_one(&first, VG_OP_cuMemCreate, &create, sizeof(create)),
+			 CUDA_ERROR_OUT_OF_MEMORY);
+	assert_held(64 * KIB, 64 * KIB);
+}
+
+/* A token is taken from the table of the vGPU whose memory it is. */
+static void test_two_offers(void **state)
+{
+	struct vg_offer_taken taken;
+	char token[2][CU_IPC_HANDLE_SIZE];
+	const char data[4] = "abc";
+
+	(void)state;
+	for (unsigned int gpu = 0; gpu < 2; gpu++)
+		assert_int_equal(ex_ipc_offer(&first.session, gpu, VG_OFFER_EVENT, 7 + gpu, 0, data,
+					      sizeof(data), token[gpu]),
+				 CUDA_SUCCESS);
+	for (unsigned int gpu = 0; gpu < 2; gpu++) {
+		assert_int_equal(ex_ipc_take(&first.session, VG_OFFER_EVENT, token[gpu], &taken),
+				 CUDA_SUCCESS);
+		assert_int_equal(ex_ipc_gpu(taken.index), gpu);
+		ex_ipc_leave(&first.session, taken.index);
+	}
+	ex_ipc_withdraw(&first.session, VG_OFFER_EVENT, 8);
+	assert_int_equal(ex_ipc_take(&first.session, VG_OFFER_EVENT, token[1], &taken),
+			 CUDA_ERROR_INVALID_HANDLE);
+	assert_true(ex_ipc_offered(&first.session, VG_OFFER_EVENT, 7));
+}
+
+#define TWO(test)  cmocka_unit_test_setup_teardown(test, setup_two, teardown_two)
 #define SOFT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 #define REAL(test) cmocka_unit_test_setup_teardown(test, setup_real, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SOFT(test_shared),       SOFT(test_refused), SOFT(test_pool),
-		SOFT(test_pool_trimmed), SOFT(test_arrays),  SOFT(test_modules),
-		REAL(test_estimates),    REAL(test_sizes),
+		SOFT(test_shared),       SOFT(test_refused),   SOFT(test_pool),
+		SOFT(test_pool_trimmed), SOFT(test_arrays),    SOFT(test_modules),
+		REAL(test_estimates),    REAL(test_sizes),     TWO(test_two),
+		TWO(test_two_by_name),   TWO(test_two_offers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,11 +74,11 @@ static int start(struct guest *g, const char *driver_error)
 		.channel = VG_CHANNEL_LOCAL,
 		.control_fd = socks[1],
 		.stats_fd = stats_fd,
-		.account_fd = -1,
 		.listen_fd = listen_fd,
 		.adopt_timeout = adopt_timeout,
 		.domid = 3,
-		.devid = 1,
+		.devid = {1, 4},
+		.devids = 2,
 		.session = 17,
 		.limits = {.lanes = 2,
 			   .lane_pages = 64,
@@ -127,8 +127,8 @@ static int open_session(struct guest *g, uint32_t protocol, uint64_t hash, char 
 	int status;
 
 	vg_packet_init(&packet, VG_CTL_OPEN, 0);
-	packet.msg.u.open = (struct vg_control_open){
-		.protocol = protocol, .spec_hash = hash, .devid = VG_DEVID_ANY, .comm = "test"};
+	packet.msg.u.open =
+		(struct vg_control_open){.protocol = protocol, .spec_hash = hash, .comm = "test"};
 	status = ask(g, &packet);
 	if (text)
 		memcpy(text, packet.msg.text, VG_TEXT_MAX);
@@ -575,7 +575,9 @@ static void test_adopted(void **state)
 	assert_int_equal(packet.msg.session, 17);
 	assert_int_equal(packet.msg.u.adopt.protocol, VG_PROTOCOL_VERSION);
 	assert_int_equal(packet.msg.u.adopt.domid, 3);
-	assert_int_equal(packet.msg.u.adopt.devid, 1);
+	assert_int_equal(packet.msg.u.adopt.count, 2);
+	assert_int_equal(packet.msg.u.adopt.devids[0], 1);
+	assert_int_equal(packet.msg.u.adopt.devids[1], 4);
 	assert_int_equal(packet.msg.u.adopt.opened, 1);
 	assert_true(packet.msg.u.adopt.started > 0);
 	assert_string_equal(packet.msg.u.adopt.comm, "test");

@@ -217,6 +217,8 @@ static void program_send(int sock, uint32_t type, struct vg_packet *packet)
 	turn();
 }
 
+#define ANY UINT32_MAX
+
 static void program_send_open(int sock, uint32_t protocol, uint32_t devid)
 {
 	struct vg_packet packet;
@@ -225,7 +227,8 @@ static void program_send_open(int sock, uint32_t protocol, uint32_t devid)
 	packet.msg.u.open.protocol = protocol;
 	packet.msg.u.open.pid = 1;
 	packet.msg.u.open.uid = 4711;
-	packet.msg.u.open.devid = devid;
+	packet.msg.u.open.count = devid != ANY;
+	packet.msg.u.open.devids[0] = (uint8_t)devid;
 	packet.msg.u.open.spec_hash = 99;
 	program_send(sock, VG_CTL_OPEN, &packet);
 }
@@ -286,7 +289,7 @@ static int program_open(uint32_t *session)
 	int sock = program_connect();
 	struct vg_control request;
 
-	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	program_send_open(sock, VG_PROTOCOL_VERSION, ANY);
 	request = request_get();
 	assert_int_equal(request.type, VG_CTL_OPEN);
 	if (session)
@@ -541,7 +544,7 @@ static void test_death_with_open(void **state)
 
 	(void)state;
 	connected();
-	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	program_send_open(sock, VG_PROTOCOL_VERSION, ANY);
 	request = request_get();
 	session = request.session;
 	backend_dies();
@@ -561,7 +564,7 @@ static void test_death_with_open(void **state)
 	close(sock);
 	/* And not for ever. */
 	sock = program_connect();
-	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	program_send_open(sock, VG_PROTOCOL_VERSION, ANY);
 	backend_dies();
 	wait_ms(14000);
 	no_word(sock);
@@ -758,7 +761,7 @@ static void test_detach(void **state)
 	turn();
 	assert_null(broker.devices);
 	sock = program_connect();
-	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	program_send_open(sock, VG_PROTOCOL_VERSION, ANY);
 	expect_answer(sock, 100, -ENODEV, "vgpu attach");
 	expect_end(sock);
 }
@@ -804,7 +807,7 @@ static void test_versions(void **state)
 		assert_non_null(strstr(fake_xs_get("/local/domain/3/error/device/vgpu/0/error"),
 				       "same release"));
 		sock = program_connect();
-		program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+		program_send_open(sock, VG_PROTOCOL_VERSION, ANY);
 		expect_answer(sock, 100, -EPROTO, "same release");
 		expect_end(sock);
 		fake_xs_remove(FE);
@@ -894,7 +897,7 @@ static void test_open(void **state)
 
 	(void)state;
 	connected();
-	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	program_send_open(sock, VG_PROTOCOL_VERSION, ANY);
 	request = request_get();
 	/* What the program claims about itself is replaced by what the kernel says. */
 	assert_int_equal(request.u.open.pid, getpid());
@@ -921,7 +924,7 @@ static void test_open_refused(void **state)
 
 	(void)state;
 	connected();
-	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	program_send_open(sock, VG_PROTOCOL_VERSION, ANY);
 	request = request_get();
 	request_answer(&request, -EACCES, "the specs differ");
 	expect_answer(sock, 100, -EACCES, "the specs differ");
@@ -936,7 +939,7 @@ static void test_open_protocol(void **state)
 
 	(void)state;
 	connected();
-	program_send_open(sock, VG_PROTOCOL_VERSION + 1, VG_DEVID_ANY);
+	program_send_open(sock, VG_PROTOCOL_VERSION + 1, ANY);
 	expect_answer(sock, 100, -EPROTO, "same release");
 	expect_end(sock);
 }
@@ -956,6 +959,194 @@ static void test_open_devid(void **state)
 	close(sock);
 }
 
+/* --- several devices --- */
+
+#define BE_OF(be, n) "/local/domain/" be "/backend/vgpu/3/" n
+#define FE_OF(n)     "/local/domain/3/device/vgpu/" n
+
+/* Brings one up beside the first, whose ring stays the one that `backend` is; it has no sessions. */
+static struct fe_device *device_more(const char *be, const char *fe, const char *domid,
+				     uint32_t devid, const char *max)
+{
+	const struct {
+		const char *dir, *key, *value;
+	} nodes[] = {{be, "frontend", fe},      {be, "frontend-id", "3"},
+		     {be, "online", "1"},       {be, "max-sessions", max},
+		     {be, "state", "2"},        {be, "protocol-versions", PROTOCOL},
+		     {fe, "backend-id", domid}, {fe, "backend", be},
+		     {fe, "state", "1"}};
+	struct vg_control answer = {.type = VG_CTL_ANSWER};
+	struct vg_control_ring *ring;
+	struct fe_device *device;
+	char path[128];
+
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", nodes[i].dir, nodes[i].key);
+		fake_xs_set(path, nodes[i].value);
+	}
+	broker.scan = true;
+	turn();
+	for (device = broker.devices; device && device->devid != devid; device = device->next)
+		;
+	assert_non_null(device);
+	ring = device->page_base;
+	assert_non_null(ring);
+	ring->backend_alive = 1;
+	snprintf(path, sizeof(path), "%s/state", be);
+	fake_xs_set(path, "4");
+	turn();
+	assert_int_equal(ring->req_prod, 1); /* that was all */
+	answer.tag = ring->req[0].tag;
+	ring->rsp[0] = answer;
+	ring->req_cons = ring->rsp_prod = 1;
+	turn();
+	assert_true(fe_device_usable(device));
+	return device;
+}
+
+static void send_list(int sock, const char *list)
+{
+	struct vg_packet packet;
+
+	vg_packet_init(&packet, 0, 100);
+	packet.msg.u.open.protocol = VG_PROTOCOL_VERSION;
+	packet.msg.u.open.count = (uint16_t)strlen(list);
+	for (size_t i = 0; i < VG_SESSION_DEVICES && list[i]; i++)
+		packet.msg.u.open.devids[i] = (uint8_t)(list[i] - '0');
+	program_send(sock, VG_CTL_OPEN, &packet);
+}
+
+/* What the backend is asked for; it grants `has`. */
+static void expect_list(const char *list, unsigned int flags, const char *has)
+{
+	struct vg_control request = request_get(), answer = {.type = VG_CTL_ANSWER};
+
+	assert_int_equal(request.type, VG_CTL_OPEN);
+	assert_int_equal(request.u.open.flags, flags);
+	assert_int_equal(request.u.open.count, strlen(list));
+	for (size_t i = 0; list[i]; i++)
+		assert_int_equal(request.u.open.devids[i], list[i] - '0');
+	answer.tag = request.tag;
+	answer.session = request.session;
+	answer.u.answer.limits = (struct vg_limits){2, 65, 1000, 77};
+	answer.u.answer.count = (uint32_t)strlen(has);
+	for (size_t i = 0; has[i]; i++)
+		answer.u.answer.devids[i] = (uint8_t)(has[i] - '0');
+	response_put(&answer);
+}
+
+static void assert_sessions(unsigned int of_first, const struct fe_device *second,
+			    unsigned int of_second)
+{
+	assert_int_equal(broker.devices->sessions, of_first);
+	assert_int_equal(second->sessions, of_second);
+}
+
+/* All of one backend's that have room, in order; what the host leaves out is not counted. */
+static void test_several(void **state)
+{
+	struct fe_device *second, *third;
+	int socks[3];
+
+	(void)state;
+	connected();
+	third = device_more(BE_OF("0", "3"), FE_OF("3"), "0", 3, "9");
+	second = device_more(BE_OF("0", "1"), FE_OF("1"), "0", 1, "1");
+	device_more(BE_OF("5", "2"), FE_OF("2"), "5", 2, "9"); /* another domain's */
+	socks[0] = program_connect();
+	send_list(socks[0], "");
+	expect_list("013", VG_OPEN_PICK, "01");
+	expect_answer(socks[0], 100, 0, "");
+	assert_sessions(1, second, 1);
+	assert_int_equal(third->sessions, 0);
+	/* The second is full. */
+	socks[1] = program_connect();
+	send_list(socks[1], "");
+	expect_list("03", VG_OPEN_PICK, "03");
+	expect_answer(socks[1], 100, 0, "");
+	assert_sessions(2, second, 1);
+	/* An answer that names what was not asked for, or too many, changes nothing. */
+	socks[2] = program_connect();
+	send_list(socks[2], "0");
+	expect_list("0", 0, "0123");
+	expect_answer(socks[2], 100, 0, "");
+	assert_sessions(3, second, 1);
+	for (int i = 0; i < 3; i++)
+		close(socks[i]);
+	turn();
+	assert_sessions(0, second, 0);
+	assert_int_equal(third->sessions, 0);
+}
+
+static void refused_list(const char *list, int status, const char *text)
+{
+	int sock = program_connect();
+
+	send_list(sock, list);
+	expect_answer(sock, 100, status, text);
+	expect_end(sock);
+}
+
+static void test_several_named(void **state)
+{
+	struct fe_device *second;
+	int sock = program_connect();
+
+	(void)state;
+	connected();
+	second = device_more(BE_OF("0", "1"), FE_OF("1"), "0", 1, "1");
+	device_more(BE_OF("5", "2"), FE_OF("2"), "5", 2, "9");
+	refused_list("04", -ENODEV, "no vGPU 4");
+	refused_list("00", -EINVAL, "names vGPU 0 twice");
+	refused_list("02", -EXDEV, "of different domains");
+	refused_list("01230123012301230", -ENODEV, "names no vGPUs");
+	send_list(sock, "01");
+	expect_list("01", 0, "01");
+	expect_answer(sock, 100, 0, "");
+	refused_list("01", -EBUSY, "vGPU 1 are in use");
+	assert_sessions(1, second, 1);
+	assert_int_equal(requests(), 0);
+	close(sock);
+}
+
+/* The session ends with each of its devices. */
+static void test_several_lost(void **state)
+{
+	struct vg_control request;
+	int sock = program_connect(), other = program_connect();
+
+	(void)state;
+	connected();
+	device_more(BE_OF("0", "1"), FE_OF("1"), "0", 1, "9");
+	send_list(sock, "01");
+	expect_list("01", 0, "01");
+	expect_answer(sock, 100, 0, "");
+	send_list(other, "0");
+	expect_list("0", 0, "0");
+	expect_answer(other, 100, 0, "");
+	fake_xs_remove(FE_OF("1"));
+	broker.scan = true;
+	expect_gone(sock, "detached");
+	request = request_get();
+	assert_int_equal(request.type, VG_CTL_CLOSE);
+	assert_int_equal(broker.devices->sessions, 1);
+	assert_null(broker.devices->next);
+	no_word(other);
+	/* While it is being opened: the host's answer decides. */
+	device_more(BE_OF("0", "1"), FE_OF("1"), "0", 1, "9");
+	sock = program_connect();
+	send_list(sock, "");
+	assert_int_equal(requests(), 1);
+	fake_xs_remove(FE_OF("1"));
+	broker.scan = true;
+	turn();
+	expect_list("01", VG_OPEN_PICK, "0");
+	expect_answer(sock, 100, 0, "");
+	assert_int_equal(broker.devices->sessions, 2);
+	close(sock);
+	close(other);
+}
+
 /* Started right after the attach: the program waits, for some seconds. */
 static void test_open_early(void **state)
 {
@@ -965,7 +1156,7 @@ static void test_open_early(void **state)
 	(void)state;
 	device_attach("1", "1");
 	turn();
-	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	program_send_open(sock, VG_PROTOCOL_VERSION, ANY);
 	fake_xs_set(BE "/state", "2");
 	backend_connect();
 	request = request_get();
@@ -975,7 +1166,7 @@ static void test_open_early(void **state)
 	fake_xs_set(BE "/state", "6");
 	turn();
 	late = program_connect();
-	program_send_open(late, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	program_send_open(late, VG_PROTOCOL_VERSION, ANY);
 	wait_ms(14000);
 	assert_int_equal(recv(late, &request, 1, MSG_DONTWAIT | MSG_PEEK), -1);
 	wait_ms(2000);
@@ -992,13 +1183,13 @@ static void test_open_limits(void **state)
 	for (int i = 0; i < 3; i++)
 		socks[i] = program_open(NULL);
 	sock = program_connect();
-	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	program_send_open(sock, VG_PROTOCOL_VERSION, ANY);
 	expect_answer(sock, 100, -EBUSY, "max-sessions");
 	expect_end(sock);
 	broker.devices->sessions_max = 100;
 	broker.options.sessions_max_user = 3;
 	sock = program_connect();
-	program_send_open(sock, VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+	program_send_open(sock, VG_PROTOCOL_VERSION, ANY);
 	expect_answer(sock, 100, -EBUSY, "of one user");
 	expect_end(sock);
 	/* One leaves, and there is room. */
@@ -1307,7 +1498,7 @@ static void test_ring_full(void **state)
 	broker.devices->sessions_max = 0;
 	for (int i = 0; i < 12; i++) {
 		socks[i] = program_connect();
-		program_send_open(socks[i], VG_PROTOCOL_VERSION, VG_DEVID_ANY);
+		program_send_open(socks[i], VG_PROTOCOL_VERSION, ANY);
 	}
 	assert_int_equal(requests(), VG_CTLRING_SLOTS);
 	for (int i = 0; i < 12; i++) {
@@ -1462,7 +1653,9 @@ static void random_program(int socks[], int count)
 		       random_below(4));
 	if (packet.msg.type == VG_CTL_OPEN) {
 		packet.msg.u.open.protocol = VG_PROTOCOL_VERSION;
-		packet.msg.u.open.devid = random_below(4) ? VG_DEVID_ANY : random_below(2);
+		packet.msg.u.open.count = (uint16_t)(random_below(4) ? 0 : random_below(20));
+		for (unsigned int i = 0; i < VG_SESSION_DEVICES; i++)
+			packet.msg.u.open.devids[i] = (uint8_t)random_below(3);
 	} else {
 		packet.msg.u.share.id = random_below(5);
 		packet.msg.u.share.kind = 1 + random_below(12) % 3;
@@ -1636,6 +1829,9 @@ int main(void)
 		T(test_open_refused),
 		T(test_open_protocol),
 		T(test_open_devid),
+		T(test_several),
+		T(test_several_named),
+		T(test_several_lost),
 		T(test_open_early),
 		T(test_open_limits),
 		T(test_silent_client),

@@ -25,8 +25,8 @@
 #define PIDS  0x1000u /* what executors' pids are on the host, here */
 
 static struct harness h;
-static struct vg_account *account;
-static int account_fd;
+static struct vg_account *account, *other; /* of the first device's vGPU, and of the second's */
+static int account_fd, other_fd;
 static char host_devices[2];
 
 /* --- the host's library ------------------------------------------------------------------------- */
@@ -130,20 +130,25 @@ static nvmlReturn_t host_samples(nvmlDevice_t device, nvmlProcessUtilizationSamp
 
 static int setup(void **state)
 {
-	struct ex_settings settings = {.account_slot = 0, .memory = QUOTA, .driver = "soft"};
+	struct ex_settings settings = {
+		.memory = {QUOTA}, .memories = 1, .accounts = 2, .driver = "soft"};
 
 	(void)state;
 	fake_driver_install(0);
 	account_fd = vg_account_new(&account);
-	settings.account_fd = dup(account_fd);
+	other_fd = vg_account_new(&other);
+	settings.account_fd[0] = dup(account_fd);
+	settings.account_fd[1] = dup(other_fd);
 	harness_open_with(&h, &settings);
 	memset(&seen, 0, sizeof(seen));
 	memset(&ex_nvml_table, 0, sizeof(ex_nvml_table));
 	memset(&ex_nvml_host, 0, sizeof(ex_nvml_host));
 	h.session.nvml.tried = true;
 	h.session.nvml.count = 2;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		h.session.nvml.devices[i] = (nvmlDevice_t)(void *)&host_devices[i];
+		h.session.nvml.gpu[i] = (unsigned char)i;
+	}
 	ex_nvml_table.nvmlDeviceGetTemperature = host_temperature;
 	ex_nvml_table.nvmlDeviceGetName = host_name;
 	ex_nvml_table.nvmlDeviceGetSupportedMemoryClocks = host_clocks;
@@ -161,7 +166,9 @@ static int teardown(void **state)
 	harness_close(&h);
 	fake_driver_reset();
 	vg_account_unmap(account);
+	vg_account_unmap(other);
 	close(account_fd);
+	close(other_fd);
 	return 0;
 }
 
@@ -396,19 +403,22 @@ static void memory(void **state)
 
 	(void)state;
 	vg_account_set(account, 5, 20 * MIB);
+	vg_account_set(other, 5, 7 * MIB);
 	for (int device = 0; device < 2; device++) {
+		uint64_t used = device ? 7 * MIB : 20 * MIB;
+
 		ask_begin(VG_NVML_vgMemory);
 		ask_number((uint32_t)device);
 		ask_send(sizeof(got));
 		assert_int_equal(answer.head.result, NVML_SUCCESS);
 		memcpy(&got, answer.parts, sizeof(got));
 		assert_int_equal(got.total, QUOTA);
-		assert_int_equal(got.used, 20 * MIB);
-		assert_int_equal(got.free, QUOTA - 20 * MIB);
+		assert_int_equal(got.used, used);
+		assert_int_equal(got.free, QUOTA - used);
 		assert_int_equal(got.reserved, 0);
 	}
 	/* One that scribbles in the account cannot make the numbers absurd. */
-	vg_account_set(account, 6, UINT64_MAX);
+	vg_account_set(other, 6, UINT64_MAX);
 	ask_send(sizeof(got));
 	memcpy(&got, answer.parts, sizeof(got));
 	assert_int_equal(got.used, QUOTA);
@@ -421,7 +431,7 @@ static void memory_whole(void **state)
 	nvmlMemory_v2_t got;
 
 	(void)state;
-	h.session.account.limit = 0;
+	h.session.gpus.gpu[0].account.limit = 0;
 	h.session.soft = false;
 	ask_begin(VG_NVML_vgMemory);
 	ask_number(0);
@@ -477,6 +487,10 @@ static void processes_of_gpu(void **state)
 
 	(void)state;
 	guests_make();
+	/* The third has its context on the other vGPU. */
+	vg_account_contexts(account, 12, 0);
+	vg_account_enter(other, 12, 102, PIDS + 2);
+	vg_account_contexts(other, 12, 1);
 	h.session.soft = false;
 	assert_int_equal(processes_ask(0, 8, infos), 2);
 	assert_int_equal(infos[0].pid, 100);
@@ -488,7 +502,7 @@ static void processes_of_gpu(void **state)
 	assert_int_equal(infos[0].usedGpuMemory, 52 * MIB);
 	/* Where the host's NVML knows none of our pids, the account tells. */
 	ex_nvml_host.processes = NULL;
-	assert_int_equal(processes_ask(0, 8, infos), 3);
+	assert_int_equal(processes_ask(0, 8, infos), 2);
 	assert_int_equal(infos[1].usedGpuMemory, 2 * MIB);
 	h.session.soft = true;
 }
@@ -534,7 +548,7 @@ static void contexts_are_counted(void **state)
 /* Half of the time since the last look, in one process, and all of it in another: no more than 100. */
 static void soft_load(void **state)
 {
-	struct ex_busy *before = &h.session.nvml.busy[0];
+	struct ex_busy *before = &h.session.nvml.busy[0][0];
 	nvmlUtilization_t load;
 	uint64_t second = 1000000000;
 	struct timespec now;
@@ -544,7 +558,7 @@ static void soft_load(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	memset(before, 0, sizeof(*before));
 	before->at_ns = (uint64_t)now.tv_sec * second + (uint64_t)now.tv_nsec - second;
-	h.session.nvml.busy_next = 1;
+	h.session.nvml.busy_next[0] = 1;
 	account->busy_ns[11] = second / 2;
 	ask_begin(VG_NVML_nvmlDeviceGetUtilizationRates);
 	ask_number(0);

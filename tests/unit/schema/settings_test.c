@@ -23,6 +23,12 @@ struct value {
 
 static const struct value values[] = {
 	{VG_TREE_BACKEND, true, "gpu", "soft"},
+	{VG_TREE_BACKEND, true, "gpu", "soft:0"},
+	{VG_TREE_BACKEND, true, "gpu", "soft:3"},
+	{VG_TREE_BACKEND, false, "gpu", "soft:4"},
+	{VG_TREE_BACKEND, false, "gpu", "soft:"},
+	{VG_TREE_BACKEND, false, "gpu", "soft:01"},
+	{VG_TREE_BACKEND, false, "gpu", "softly"},
 	{VG_TREE_BACKEND, true, "gpu", "0"},
 	{VG_TREE_BACKEND, true, "gpu", "255"},
 	{VG_TREE_BACKEND, false, "gpu", "256"},

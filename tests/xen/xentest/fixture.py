@@ -89,9 +89,9 @@ class Guest:
         status, text = self.run(program, *args)
         check(status == 0 and 'PASS' in text, f'{program} gave {status}:\n{text}\n{logs(self)}')
 
-    def background(self, program='steady', user='user'):
+    def background(self, program='steady', *args, user='user', env=None):
         """A program under way, already past its first round."""
-        job = client.Background(self.name, [f'/opt/programs/{program}'], user, timeout=1800)
+        job = client.Background(self.name, [f'/opt/programs/{program}', *args], user, env=env, timeout=1800)
         try:
             job.wait_for('round 2\n', READY * 2)
         except XenTestError as error:

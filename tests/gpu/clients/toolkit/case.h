@@ -37,6 +37,11 @@ struct Results {
 	}
 };
 
+/* Thrown by a case that cannot be had on this machine: why. */
+struct Skip : std::runtime_error {
+	using std::runtime_error::runtime_error;
+};
+
 /* Every library's status is 0 when all is well. */
 #define OK(call)                                                                             \
 	do {                                                                                 \
@@ -89,6 +94,10 @@ inline void run_case(const char *name, double rtol, const std::function<void(Res
 	try {
 		body(results);
 		OK(cudaDeviceSynchronize());
+	} catch (const Skip &why) {
+		printf("{\"case\": \"%s\", \"skip\": \"%s\"}\n", name, why.what());
+		fflush(stdout);
+		return;
 	} catch (const std::exception &error) {
 		std::string text = error.what();
 		for (auto &c : text)

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 // The shape of a local inference server: libcudart and cuBLAS linked statically, libcuda and libnvidia-ml
 // opened to discover devices, weights from a memory-mapped file into VMM memory that grows, pinned staging,
-// graphs, cudaStreamPerThread from several threads. WEIGHTS_MIB: how much (default 2048).
+// graphs, cudaStreamPerThread from several threads. WEIGHTS_MIB: how much (default 8192).
 // nvcc: -cudart static -lcublas_static -lcublasLt_static -lculibos -lcuda -lpthread -ldl --default-stream per-thread
 #include <cublas_v2.h>
 #include <cuda.h>
+#include <algorithm>
 #include <cuda_fp16.h>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <thread>
 #include <unistd.h>
 
@@ -20,7 +22,7 @@ static size_t weights_bytes()
 {
 	const char *mib = getenv("WEIGHTS_MIB");
 
-	return static_cast<size_t>(mib ? atoll(mib) : 2048) << 20;
+	return static_cast<size_t>(mib ? atoll(mib) : 8192) << 20;
 }
 
 static void discover(Results &results)
@@ -99,57 +101,131 @@ __global__ static void checksum(const unsigned *data, size_t words, unsigned lon
 	atomicAdd(sum, mine);
 }
 
+/* Word i of the weights: no two pieces of the file are alike. */
+static unsigned weight(size_t i)
+{
+	uint64_t x = (i + 1) * 0x9e3779b97f4a7c15ull;
+
+	x ^= x >> 29;
+	return static_cast<unsigned>((x * 0xbf58476d1ce4e5b9ull) >> 32);
+}
+
+/* A file of weights that has no name any more, on the first file system with room for it. */
+static int weights_file(size_t bytes)
+{
+	for (const char *folder : {"/dev/shm", "/tmp"}) {
+		std::string path = std::string(folder) + "/weights-XXXXXX";
+		struct statvfs room;
+		int fd;
+
+		if (statvfs(folder, &room) ||
+		    room.f_bavail * size_t(room.f_frsize) < bytes + bytes / 8)
+			continue;
+		fd = mkstemp(path.data());
+		if (fd < 0)
+			continue;
+		unlink(path.c_str());
+		if (!ftruncate(fd, static_cast<off_t>(bytes)))
+			return fd;
+		close(fd);
+	}
+	throw Skip("no room for a file of " + std::to_string(bytes >> 20) + " MiB");
+}
+
+/* Fills it by several threads. What the device's checksum must be. */
+static unsigned long long weights_write(int fd, size_t bytes)
+{
+	const size_t words = bytes / 4, count = std::max(1u, std::thread::hardware_concurrency());
+	std::vector<unsigned long long> sums(count, 0);
+	std::vector<std::thread> all;
+	unsigned long long sum = 0;
+	void *map = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED)
+		throw std::runtime_error("mmap");
+	for (size_t t = 0; t < count; t++)
+		all.emplace_back([&, t] {
+			auto *data = static_cast<unsigned *>(map);
+			unsigned long long mine = 0;
+
+			for (size_t i = words / count * t,
+				    end = t + 1 < count ? words / count * (t + 1) : words;
+			     i < end; i++) {
+				data[i] = weight(i);
+				mine += data[i] * (i % 1021 + 1);
+			}
+			sums[t] = mine;
+		});
+	for (auto &thread : all)
+		thread.join();
+	munmap(map, bytes);
+	for (auto part : sums)
+		sum += part;
+	return sum;
+}
+
+/* As the server does it: two pieces of pinned memory in turn, the device's memory growing with what is read. */
+static unsigned long long weights_upload(const char *weights, size_t bytes, Results &results)
+{
+	const size_t piece = 64 << 20;
+	Pool pool(bytes + (1ull << 30));
+	Device<unsigned long long> total(std::vector<unsigned long long>(1, 0));
+	unsigned long long sum = 0;
+	cudaEvent_t free_again[2];
+	cudaStream_t stream;
+	void *staging[2];
+
+	OK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+	for (int i = 0; i < 2; i++) {
+		OK(cudaMallocHost(&staging[i], piece));
+		OK(cudaEventCreateWithFlags(&free_again[i], cudaEventDisableTiming));
+	}
+	auto began = std::chrono::steady_clock::now();
+	for (size_t at = 0, turn = 0; at < bytes; at += piece, turn ^= 1) {
+		const size_t n = std::min(piece, bytes - at);
+
+		pool.grow(n);
+		OK(cudaEventSynchronize(free_again[turn]));
+		memcpy(staging[turn], weights + at, n);
+		OK(cudaMemcpyAsync(reinterpret_cast<void *>(pool.base + at), staging[turn], n,
+				   cudaMemcpyHostToDevice, stream));
+		OK(cudaEventRecord(free_again[turn], stream));
+	}
+	OK(cudaStreamSynchronize(stream));
+	results.seconds =
+		std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+	checksum<<<1024, 256, 0, stream>>>(reinterpret_cast<unsigned *>(pool.base), bytes / 4,
+					   total);
+	OK(cudaGetLastError());
+	OK(cudaStreamSynchronize(stream));
+	OK(cudaMemcpy(&sum, total, sizeof(sum), cudaMemcpyDeviceToHost));
+	for (int i = 0; i < 2; i++) {
+		cudaFreeHost(staging[i]);
+		cudaEventDestroy(free_again[i]);
+	}
+	cudaStreamDestroy(stream);
+	return sum;
+}
+
 static void load_weights(Results &results)
 {
-	const size_t bytes = weights_bytes(), piece = 64 << 20;
-	char path[] = "/tmp/weights-XXXXXX";
-	int fd = mkstemp(path);
-	unsigned long long sum = 0;
+	const size_t bytes = weights_bytes();
+	size_t free_bytes = 0, all_bytes = 0;
 
-	unlink(path);
-	OK(ftruncate(fd, static_cast<off_t>(bytes)));
-	auto *map = static_cast<unsigned *>(
-		mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	OK(cudaMemGetInfo(&free_bytes, &all_bytes));
+	if (free_bytes < bytes + (256 << 20))
+		throw Skip("the device has no " + std::to_string(bytes >> 20) + " MiB free");
+	int fd = weights_file(bytes);
+	unsigned long long wanted = weights_write(fd, bytes);
+	void *map = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+
 	close(fd);
-	for (size_t i = 0; i < bytes / 4; i += 256)
-		map[i] = static_cast<unsigned>(i * 2654435761u);
-	OK(cudaFree(nullptr));
-	{
-		Pool pool(bytes + (1ull << 30));
-		void *staging[2];
-		cudaStream_t stream;
-		cudaEvent_t free_again[2];
-		Device<unsigned long long> total(std::vector<unsigned long long>(1, 0));
-
-		OK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-		for (int i = 0; i < 2; i++) {
-			OK(cudaMallocHost(&staging[i], piece));
-			OK(cudaEventCreateWithFlags(&free_again[i], cudaEventDisableTiming));
-		}
-		auto began = std::chrono::steady_clock::now();
-		for (size_t at = 0, turn = 0; at < bytes; at += piece, turn ^= 1) {
-			pool.grow(piece);
-			OK(cudaEventSynchronize(free_again[turn]));
-			memcpy(staging[turn], reinterpret_cast<char *>(map) + at, piece);
-			OK(cudaMemcpyAsync(reinterpret_cast<void *>(pool.base + at), staging[turn],
-					   piece, cudaMemcpyHostToDevice, stream));
-			OK(cudaEventRecord(free_again[turn], stream));
-		}
-		OK(cudaStreamSynchronize(stream));
-		results.seconds =
-			std::chrono::duration<double>(std::chrono::steady_clock::now() - began)
-				.count();
-		checksum<<<256, 256, 0, stream>>>(reinterpret_cast<unsigned *>(pool.base),
-						  bytes / 4, total);
-		OK(cudaStreamSynchronize(stream));
-		OK(cudaMemcpy(&sum, total, sizeof(sum), cudaMemcpyDeviceToHost));
-		for (int i = 0; i < 2; i++) {
-			cudaFreeHost(staging[i]);
-			cudaEventDestroy(free_again[i]);
-		}
-		cudaStreamDestroy(stream);
-	}
+	if (map == MAP_FAILED)
+		throw std::runtime_error("mmap");
+	unsigned long long sum = weights_upload(static_cast<char *>(map), bytes, results);
 	munmap(map, bytes);
+	if (sum != wanted)
+		throw std::runtime_error("the device has other weights than the file");
 	results.add(&sum, sizeof(sum));
 }
 
