@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "protocol/bounds.h"
+#include "protocol/calls.h"
 #include "protocol/op_names.h"
 
 #include "dom0-executor/copy.h"
@@ -241,20 +242,6 @@ bool ex_bulk_finish(struct ex_call *call)
 
 /* --- handles ------------------------------------------------------------------------------------ */
 
-static CUresult bad_handle(enum vg_handle_type type)
-{
-	switch (type) {
-	case VG_HANDLE_CUcontext: return CUDA_ERROR_INVALID_CONTEXT;
-	case VG_HANDLE_CUgraph:
-	case VG_HANDLE_CUgraphNode:
-	case VG_HANDLE_CUgraphExec:
-	case VG_HANDLE_CUuserObject:
-	case VG_HANDLE_CUmemoryPool:
-	case VG_HANDLE_CUmemGenericAllocationHandle: return CUDA_ERROR_INVALID_VALUE;
-	default: return CUDA_ERROR_INVALID_HANDLE;
-	}
-}
-
 CUresult ex_handle_get(struct ex_call *call, enum vg_handle_type type, uint64_t handle,
 		       unsigned int flags, void **real)
 {
@@ -265,8 +252,9 @@ CUresult ex_handle_get(struct ex_call *call, enum vg_handle_type type, uint64_t 
 	}
 	if (!handle && (flags & EX_NULL_OK))
 		return CUDA_SUCCESS;
-	return ex_handles_get(&call->session->handles, type, handle, real) ? CUDA_SUCCESS
-									   : bad_handle(type);
+	if (ex_handles_get(&call->session->handles, type, handle, real))
+		return CUDA_SUCCESS;
+	return vg_handle_error(type, handle && vg_handle_accepts(type, vg_handle_type(handle)));
 }
 
 CUresult ex_handle_in(struct ex_call *call, enum vg_handle_type type, const void *guest,

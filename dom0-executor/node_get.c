@@ -255,6 +255,8 @@ CUresult ex_cuGraphKernelNodeSetAttribute(struct ex_call *call, CUgraphNode hNod
 
 	if (!ex_driver.cuGraphKernelNodeSetAttribute)
 		return CUDA_ERROR_NOT_SUPPORTED;
+	if ((int)attr < 0 || attr > CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
+		return CUDA_ERROR_INVALID_VALUE;
 	result = ex_attributes_read(call, 1, &wire, &own);
 	return result ? result : ex_driver.cuGraphKernelNodeSetAttribute(hNode, attr, &own->value);
 }

@@ -12,6 +12,7 @@ import os
 import sys
 
 import apispec
+import checkspec
 import emit_common
 import emit_executor
 import emit_guest
@@ -23,6 +24,7 @@ def outputs(spec, here):
     variants = emit_common.Variants(apispec.read_words(data("exports.txt")))
     procs = apispec.read_table(data("procaddress.tsv"))
     errors = apispec.read_table(data("errors.tsv"))
+    checks = checkspec.Checks(data("checks.api"))
     return {
         "protocol/handle_types.h": emit_shared.handle_types(spec),
         "protocol/calls.h": emit_shared.calls_header(spec),
@@ -31,7 +33,7 @@ def outputs(spec, here):
         "protocol/errors.c": emit_shared.errors(errors),
         "xen-frontend/libcuda/calls.h": emit_guest.header(spec),
         "xen-frontend/libcuda/stubs.c": emit_guest.stubs(spec),
-        "xen-frontend/libcuda/entries.c": emit_guest.entries(spec, variants),
+        "xen-frontend/libcuda/entries.c": emit_guest.entries(spec, variants, checks),
         "xen-frontend/libcuda/procs.c": emit_guest.proc_table(procs, spec, variants),
         "xen-frontend/libcuda/libcuda.map": emit_guest.export_map(variants),
         "dom0-executor/calls.h": emit_executor.header(spec, variants),

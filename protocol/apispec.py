@@ -3,9 +3,10 @@
 
 A spec is lines; `#` begins a comment. Declarations:
 
-    handle TYPE [accepts T ...] [pass V ...]
+    handle TYPE [accepts T ...] [pass V ...] [bad CODE] [gone CODE]
                                  an opaque object; handles of the types T do as well; V are values
-                                 that are never looked up
+                                 that are never looked up; what CUDA answers to NULL and what is none
+                                 (INVALID_HANDLE), and to one that has been destroyed (as bad)
     number TYPE                  an object that kernels know by its number: the driver's own value goes
                                  to the guest, and only one that the session has may come back
     plain TYPE ...               types passed by value as they are (no pointers, no handles inside)
@@ -37,7 +38,8 @@ EXPR is C over the call's other arguments.
 Attributes: opt (may be NULL), null (handle: may be 0), destroy (the handle ends here), counted (with
 destroy: only with the last of as many as there were retains, which the executor counts), mut (the
 prototype has no const), covers EXPR (so many bytes from this address must be the session's),
-align N (the address is a multiple of N), mint (the guest makes the handle), of ARG (the handle ends
+align N (the address is a multiple of N), least EXPR
+(a number of at least that), mint (the guest makes the handle), of ARG (the handle ends
 when ARG's does; otherwise with the current context), ready (handle: the guest calls fe_ready_TYPE before
 anything is sent).
 
@@ -58,12 +60,13 @@ PROPERTIES = {
     "refuses": "checks what it is given, then answers CUDA_ERROR_NOT_SUPPORTED (nowire only; `refuse` says why)",
     "noinit": "works before cuInit",
     "nocontext": "does not need the thread's current context in the executor",
+    "streamcontext": "needs it for a default stream only: other streams have their own",
     "unordered": "has no place in the order over threads: does not touch the driver",
     "names": "the memory that it covers is named only, not read or written",
     "anyerror": "outputs are sent with errors too (exec only)",
 }
 ATTRIBUTES = {
-    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align", "ready"},
+    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align", "least", "ready"},
     "out": {"opt", "mint", "of"},
     "inout": {"opt"},
 }
@@ -288,7 +291,7 @@ class Spec:
         if words[0] == "handle" and len(words) >= 2:
             self.handles[words[1]] = self._handle(where, words)
         elif words[0] == "number" and len(words) == 2:
-            self.handles[words[1]] = {"accepts": [], "pass": []}
+            self.handles[words[1]] = self._handle(where, words)
             self.numbers.add(words[1])
         elif words[0] == "plain" and len(words) >= 2:
             self.plain.update(words[1:])
@@ -335,12 +338,12 @@ class Spec:
 
     @staticmethod
     def _handle(where, words):
-        handle, key = {"accepts": [], "pass": []}, None
+        handle, key = {"accepts": [], "pass": [], "bad": [], "gone": []}, None
         for word in words[2:]:
             if word in handle:
                 key = word
             elif not key:
-                raise SpecError(where, f"expected accepts or pass, found '{word}'")
+                raise SpecError(where, f"expected accepts, pass, bad or gone, found '{word}'")
             else:
                 handle[key].append(int(word, 0) if key == "pass" else word)
         return handle
@@ -368,7 +371,7 @@ class Spec:
             attrs, rest = {}, words[3:]
             while rest:
                 key = rest.pop(0)
-                attrs[key] = rest.pop(0) if key in ("of", "covers", "align") and rest else True
+                attrs[key] = rest.pop(0) if key in ("of", "covers", "align", "least") and rest else True
             call.args.append(Arg(where, words[0], words[1], words[2], attrs, self))
         elif words[0] == "raw":
             if len(words) < 3:

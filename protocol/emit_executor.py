@@ -261,8 +261,7 @@ def dispatch(spec, variants):
     for call in spec.calls:
         if call.wire:
             flags = []
-            if call.has("either") or not call.has("async") or call.captures_anything:
-                flags.append("EX_OP_SYNC_OK")
+            flags.append("EX_OP_SYNC_OK")
             if call.has("either") or call.has("async"):
                 flags.append("EX_OP_ASYNC_OK")
             if call.bulk("in"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Emitters of the guest's side: stubs that send, exported entries, tables."""
 
+import emit_checks
 import emit_common as c
 
 
@@ -34,13 +35,17 @@ def _checks(call):
             out += [f"\tif ({test})", "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
     for arg in call.args:
         if arg.direction == "in" and arg.kind == "handle":
-            flags = "FE_NULL_OK" if "null" in arg.attrs else "0"
+            flags = "FE_NULL_OK" if "null" in arg.attrs else \
+                "FE_MADE" if "destroy" in arg.attrs else "0"
             out += [f"\tresult = fe_handle_check(VG_HANDLE_{arg.base}, (uint64_t){arg.name}, {flags});",
                     "\tif (result)", "\t\treturn result;"]
         if "ready" in arg.attrs:
             out.append(f"\tfe_ready_{arg.base}({arg.name});")
         if "align" in arg.attrs:
             out += [f"\tif ({arg.name} % {arg.attrs['align']})",
+                    "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
+        if "least" in arg.attrs:
+            out += [f"\tif ({arg.name} < ({arg.attrs['least']}))",
                     "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
         if "covers" in arg.attrs:
             otherwise = "call.async = false;" if call.captures_anything \
@@ -150,6 +155,12 @@ def stub(call):
     if c.ret_fields(call):
         out.append(f"\tstruct vg_ret_{call.name} ret;")
     out += [f"\tstruct fe_call call = {{{', '.join(flags)}}};", "\tCUresult result;", ""]
+    if call.has("streamcontext"):
+        out += [f"\tcall.no_context = !vg_handle_passes(VG_HANDLE_CUstream, (uint64_t){call.stream});"]
+    if not call.has("nocontext"):
+        # As CUDA does: without a context, no argument is looked at.
+        test = "call.no_context ? CUDA_SUCCESS : " if call.has("streamcontext") else ""
+        out += [f"\tresult = {test}fe_context_needed();", "\tif (result)", "\t\treturn result;"]
     out += _checks(call)
     if c.args_fields(call):
         out.append("\tmemset(&args, 0, sizeof(args));")
@@ -172,16 +183,18 @@ def stub(call):
 def stubs(spec):
     out = [c.head("the guest's stubs"), "#include <string.h>\n", '#include "protocol/calls.h"',
            '#include "xen-frontend/libcuda/calls.h"\n', '#include "xen-frontend/libcuda/call.h"',
-           '#include "xen-frontend/libcuda/memory.h"\n', '#include "protocol/bounds.h"\n']
+           '#include "xen-frontend/libcuda/context.h"', '#include "xen-frontend/libcuda/memory.h"\n',
+           '#include "protocol/bounds.h"\n']
     out += [stub(call) for call in spec.calls if call.wire]
     return "\n".join(out)
 
 
-def _entry(call, symbol, variant):
+def _entry(call, symbol, variant, checks):
     target = f"fe_{call.name}" if call.has("guest") else f"rpc_{call.name}"
-    out = [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tCUresult result;", ""]
-    if not call.has("noinit"):
-        out += [f"\tresult = fe_enter(VG_OP_{call.name});", "\tif (result)",
+    out = emit_checks.function(call, symbol, checks) if checks else []
+    out += [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tCUresult result;", ""]
+    if checks:
+        out += [f"\tresult = check_{symbol}({c.arguments(call)});", "\tif (result)",
                 f'\t\treturn fe_leave("{symbol}", result);']
     if variant and call.stream:
         out += [f"\tif (!{call.stream})", f"\t\t{call.stream} = CU_STREAM_PER_THREAD;"]
@@ -193,17 +206,17 @@ def _entry(call, symbol, variant):
     return "\n".join(out + [f'\treturn fe_leave("{symbol}", result);', "}", ""])
 
 
-def entries(spec, variants):
+def entries(spec, variants, table):
     out = [c.head("the exported functions"), '#include "protocol/calls.h"',
            '#include "protocol/cuda_proto.h"', '#include "xen-frontend/libcuda/calls.h"\n',
-           '#include "xen-frontend/libcuda/call.h"', '#include "xen-frontend/libcuda/refuse.h"\n',
+           '#include "xen-frontend/libcuda/check.h"', '#include "xen-frontend/libcuda/refuse.h"\n',
            '#define VG_EXPORT __attribute__((visibility("default")))\n']
     done = set()
     for call in spec.calls:
         if call.internal:
             continue
         for symbol, variant in variants.of(call):
-            out.append(_entry(call, symbol, variant))
+            out.append(_entry(call, symbol, variant, emit_checks.checks(spec, call, symbol, table)))
             done.add(symbol)
     out.append("/* Answered by the driver itself with nothing but this. */")
     for symbol, (error, _) in sorted(spec.answered.items()):

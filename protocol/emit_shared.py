@@ -38,6 +38,20 @@ def layout(call, what, fields):
     return out + ["};"]
 
 
+def handle_error(spec):
+    out = ["/* What CUDA answers to a handle that is none, or is no more (gone). */",
+           "static inline CUresult vg_handle_error(enum vg_handle_type type, bool gone)", "{",
+           "\tswitch (type) {"]
+    for name, how in spec.handles.items():
+        bad = (how["bad"] or ["INVALID_HANDLE"])[0]
+        gone = (how["gone"] or [bad])[0]
+        if bad != gone:
+            out.append(f"\tcase VG_HANDLE_{name}: return gone ? CUDA_ERROR_{gone} : CUDA_ERROR_{bad};")
+        elif bad != "INVALID_HANDLE":
+            out.append(f"\tcase VG_HANDLE_{name}: return CUDA_ERROR_{bad};")
+    return out + ["\tdefault: return CUDA_ERROR_INVALID_HANDLE;", "\t}", "}\n"]
+
+
 def calls_header(spec):
     out = [c.head("operations and the layout of their arguments"),
            "#ifndef VG_CALLS_H\n#define VG_CALLS_H\n", "#include <stdint.h>\n",
@@ -47,7 +61,7 @@ def calls_header(spec):
            f"#define VG_SPEC_HASH 0x{spec.hash:016x}ull\n", "enum vg_op {"]
     out += [f"\tVG_OP_{call.name} = {call.number}," for call in spec.calls]
     out += ["\tVG_OP_END = %d," % (max(call.number for call in spec.calls) + 1), "};\n",
-            "#define VG_FIELD __attribute__((aligned(8)))", "#define VG_ROOM_NULL UINT64_MAX\n"]
+            *handle_error(spec), "#define VG_FIELD __attribute__((aligned(8)))", "#define VG_ROOM_NULL UINT64_MAX\n"]
     for call in spec.calls:
         if call.wire:
             out += layout(call, "args", c.args_fields(call))

@@ -8,6 +8,10 @@
 
 #include "protocol/cuda_types.h"
 
+#ifndef SOFT_EXPORTED
+#include "dom0-executor/soft/names.h" /* generated: the driver's own functions, behind the front */
+#endif
+
 #pragma GCC visibility push(default)
 
 /* The driver. */
@@ -30,6 +34,7 @@ CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice dev);
 CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice dev);
 CUresult cuDeviceGetLuid(char *luid, unsigned int *deviceNodeMask, CUdevice dev);
 CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev);
+CUresult cuDeviceTotalMem(unsigned int *bytes, CUdevice dev);
 CUresult cuDeviceGetAttribute(int *pi, CUdevice_attribute attrib, CUdevice dev);
 CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice dev);
 CUresult cuDeviceGetProperties(CUdevprop *prop, CUdevice dev);
@@ -49,6 +54,7 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev);
 CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev);
 CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int *active);
 CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags);
+CUresult cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned int flags);
 
 /* Contexts. */
 CUresult cuCtxCreate_v2(CUcontext *pctx, unsigned int flags, CUdevice dev);
@@ -58,6 +64,7 @@ CUresult cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams, uns
 			CUdevice dev);
 CUresult cuCtxDestroy_v2(CUcontext handle);
 CUresult cuCtxPushCurrent_v2(CUcontext handle);
+CUresult cuCtxPushCurrent(CUcontext handle);
 CUresult cuCtxPopCurrent_v2(CUcontext *pctx);
 CUresult cuCtxSetCurrent(CUcontext handle);
 CUresult cuCtxGetCurrent(CUcontext *pctx);

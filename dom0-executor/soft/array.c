@@ -114,11 +114,11 @@ CUresult cuArrayDestroy(CUarray hArray)
 	struct soft_array *array auto_put = object_get(SOFT_ARRAY, hArray);
 	CUresult result;
 
-	ENTER_CONTEXT(ctx);
+	ENTER_CONTEXT_OF(ctx, array);
 	result = capture_forbids(ctx, NULL);
 	if (result != CUDA_SUCCESS)
 		return result;
-	if (!array || !object_retire(array))
+	if (!object_retire(array))
 		return CUDA_ERROR_INVALID_HANDLE;
 	device_synchronize(ctx->device);
 	object_put(array); /* the table's */
@@ -129,11 +129,9 @@ CUresult cuArray3DGetDescriptor_v2(CUDA_ARRAY3D_DESCRIPTOR *pArrayDescriptor, CU
 {
 	struct soft_array *array auto_put = object_get(SOFT_ARRAY, hArray);
 
-	ENTER_CONTEXT(ctx);
+	ENTER_CONTEXT_OF(ctx, array);
 	if (!pArrayDescriptor)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!array)
-		return CUDA_ERROR_INVALID_HANDLE;
 	*pArrayDescriptor = array->descriptor;
 	return CUDA_SUCCESS;
 }

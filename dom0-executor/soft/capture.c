@@ -362,9 +362,11 @@ CUresult cuStreamBeginCaptureToGraph(CUstream hStream, CUgraph hGraph,
 	(void)dependencyData;
 	if ((int)mode < 0 || mode > CU_STREAM_CAPTURE_MODE_RELAXED)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (stream->legacy)
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 	result = nodes_get(dependencies, numDependencies, &nodes);
+	if (result == CUDA_SUCCESS && stream->legacy) {
+		nodes_put(nodes, numDependencies);
+		result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	}
 	if (result != CUDA_SUCCESS)
 		return result;
 	pthread_mutex_lock(&graph_lock);
@@ -437,7 +439,7 @@ CUresult cuStreamEndCapture(CUstream hStream, CUgraph *phGraph)
 {
 	CUresult result;
 
-	ENTER_STREAM(ctx, stream, hStream);
+	ENTER_STREAM_ALONE(ctx, stream, hStream);
 	if (!phGraph)
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&graph_lock);

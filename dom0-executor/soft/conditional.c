@@ -66,7 +66,8 @@ CUresult cuGraphConditionalHandleCreate(CUgraphConditionalHandle *pHandle_out, C
 	CUresult result;
 
 	ENTER_DRIVER();
-	(void)ctx;
+	if (ctx && context_check(ctx))
+		return context_check(ctx);
 	if (!pHandle_out || !graph || flags & ~(unsigned int)CU_GRAPH_COND_ASSIGN_DEFAULT)
 		return CUDA_ERROR_INVALID_VALUE;
 	conditional = object_new(SOFT_CONDITIONAL, sizeof(*conditional), NULL, conditional_destroy);

@@ -158,6 +158,33 @@ CUresult context_enter(struct soft_context **entered)
 	return result ? result : context_error(*entered);
 }
 
+CUresult context_enter_of(const void *object, struct soft_context **entered)
+{
+	CUresult result = driver_enter();
+
+	if (result != CUDA_SUCCESS)
+		return result;
+	if (!object)
+		return CUDA_ERROR_INVALID_HANDLE;
+	*entered = object_ref(((const struct soft_object *)object)->ctx);
+	return context_error(*entered);
+}
+
+CUresult context_unknown(CUcontext handle)
+{
+	return object_kind_of(handle) == SOFT_CONTEXT ? CUDA_ERROR_CONTEXT_IS_DESTROYED
+						      : CUDA_ERROR_INVALID_CONTEXT;
+}
+
+CUresult context_check(CUcontext handle)
+{
+	struct soft_context *ctx auto_put = object_get(SOFT_CONTEXT, handle);
+
+	if (!handle)
+		return context_enter(&ctx);
+	return ctx ? CUDA_SUCCESS : context_unknown(handle);
+}
+
 /* A context that a call names, or the thread's where it names none. */
 static CUresult context_named(CUcontext handle, struct soft_context **ctx)
 {
@@ -165,7 +192,7 @@ static CUresult context_named(CUcontext handle, struct soft_context **ctx)
 		return context_enter(ctx);
 	*ctx = object_get(SOFT_CONTEXT, handle);
 	if (!*ctx)
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return context_unknown(handle);
 	return atomic_load(&(*ctx)->alive) ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED;
 }
 
@@ -263,6 +290,18 @@ CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags)
 	return CUDA_SUCCESS;
 }
 
+/* The first version is refused while the context is active. */
+CUresult cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned int flags)
+{
+	const struct soft_device *device;
+
+	ENTER_DRIVER();
+	device = device_of(dev);
+	if (device && atomic_load(&device->primary->alive))
+		return CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE;
+	return cuDevicePrimaryCtxSetFlags_v2(dev, flags);
+}
+
 /* --- made contexts --------------------------------------------------------------------------- */
 
 CUresult cuCtxCreate_v2(CUcontext *pctx, unsigned int flags, CUdevice dev)
@@ -285,8 +324,9 @@ CUresult cuCtxCreate_v3(CUcontext *pctx, CUexecAffinityParam *paramsArray, int n
 			unsigned int flags, CUdevice dev)
 {
 	ENTER_DRIVER();
-	if (numParams || paramsArray)
-		return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
+	if (numParams > 0)
+		return paramsArray ? CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY
+				   : CUDA_ERROR_INVALID_VALUE;
 	return cuCtxCreate_v2(pctx, flags, dev);
 }
 
@@ -314,6 +354,15 @@ CUresult cuCtxDestroy_v2(CUcontext handle)
 		stack.depth--;
 	context_end(ctx);
 	return CUDA_SUCCESS;
+}
+
+/* Of before there were primary contexts. */
+CUresult cuCtxPushCurrent(CUcontext handle)
+{
+	struct soft_context *ctx auto_put = object_get(SOFT_CONTEXT, handle);
+
+	ENTER_DRIVER();
+	return ctx && ctx->primary ? CUDA_ERROR_INVALID_CONTEXT : cuCtxPushCurrent_v2(handle);
 }
 
 CUresult cuCtxPushCurrent_v2(CUcontext handle)

@@ -35,6 +35,12 @@ CUresult context_enter(struct soft_context **entered);
 /* The same, but a broken context is entered too: for what only frees. */
 CUresult context_enter_broken(struct soft_context **entered);
 
+/* What CUDA says to a handle that is no context, or none any more. */
+CUresult context_unknown(CUcontext handle);
+
+/* A context that a call names: NULL, as the thread's own, needs that. */
+CUresult context_check(CUcontext handle);
+
 /* cuInit was called and the thread may call the driver. */
 CUresult driver_enter(void);
 
@@ -54,6 +60,14 @@ void context_clear(struct soft_context *ctx);
 	struct soft_context *ctx auto_put = NULL;       \
 	CUresult ctx##_entered = context_enter(&(ctx)); \
 	if (ctx##_entered != CUDA_SUCCESS)              \
+	return ctx##_entered
+
+/* The same for calls that need no current context: what they name has its own. NULL: no such object. */
+CUresult context_enter_of(const void *object, struct soft_context **entered);
+#define ENTER_CONTEXT_OF(ctx, object)                                \
+	struct soft_context *ctx auto_put = NULL;                    \
+	CUresult ctx##_entered = context_enter_of((object), &(ctx)); \
+	if (ctx##_entered != CUDA_SUCCESS)                           \
 	return ctx##_entered
 
 #define ENTER_DRIVER()                              \

@@ -67,7 +67,9 @@ static CUresult peer_check(CUcontext dst, CUcontext src)
 	struct soft_context *to auto_put = object_get(SOFT_CONTEXT, dst);
 	struct soft_context *from auto_put = object_get(SOFT_CONTEXT, src);
 
-	return to && from ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+	if (to && from)
+		return CUDA_SUCCESS;
+	return context_unknown(to ? src : dst);
 }
 
 CUresult cuMemcpyPeer(CUdeviceptr dstDevice, CUcontext dstContext, CUdeviceptr srcDevice,
@@ -225,12 +227,13 @@ CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *pCopy, CUstream hStream)
 static CUresult array_address(CUarray handle, size_t offset, size_t size, uint64_t *address)
 {
 	struct soft_array *array auto_put = object_get(SOFT_ARRAY, handle);
-	size_t whole;
+	size_t whole, element;
 
 	if (!array)
 		return CUDA_ERROR_INVALID_HANDLE;
+	element = array->descriptor.NumChannels * array_format_bytes(array->descriptor.Format);
 	whole = array->row * array->rows * array->slices;
-	if (offset > whole || size > whole - offset)
+	if (offset > whole || size > whole - offset || offset % element || size % element)
 		return CUDA_ERROR_INVALID_VALUE;
 	*address = array->base + offset;
 	return CUDA_SUCCESS;

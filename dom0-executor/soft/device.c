@@ -7,6 +7,7 @@
 #include "protocol/visible.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -349,11 +350,11 @@ CUresult cuDeviceGet(CUdevice *device, int ordinal)
 CUresult cuDeviceGetName(char *name, int len, CUdevice dev)
 {
 	ENTER_DRIVER();
-	if (!name || len <= 0)
+	if (!name || !len)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!device_of(dev))
 		return CUDA_ERROR_INVALID_DEVICE;
-	snprintf(name, (size_t)len, SOFT_DEVICE_NAME);
+	snprintf(name, len < 0 ? sizeof(SOFT_DEVICE_NAME) : (size_t)len, SOFT_DEVICE_NAME);
 	return CUDA_SUCCESS;
 }
 
@@ -391,6 +392,17 @@ CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev)
 		return CUDA_ERROR_INVALID_DEVICE;
 	*bytes = device_of(dev)->memory;
 	return CUDA_SUCCESS;
+}
+
+/* Of before CUDA 3.2: cut to the largest that it can say. */
+CUresult cuDeviceTotalMem(unsigned int *bytes, CUdevice dev)
+{
+	size_t wide = 0;
+	CUresult result = cuDeviceTotalMem_v2(bytes ? &wide : NULL, dev);
+
+	if (!result)
+		*bytes = wide > UINT_MAX ? UINT_MAX : (unsigned int)wide;
+	return result;
 }
 
 CUresult cuDeviceGetAttribute(int *pi, CUdevice_attribute attrib, CUdevice dev)

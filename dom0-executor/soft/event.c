@@ -235,7 +235,7 @@ static CUresult event_record(CUevent hEvent, CUstream hStream, unsigned int flag
 	struct soft_captured before;
 	CUresult result;
 
-	ENTER_STREAM(ctx, stream, hStream);
+	ENTER_STREAM_ALONE(ctx, stream, hStream);
 	if (!event)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (flags & ~(unsigned int)CU_EVENT_RECORD_EXTERNAL)
@@ -306,11 +306,8 @@ static CUresult event_point(struct soft_event *event, struct soft_point *point)
 static CUresult event_ask(struct soft_context *ctx, struct soft_event *event,
 			  struct soft_point *point)
 {
-	CUresult result;
+	CUresult result = capture_forbids(ctx, NULL);
 
-	if (!event)
-		return CUDA_ERROR_INVALID_HANDLE;
-	result = capture_forbids(ctx, NULL);
 	return result ? result : event_point(event, point);
 }
 
@@ -321,7 +318,7 @@ CUresult cuEventQuery(CUevent hEvent)
 	CUresult result;
 	bool passed;
 
-	ENTER_CONTEXT(ctx);
+	ENTER_CONTEXT_OF(ctx, event);
 	result = event_ask(ctx, event, &point);
 	if (result != CUDA_SUCCESS)
 		return result;
@@ -343,7 +340,7 @@ CUresult cuEventSynchronize(CUevent hEvent)
 	struct soft_point point;
 	CUresult result;
 
-	ENTER_CONTEXT(ctx);
+	ENTER_CONTEXT_OF(ctx, event);
 	result = event_ask(ctx, event, &point);
 	if (result != CUDA_SUCCESS)
 		return result;

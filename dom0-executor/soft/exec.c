@@ -86,11 +86,16 @@ CUresult cuGraphInstantiate_v2(CUgraphExec *phGraphExec, CUgraph hGraph, CUgraph
 CUresult cuGraphInstantiateWithParams(CUgraphExec *phGraphExec, CUgraph hGraph,
 				      CUDA_GRAPH_INSTANTIATE_PARAMS *instantiateParams)
 {
+	struct soft_context *ctx auto_put = NULL;
+	struct soft_stream *stream auto_put = NULL;
 	CUresult result;
 
 	ENTER_DRIVER();
 	if (!instantiateParams)
 		return CUDA_ERROR_INVALID_VALUE;
+	result = stream_enter(instantiateParams->hUploadStream, &stream, &ctx);
+	if (result != CUDA_SUCCESS)
+		return result;
 	instantiateParams->hErrNode_out = NULL;
 	result = exec_create(hGraph, instantiateParams->flags, phGraphExec);
 	instantiateParams->result_out = result == CUDA_SUCCESS ? CUDA_GRAPH_INSTANTIATE_SUCCESS
@@ -227,7 +232,8 @@ CUresult cuGraphExecMemcpyNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNod
 					const CUDA_MEMCPY3D *copyParams, CUcontext handle)
 {
 	ENTER_DRIVER();
-	(void)handle;
+	if (handle && context_check(handle))
+		return context_check(handle);
 	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMCPY,
 				  node_copy_work(copyParams));
 }
@@ -237,7 +243,8 @@ CUresult cuGraphExecMemsetNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNod
 					CUcontext handle)
 {
 	ENTER_DRIVER();
-	(void)handle;
+	if (handle && context_check(handle))
+		return context_check(handle);
 	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMSET,
 				  node_fill_work(memsetParams));
 }

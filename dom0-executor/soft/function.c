@@ -94,11 +94,24 @@ CUresult settings_set(const struct soft_device *device, const struct ptx_kernel_
 
 /* --- the calls ------------------------------------------------------------------------------- */
 
-#define ENTER_FUNCTION(ctx, function, handle)                               \
-	ENTER_CONTEXT(ctx);                                                 \
-	struct soft_function *function auto_put = NULL;                     \
-	CUresult function##_found = function_get(ctx, handle, &(function)); \
-	if (function##_found != CUDA_SUCCESS)                               \
+/* A function has its context; a kernel's function is the current context's. */
+static CUresult function_enter(CUfunction handle, struct soft_function **function,
+			       struct soft_context **ctx)
+{
+	CUresult result;
+
+	*function = object_get(SOFT_FUNCTION, handle);
+	if (*function)
+		return context_enter_of(*function, ctx);
+	result = context_enter(ctx);
+	return result ? result : function_get(*ctx, handle, function);
+}
+
+#define ENTER_FUNCTION(ctx, function, handle)                                    \
+	struct soft_context *ctx auto_put = NULL;                                \
+	struct soft_function *function auto_put = NULL;                          \
+	CUresult function##_found = function_enter(handle, &(function), &(ctx)); \
+	if (function##_found != CUDA_SUCCESS)                                    \
 	return function##_found
 
 CUresult cuFuncGetAttribute(int *pi, CUfunction_attribute attrib, CUfunction hfunc)

@@ -83,9 +83,15 @@ CUresult cuCtxGetDevResource(CUcontext hCtx, CUdevResource *resource, CUdevResou
 {
 	struct soft_context *ctx auto_put = object_get(SOFT_CONTEXT, hCtx);
 
-	ENTER_DRIVER();
+	CUcontext current = NULL;
+	CUresult result = cuCtxGetCurrent(&current);
+
+	if (result || (!hCtx && !current))
+		return result ? result : CUDA_ERROR_INVALID_CONTEXT;
+	if (!resource)
+		return CUDA_ERROR_INVALID_VALUE;
 	if (!ctx)
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return hCtx ? context_unknown(hCtx) : CUDA_ERROR_INVALID_CONTEXT;
 	return resource_tell(ctx->device, device_sms(ctx->device), resource, type);
 }
 
@@ -108,8 +114,10 @@ CUresult cuDevSmResourceSplitByCount(CUdevResource *result, unsigned int *nbGrou
 
 	ENTER_DRIVER();
 	device = input ? resource_device(input) : NULL;
-	if (!nbGroups || !device || useFlags)
+	if (!nbGroups || !input || useFlags)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (!device)
+		return CUDA_ERROR_INVALID_RESOURCE_TYPE;
 	each = (minCount ? minCount + SM_STEP - 1 : SM_STEP) / SM_STEP * SM_STEP;
 	groups = input->sm.smCount / each;
 	if (!groups)

@@ -56,18 +56,26 @@ CUresult cuMemAllocHost_v2(void **pp, size_t bytesize)
 	return cuMemHostAlloc(pp, bytesize, 0);
 }
 
+/* It belongs to no context: the work of all may use it. */
+static void devices_synchronize(void)
+{
+	for (CUdevice i = 0; device_of(i); i++)
+		device_synchronize(device_of(i));
+}
+
 CUresult cuMemFreeHost(void *p)
 {
 	struct soft_range *range;
-	CUresult result;
+	struct soft_context *ctx auto_put = NULL;
+	CUresult result = driver_enter();
 
-	ENTER_CONTEXT(ctx);
-	if (!p)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = capture_forbids(ctx, NULL);
+	if (result != CUDA_SUCCESS || !p)
+		return result ? result : CUDA_ERROR_INVALID_VALUE;
+	if (context_enter_broken(&ctx) == CUDA_SUCCESS)
+		result = capture_forbids(ctx, NULL);
 	if (result != CUDA_SUCCESS)
 		return result;
-	device_synchronize(ctx->device);
+	devices_synchronize();
 	range = range_take((uintptr_t)p, RANGE_HOST);
 	if (!range)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -148,10 +156,10 @@ CUresult cuMemHostUnregister(void *p)
 {
 	struct soft_range *range;
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	if (!p)
 		return CUDA_ERROR_INVALID_VALUE;
-	device_synchronize(ctx->device);
+	devices_synchronize();
 	range = range_take((uintptr_t)p, RANGE_REGISTERED);
 	if (!range)
 		return is_registered(p) ? CUDA_ERROR_INVALID_VALUE

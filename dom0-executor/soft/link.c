@@ -110,7 +110,7 @@ CUresult cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char *pa
 	CUresult result;
 
 	ENTER_DRIVER();
-	if (!path)
+	if (!path || (unsigned int)type >= CU_JIT_NUM_INPUT_TYPES)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = file_read(path, &bytes, &size);
 	if (result == CUDA_SUCCESS)

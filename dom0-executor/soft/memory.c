@@ -198,7 +198,7 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInByt
 	if (ElementSizeBytes != 4 && ElementSizeBytes != 8 && ElementSizeBytes != 16)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (WidthInBytes > (size_t)device_limit(ctx->device, CU_DEVICE_ATTRIBUTE_MAX_PITCH))
-		return CUDA_ERROR_INVALID_VALUE;
+		return CUDA_ERROR_OUT_OF_MEMORY;
 	pitch = round_up(WidthInBytes, 512);
 	if (__builtin_mul_overflow(pitch, Height, &size))
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -232,7 +232,7 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr 
 {
 	struct soft_range *range;
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	range = range_pin(dptr);
 	if (!range)
 		return CUDA_ERROR_NOT_FOUND;

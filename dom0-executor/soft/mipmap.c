@@ -125,10 +125,10 @@ CUresult cuArrayGetPlane(CUarray *pPlaneArray, CUarray hArray, unsigned int plan
 {
 	struct soft_array *array auto_put = object_get(SOFT_ARRAY, hArray);
 
-	ENTER_CONTEXT(ctx);
+	ENTER_CONTEXT_OF(ctx, array);
 	(void)planeIdx;
 	(void)pPlaneArray;
-	return array ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
+	return CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements,
@@ -136,19 +136,19 @@ CUresult cuArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequ
 {
 	struct soft_array *array auto_put = object_get(SOFT_ARRAY, handle);
 
-	ENTER_CONTEXT(ctx);
+	ENTER_CONTEXT_OF(ctx, array);
 	(void)memoryRequirements;
 	(void)device;
-	return array ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
+	return CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES *sparseProperties, CUarray handle)
 {
 	struct soft_array *array auto_put = object_get(SOFT_ARRAY, handle);
 
-	ENTER_CONTEXT(ctx);
+	ENTER_CONTEXT_OF(ctx, array);
 	(void)sparseProperties;
-	return array ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
+	return CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult cuMipmappedArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *memoryRequirements,

@@ -196,7 +196,7 @@ CUresult cuModuleLoadFatBinary(CUmodule *module, const void *fatCubin)
 CUresult file_read(const char *path, char **bytes, size_t *size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat status;
+	struct stat status = {0};
 	char *memory = NULL;
 	size_t done = 0;
 
@@ -215,6 +215,8 @@ CUresult file_read(const char *path, char **bytes, size_t *size)
 	close(fd);
 	*bytes = memory;
 	*size = done + 1; /* with the NUL that a text needs */
+	if (!memory && !S_ISREG(status.st_mode))
+		return CUDA_ERROR_FILE_NOT_FOUND;
 	return memory ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 

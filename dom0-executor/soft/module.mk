@@ -13,8 +13,13 @@ $(eval $(call generated,$(SOFT_GEN)/entries.inc,$(D)/tables.py protocol/procaddr
 $(eval $(call generated,$(SOFT_GEN)/soft.map,$(D)/tables.py $(SOFT_CALLS),\
 	$(PYTHON) $(D)/tables.py map $(SOFT_CALLS) > $(SOFT_GEN)/soft.map))
 
+# What is exported checks first, as the guest's library does; the driver's own functions are behind that.
+$(eval $(call generated,$(SOFT_GEN)/names.h $(SOFT_GEN)/front.c,$(D)/front.py $(D)/tables.py $(SOFT_CALLS) \
+	$(wildcard protocol/*.py protocol/*.api) protocol/exports.txt,\
+	$(PYTHON) $(D)/front.py $(SOFT_GEN) $(SOFT_CALLS)))
+
 # Its threads and signal handlers outlive a dlclose, so it stays loaded (nodelete).
-SOFT_SRCS := $(sort $(wildcard $(D)/*.c))
+SOFT_SRCS := $(sort $(wildcard $(D)/*.c)) $(SOFT_GEN)/front.c
 
 $(eval $(call library,libcuda-soft.so.1,$(SOFT_SRCS),$(LZ4_CFLAGS) $(ZSTD_CFLAGS),\
 	$(SOFT_GEN)/soft.map -Wl$(comma)--whole-archive $(B)/lib/libsoftptx.a -Wl$(comma)--no-whole-archive \

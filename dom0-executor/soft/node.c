@@ -43,7 +43,11 @@ struct node_made node_kernel_work(struct soft_context *ctx, const CUDA_KERNEL_NO
 struct node_made node_copy_work(const CUDA_MEMCPY3D *params)
 {
 	struct soft_work *work = NULL;
-	CUresult result = params ? copy_work_of(params, &work) : CUDA_ERROR_INVALID_VALUE;
+	CUresult result = CUDA_ERROR_INVALID_VALUE;
+
+	if (params && !(params->srcMemoryType == CU_MEMORYTYPE_ARRAY && !params->srcArray) &&
+	    !(params->dstMemoryType == CU_MEMORYTYPE_ARRAY && !params->dstArray))
+		result = copy_work_of(params, &work);
 
 	return made_with(result, work);
 }
@@ -75,10 +79,11 @@ struct node_made node_event_work(CUgraphNodeType type, CUevent handle)
 struct node_made node_memop_work(const CUDA_BATCH_MEM_OP_NODE_PARAMS *params)
 {
 	struct soft_work *work = NULL;
-	CUresult result = params && !params->flags
-				  ? memop_work_new(params->paramArray, params->count, &work)
-				  : CUDA_ERROR_INVALID_VALUE;
+	CUresult result = params && !params->flags ? context_check(params->ctx)
+						   : CUDA_ERROR_INVALID_VALUE;
 
+	if (result == CUDA_SUCCESS)
+		result = memop_work_new(params->paramArray, params->count, &work);
 	return made_with(result, work);
 }
 
@@ -140,6 +145,9 @@ struct node_made node_any_work(struct soft_context *ctx, CUgraphNodeParams *para
 	CUDA_KERNEL_NODE_PARAMS kernel;
 	CUDA_HOST_NODE_PARAMS host;
 
+	if (params->reserved0[0] || params->reserved0[1] || params->reserved0[2] ||
+	    params->reserved2)
+		return made_with(CUDA_ERROR_INVALID_VALUE, NULL);
 	switch ((int)params->type) {
 	case CU_GRAPH_NODE_TYPE_KERNEL:
 		kernel = kernel_from_v3(&params->kernel);
@@ -159,7 +167,9 @@ struct node_made node_any_work(struct soft_context *ctx, CUgraphNodeParams *para
 			params->memOp.flags});
 	case CU_GRAPH_NODE_TYPE_EMPTY: return made_with(CUDA_SUCCESS, NULL);
 	case CU_GRAPH_NODE_TYPE_CONDITIONAL: return any_conditional(&params->conditional);
-	default: return made_with(CUDA_ERROR_NOT_SUPPORTED, NULL);
+	case CU_GRAPH_NODE_TYPE_EXT_SEMAS_SIGNAL:
+	case CU_GRAPH_NODE_TYPE_EXT_SEMAS_WAIT: return made_with(CUDA_ERROR_NOT_SUPPORTED, NULL);
+	default: return made_with(CUDA_ERROR_INVALID_VALUE, NULL);
 	}
 }
 
@@ -225,11 +235,9 @@ CUresult cuGraphAddMemcpyNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 			      const CUgraphNode *dependencies, size_t numDependencies,
 			      const CUDA_MEMCPY3D *copyParams, CUcontext handle)
 {
-	struct soft_context *ctx auto_put = object_get(SOFT_CONTEXT, handle);
-
 	ENTER_DRIVER();
-	if (copyParams && !ctx)
-		return CUDA_ERROR_INVALID_CONTEXT;
+	if (copyParams && (!handle || context_check(handle)))
+		return handle ? context_check(handle) : CUDA_ERROR_INVALID_CONTEXT;
 	return add(phGraphNode, hGraph, dependencies, numDependencies, CU_GRAPH_NODE_TYPE_MEMCPY,
 		   node_copy_work(copyParams), NULL);
 }
@@ -238,11 +246,9 @@ CUresult cuGraphAddMemsetNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 			      const CUgraphNode *dependencies, size_t numDependencies,
 			      const CUDA_MEMSET_NODE_PARAMS *memsetParams, CUcontext handle)
 {
-	struct soft_context *ctx auto_put = object_get(SOFT_CONTEXT, handle);
-
 	ENTER_DRIVER();
-	if (memsetParams && !ctx)
-		return CUDA_ERROR_INVALID_CONTEXT;
+	if (memsetParams && context_check(handle))
+		return context_check(handle);
 	return add(phGraphNode, hGraph, dependencies, numDependencies, CU_GRAPH_NODE_TYPE_MEMSET,
 		   node_fill_work(memsetParams), NULL);
 }

@@ -155,7 +155,7 @@ CUresult cuGraphAddBatchMemOpNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 				  const CUgraphNode *dependencies, size_t numDependencies,
 				  const CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams)
 {
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	return node_add(phGraphNode, hGraph, dependencies, numDependencies,
 			CU_GRAPH_NODE_TYPE_BATCH_MEM_OP, node_memop_work(nodeParams));
 }
@@ -165,10 +165,13 @@ CUresult cuGraphBatchMemOpNodeGetParams(CUgraphNode hNode,
 {
 	struct soft_work *work auto_work_put = node_work(hNode, CU_GRAPH_NODE_TYPE_BATCH_MEM_OP);
 
-	ENTER_CONTEXT(ctx);
+	CUcontext current = NULL;
+
+	ENTER_DRIVER();
 	if (!work || !nodeParams_out)
 		return CUDA_ERROR_INVALID_VALUE;
-	*nodeParams_out = (CUDA_BATCH_MEM_OP_NODE_PARAMS){.ctx = object_handle(ctx)};
+	cuCtxGetCurrent(&current);
+	*nodeParams_out = (CUDA_BATCH_MEM_OP_NODE_PARAMS){.ctx = current};
 	nodeParams_out->paramArray =
 		(CUstreamBatchMemOpParams *)memop_of_work(work, &nodeParams_out->count);
 	return CUDA_SUCCESS;
@@ -177,14 +180,14 @@ CUresult cuGraphBatchMemOpNodeGetParams(CUgraphNode hNode,
 CUresult cuGraphBatchMemOpNodeSetParams(CUgraphNode hNode,
 					const CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams)
 {
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	return node_set_work(hNode, CU_GRAPH_NODE_TYPE_BATCH_MEM_OP, node_memop_work(nodeParams));
 }
 
 CUresult cuGraphExecBatchMemOpNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode,
 					    const CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams)
 {
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_BATCH_MEM_OP,
 				  node_memop_work(nodeParams));
 }

@@ -137,13 +137,21 @@ CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *dynamicSmemSize, CUfunc
 static CUresult clusters(int *value, CUfunction func, const CUlaunchConfig *config,
 			 bool size_wanted)
 {
+	struct soft_stream *stream auto_put = NULL;
+	struct soft_context *of_stream auto_put = NULL;
 	struct soft_function *function auto_put = NULL;
 	CUresult result;
 
 	ENTER_CONTEXT(ctx);
-	if (!value || !config)
+	if (!value || !config || (config->numAttrs && !config->attrs))
 		return CUDA_ERROR_INVALID_VALUE;
-	result = function_get(ctx, func, &function);
+	for (unsigned int i = 0; i < config->numAttrs; i++)
+		if ((unsigned int)config->attrs[i].id >
+		    CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
+			return CUDA_ERROR_NOT_SUPPORTED;
+	result = stream_enter(config->hStream, &stream, &of_stream);
+	if (result == CUDA_SUCCESS)
+		result = function_get(ctx, func, &function);
 	if (result != CUDA_SUCCESS)
 		return result;
 	*value = size_wanted ? 1

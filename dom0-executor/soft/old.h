@@ -8,11 +8,8 @@ SAME(cuCtxCreate, cuCtxCreate_v2, (CUcontext * pctx, unsigned int flags, CUdevic
      (pctx, flags, dev))
 SAME(cuCtxDestroy, cuCtxDestroy_v2, (CUcontext ctx), (ctx))
 SAME(cuCtxPopCurrent, cuCtxPopCurrent_v2, (CUcontext * pctx), (pctx))
-SAME(cuCtxPushCurrent, cuCtxPushCurrent_v2, (CUcontext ctx), (ctx))
 SAME(cuDevicePrimaryCtxRelease, cuDevicePrimaryCtxRelease_v2, (CUdevice dev), (dev))
 SAME(cuDevicePrimaryCtxReset, cuDevicePrimaryCtxReset_v2, (CUdevice dev), (dev))
-SAME(cuDevicePrimaryCtxSetFlags, cuDevicePrimaryCtxSetFlags_v2, (CUdevice dev, unsigned int flags),
-     (dev, flags))
 SAME(cuEventDestroy, cuEventDestroy_v2, (CUevent hEvent), (hEvent))
 SAME(cuIpcOpenMemHandle, cuIpcOpenMemHandle_v2,
      (CUdeviceptr * pdptr, CUipcMemHandle handle, unsigned int Flags), (pdptr, handle, Flags))
@@ -51,7 +48,6 @@ NARROW(cuArray3DCreate, (CUarray * pHandle, const CUDA_ARRAY3D_DESCRIPTOR_v1 *pA
 NARROW(cuArray3DGetDescriptor, (CUDA_ARRAY3D_DESCRIPTOR_v1 * pArrayDescriptor, CUarray hArray))
 NARROW(cuArrayCreate, (CUarray * pHandle, const CUDA_ARRAY_DESCRIPTOR_v1 *pAllocateArray))
 NARROW(cuArrayGetDescriptor, (CUDA_ARRAY_DESCRIPTOR_v1 * pArrayDescriptor, CUarray hArray))
-NARROW(cuDeviceTotalMem, (unsigned int *bytes, CUdevice dev))
 NARROW(cuMemAlloc, (CUdeviceptr_v1 * dptr, unsigned int bytesize))
 NARROW(cuMemAllocHost, (void **pp, unsigned int bytesize))
 NARROW(cuMemAllocPitch, (CUdeviceptr_v1 * dptr, unsigned int *pPitch, unsigned int WidthInBytes,

@@ -70,7 +70,9 @@ static CUresult known_attribute(CUpointer_attribute attribute, struct soft_range
 	case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR: *(CUdeviceptr *)data = range->base; break;
 	case CU_POINTER_ATTRIBUTE_MAPPING_SIZE: *(size_t *)data = range->size; break;
 	case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID: *(unsigned long long *)data = range->id; break;
-	default: return CUDA_ERROR_NOT_SUPPORTED; /* tokens for other drivers */
+	case CU_POINTER_ATTRIBUTE_P2P_TOKENS:
+		return CUDA_ERROR_NOT_SUPPORTED; /* for other drivers */
+	default: return CUDA_ERROR_INVALID_VALUE;
 	}
 	return CUDA_SUCCESS;
 }
@@ -118,7 +120,8 @@ CUresult cuPointerGetAttributes(unsigned int numAttributes, CUpointer_attribute 
 	if (!numAttributes || !attributes || !data)
 		return CUDA_ERROR_INVALID_VALUE;
 	for (unsigned int i = 0; i < numAttributes; i++) {
-		if (!data[i])
+		if (!data[i] || attributes[i] < CU_POINTER_ATTRIBUTE_CONTEXT ||
+		    attributes[i] > CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE)
 			return CUDA_ERROR_INVALID_VALUE;
 		memset(data[i], 0, attribute_bytes(attributes[i]));
 		if (attributes[i] == CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL)

@@ -165,8 +165,6 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 	bool is_start;
 
 	ENTER_STREAM(ctx, stream, hStream);
-	if (!dptr)
-		return CUDA_SUCCESS;
 	if (memory_is_graphs(dptr))
 		return stream_submit(stream, graph_free_work(dptr), SOFT_QUEUE);
 	range = range_pin(dptr);

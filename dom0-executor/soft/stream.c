@@ -224,6 +224,27 @@ struct soft_stream *stream_get(struct soft_context *ctx, CUstream handle)
 	return object_get(SOFT_STREAM, handle);
 }
 
+CUresult stream_unknown(CUstream handle)
+{
+	return object_kind_of(handle) == SOFT_STREAM ? CUDA_ERROR_CONTEXT_IS_DESTROYED
+						     : CUDA_ERROR_INVALID_HANDLE;
+}
+
+CUresult stream_enter(CUstream handle, struct soft_stream **stream, struct soft_context **ctx)
+{
+	CUresult result;
+
+	*stream = object_get(SOFT_STREAM, handle);
+	if (*stream)
+		return context_enter_of(*stream, ctx);
+	result = context_enter(ctx);
+	if (result == CUDA_SUCCESS) {
+		*stream = stream_get(*ctx, handle);
+		result = *stream ? CUDA_SUCCESS : stream_unknown(handle);
+	}
+	return result;
+}
+
 /* --- running --------------------------------------------------------------------------------- */
 
 bool point_passed(const struct soft_point *point)

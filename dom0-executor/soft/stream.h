@@ -64,11 +64,23 @@ struct soft_stream *stream_create_legacy(struct soft_context *ctx);
 struct soft_stream *stream_get(struct soft_context *ctx, CUstream handle);
 extern _Thread_local unsigned int thread_default_is_own;
 
+/* What CUDA says to a handle that is no stream, or none any more. */
+CUresult stream_unknown(CUstream handle);
+
 #define ENTER_STREAM(ctx, stream, handle)                              \
 	ENTER_CONTEXT(ctx);                                            \
 	struct soft_stream *stream auto_put = stream_get(ctx, handle); \
 	if (!(stream))                                                 \
-	return CUDA_ERROR_INVALID_HANDLE
+	return stream_unknown(handle)
+
+/* For calls that need the current context for a default stream only: others have their own. */
+CUresult stream_enter(CUstream handle, struct soft_stream **stream, struct soft_context **ctx);
+#define ENTER_STREAM_ALONE(ctx, stream, handle)                                \
+	struct soft_context *ctx auto_put = NULL;                              \
+	struct soft_stream *stream auto_put = NULL;                            \
+	CUresult stream##_entered = stream_enter((handle), &(stream), &(ctx)); \
+	if (stream##_entered != CUDA_SUCCESS)                                  \
+	return stream##_entered
 
 enum soft_how {
 	SOFT_QUEUE, /* return once queued */

@@ -5,6 +5,7 @@
  */
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/module.h"
+#include "dom0-executor/soft/range.h"
 #include "dom0-executor/soft/texture.h"
 
 #include <stdlib.h>
@@ -113,10 +114,19 @@ CUresult cuTexRefSetMipmappedArray(CUtexref hTexRef, CUmipmappedArray hMipmapped
 	return CUDA_SUCCESS;
 }
 
+static bool range_covers(CUdeviceptr address, size_t size)
+{
+	if (!range_pin_span(address, size, false))
+		return false;
+	range_unpin_span(address, size);
+	return true;
+}
+
 CUresult cuTexRefSetAddress_v2(size_t *ByteOffset, CUtexref hTexRef, CUdeviceptr dptr, size_t bytes)
 {
 	ENTER_TEXREF(ref, hTexRef);
-	(void)bytes;
+	if (!range_covers(dptr, bytes))
+		return CUDA_ERROR_INVALID_VALUE;
 	texref_bind(ref, NULL, NULL, dptr);
 	if (ByteOffset)
 		*ByteOffset = 0;
@@ -129,6 +139,8 @@ CUresult cuTexRefSetAddress2D_v3(CUtexref hTexRef, const CUDA_ARRAY_DESCRIPTOR *
 	ENTER_TEXREF(ref, hTexRef);
 	if (!desc || !array_format_bytes(desc->Format) ||
 	    Pitch < desc->Width * desc->NumChannels * array_format_bytes(desc->Format))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!range_covers(dptr, Pitch * desc->Height))
 		return CUDA_ERROR_INVALID_VALUE;
 	ref->format = desc->Format;
 	ref->channels = (int)desc->NumChannels;

@@ -85,3 +85,14 @@ $(eval $(call local_test,$(D)/check-smi,$(B)/programs/nvml,release))
 $(eval $(call local_test,$(D)/check-jit-cache,$(B)/programs/jitcache))
 $(eval $(call local_test,$(D)/check-quota,$(B)/programs/quota))
 $(eval $(call local_test,$(D)/check-peers,$(B)/programs/peers $(B)/programs/launchex))
+
+# The differential test's program: every call of the spec, good and bad (differ/generate.py). What it prints is
+# compared with itself on another way to the same driver. The generated file is large and not about speed.
+DIFFER := $(GEN)/$(D)/differ/cases.c
+$(eval $(call generated,$(DIFFER),$(D)/differ/generate.py $(D)/differ/values $(wildcard protocol/*.py protocol/*.api) \
+	protocol/exports.txt,$(D)/differ/generate.py protocol/cuda.api protocol/exports.txt $(D)/differ/values $(DIFFER)))
+DIFFER_SRCS := $(sort $(wildcard $(D)/differ/*.c)) $(DIFFER)
+$(eval $(call objects,programs/differ,$(DIFFER_SRCS),-O1))
+$(eval $(call link,$(B)/programs/differ,programs/differ,$(DIFFER_SRCS),$(B)/lib/libvgproto.a $(CUDA_STUB),-pie))
+ALL += $(B)/programs/differ
+$(eval $(call local_test,$(D)/check-errors,$(B)/programs/differ,release))

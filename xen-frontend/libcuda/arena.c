@@ -176,6 +176,18 @@ bool fe_arena_claim(uint64_t address, uint64_t bytes)
 	return good;
 }
 
+bool fe_arena_is_device(uint64_t address)
+{
+	bool claimed = device_covered(address, 1);
+
+	if (claimed)
+		return true;
+	pthread_mutex_lock(&lock);
+	claim_next(address, &claimed);
+	pthread_mutex_unlock(&lock);
+	return claimed;
+}
+
 static void extents_free(struct extent **list, bool unmap)
 {
 	while (*list) {

@@ -19,6 +19,8 @@ void fe_arena_give(uint64_t address, uint64_t bytes);
  * PROT_NONE reservations, and stay so when the memory is freed. False: something is there already.
  */
 bool fe_arena_claim(uint64_t address, uint64_t bytes);
+/* Whether an address is one of those that are kept free for device memory, in use or not. */
+bool fe_arena_is_device(uint64_t address);
 /* In a child after fork. */
 void fe_arena_reset(void);
 

@@ -243,6 +243,9 @@ CUresult fe_call_run(struct fe_call *call)
 	}
 	if (call_args_size(call) > VG_ARGS_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
+	/* In a capture a call's error is the capture's end: both are told at once. */
+	if (atomic_load_explicit(&fe_captures, memory_order_relaxed) > 0)
+		call->async = false;
 	if (call->async && call->reports && (sticky_find(&error) || fe_lane_error(lane, &error))) {
 		sticky_note(error);
 		return error;

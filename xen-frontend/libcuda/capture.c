@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/memory.h"
 
@@ -128,10 +129,19 @@ CUresult fe_cuStreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus *c
 	return CUDA_SUCCESS;
 }
 
+atomic_int fe_captures;
+
+static CUresult begun(CUresult result)
+{
+	if (!result)
+		atomic_fetch_add(&fe_captures, 1);
+	return result;
+}
+
 CUresult fe_cuStreamBeginCapture_v2(CUstream hStream, CUstreamCaptureMode mode)
 {
 	fe_memory_capture_begins();
-	return rpc_cuStreamBeginCapture_v2(hStream, mode);
+	return begun(rpc_cuStreamBeginCapture_v2(hStream, mode));
 }
 
 CUresult fe_cuStreamBeginCapture(CUstream hStream)
@@ -145,8 +155,38 @@ CUresult fe_cuStreamBeginCaptureToGraph(CUstream hStream, CUgraph hGraph,
 					size_t numDependencies, CUstreamCaptureMode mode)
 {
 	fe_memory_capture_begins();
-	return rpc_cuStreamBeginCaptureToGraph(hStream, hGraph, dependencies, dependencyData,
-					       numDependencies, mode);
+	return begun(rpc_cuStreamBeginCaptureToGraph(hStream, hGraph, dependencies, dependencyData,
+						     numDependencies, mode));
+}
+
+/* Whether it succeeds or not, the capture has ended, unless it was none. */
+CUresult fe_cuStreamEndCapture(CUstream hStream, CUgraph *phGraph)
+{
+	CUresult result = rpc_cuStreamEndCapture(hStream, phGraph);
+	int count = atomic_load(&fe_captures);
+
+	switch (result) {
+	case CUDA_SUCCESS:
+	case CUDA_ERROR_STREAM_CAPTURE_INVALIDATED:
+	case CUDA_ERROR_STREAM_CAPTURE_UNJOINED:
+	case CUDA_ERROR_STREAM_CAPTURE_UNMATCHED:
+		while (count > 0 && !atomic_compare_exchange_weak(&fe_captures, &count, count - 1))
+			;
+		break;
+	default: break;
+	}
+	return result;
+}
+
+CUresult fe_capture_allows(void)
+{
+	CUdeviceptr probe;
+	CUresult result;
+
+	if (!atomic_load(&fe_captures))
+		return CUDA_SUCCESS;
+	result = rpc_cuMemAlloc_v2(&probe, 1);
+	return result ? result : rpc_cuMemFree_v2(probe);
 }
 
 CUresult fe_cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus *captureStatus_out,

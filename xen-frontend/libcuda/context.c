@@ -18,6 +18,8 @@
 
 /* What cuCtxGetApiVersion says of contexts made by cuCtxCreate_v2 and of primary ones. */
 #define API_VERSION 3020
+/* And of those made by cuCtxCreate itself, from before CUDA 3.2. */
+#define VERSION_OLD 3010
 
 /* A handle has 47 bits; the rest of what a lane remembers is the epoch. */
 #define EPOCH_SHIFT 47
@@ -148,16 +150,44 @@ CUcontext fe_context_current(void)
 	return top ? (CUcontext)atomic_load(&top->handle) : NULL;
 }
 
+static CUresult needed(const struct fe_context *top)
+{
+	if (!top)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (!atomic_load_explicit(&top->usable, memory_order_acquire))
+		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+	return CUDA_SUCCESS;
+}
+
+CUresult fe_context_needed(void)
+{
+	return needed(fe_stack_top());
+}
+
+CUresult fe_context_old_needed(void)
+{
+	const struct fe_context *top = fe_stack_top();
+
+	return top && top->version == VERSION_OLD ? needed(top) : CUDA_ERROR_INVALID_CONTEXT;
+}
+
+/* What CUDA says of one that cannot be found. */
+static CUresult unknown(CUcontext ctx)
+{
+	CUresult result = fe_handle_check(VG_HANDLE_CUcontext, (uint64_t)ctx, 0);
+
+	return result ? result : CUDA_ERROR_INVALID_CONTEXT;
+}
+
 CUresult fe_context_bind(uint64_t *sent)
 {
 	struct fe_context *top = fe_stack_top();
 	uint64_t handle, token;
 	CUresult result;
 
-	if (!top)
-		return CUDA_ERROR_INVALID_CONTEXT;
-	if (!atomic_load_explicit(&top->usable, memory_order_acquire))
-		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+	result = needed(top);
+	if (result)
+		return result;
 	handle = atomic_load_explicit(&top->handle, memory_order_relaxed);
 	token = handle | (uint64_t)atomic_load(&top->epoch) << EPOCH_SHIFT;
 	if (*sent == token)
@@ -173,7 +203,7 @@ CUresult fe_context_check(CUcontext ctx)
 	struct fe_context *context = fe_context_find(ctx);
 
 	if (!context)
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return unknown(ctx);
 	fe_context_put(context);
 	return CUDA_SUCCESS;
 }
@@ -183,7 +213,7 @@ CUresult fe_context_device(CUcontext ctx, CUdevice *device)
 	struct fe_context *context = find_or_current(ctx);
 
 	if (!context)
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return unknown(ctx);
 	*device = context->device;
 	fe_context_put(context);
 	return CUDA_SUCCESS;
@@ -210,7 +240,7 @@ CUresult fe_context_enter(CUcontext ctx, bool *entered)
 		return CUDA_SUCCESS;
 	context = fe_context_find(ctx);
 	if (!context)
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return unknown(ctx);
 	result = fe_stack_push(context);
 	fe_context_put(context);
 	*entered = !result;
@@ -278,6 +308,15 @@ CUresult fe_cuCtxCreate_v2(CUcontext *pctx, unsigned int flags, CUdevice dev)
 	return result;
 }
 
+CUresult fe_cuCtxCreate(CUcontext *pctx, unsigned int flags, CUdevice dev)
+{
+	CUresult result = fe_cuCtxCreate_v2(pctx, flags, dev);
+
+	if (!result)
+		fe_stack_top()->version = VERSION_OLD;
+	return result;
+}
+
 CUresult fe_cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams, unsigned int flags,
 			   CUdevice dev)
 {
@@ -292,9 +331,9 @@ CUresult fe_cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams, 
 CUresult fe_cuCtxCreate_v3(CUcontext *pctx, CUexecAffinityParam *paramsArray, int numParams,
 			   unsigned int flags, CUdevice dev)
 {
-	if (numParams < 0 || (numParams && !paramsArray))
+	if (numParams > 0 && !paramsArray)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (numParams)
+	if (numParams > 0)
 		return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
 	return fe_cuCtxCreate_v2(pctx, flags, dev);
 }
@@ -306,8 +345,10 @@ CUresult fe_cuCtxAttach(CUcontext *pctx, unsigned int flags)
 
 	if (!pctx || flags)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!top || top->primary)
+	if (!top)
 		return CUDA_ERROR_INVALID_CONTEXT;
+	if (top->primary)
+		return fe_cuDevicePrimaryCtxRetain(pctx, top->device);
 	atomic_fetch_add(&top->attached, 1);
 	*pctx = (CUcontext)atomic_load(&top->handle);
 	return CUDA_SUCCESS;
@@ -315,15 +356,23 @@ CUresult fe_cuCtxAttach(CUcontext *pctx, unsigned int flags)
 
 CUresult fe_cuCtxDetach(CUcontext ctx)
 {
-	struct fe_context *top = fe_stack_top();
+	struct fe_context *top = fe_stack_top(), *context;
+	CUresult result = CUDA_SUCCESS;
 
-	/* Only the current one may be given up, as the driver documents. */
-	if (!top || top->primary || atomic_load(&top->handle) != (uint64_t)ctx)
+	/* Where one is current, only that may be given up. */
+	if (top && !atomic_load(&top->usable))
+		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+	context = top && atomic_load(&top->handle) != (uint64_t)ctx ? NULL : fe_context_find(ctx);
+	if (!context)
 		return CUDA_ERROR_INVALID_CONTEXT;
-	if (!atomic_load(&top->attached))
-		return fe_cuCtxDestroy_v2(ctx);
-	atomic_fetch_sub(&top->attached, 1);
-	return CUDA_SUCCESS;
+	if (context->primary)
+		result = fe_cuDevicePrimaryCtxRelease_v2(context->device);
+	else if (!atomic_load(&context->attached))
+		result = fe_cuCtxDestroy_v2(ctx);
+	else
+		atomic_fetch_sub(&context->attached, 1);
+	fe_context_put(context);
+	return result;
 }
 
 CUresult fe_cuCtxDestroy_v2(CUcontext ctx)
@@ -353,10 +402,21 @@ CUresult fe_cuCtxPushCurrent_v2(CUcontext ctx)
 	CUresult result;
 
 	if (!context)
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return unknown(ctx);
 	result = fe_stack_push(context);
 	fe_context_put(context);
 	return result;
+}
+
+CUresult fe_cuCtxPushCurrent(CUcontext ctx)
+{
+	struct fe_context *context = fe_context_find(ctx);
+	bool primary = context && context->primary;
+
+	/* Of before there were primary contexts. */
+	if (context)
+		fe_context_put(context);
+	return primary ? CUDA_ERROR_INVALID_CONTEXT : fe_cuCtxPushCurrent_v2(ctx);
 }
 
 CUresult fe_cuCtxPopCurrent_v2(CUcontext *pctx)
@@ -384,7 +444,7 @@ CUresult fe_cuCtxSetCurrent(CUcontext ctx)
 	}
 	context = fe_context_find(ctx);
 	if (!context)
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return unknown(ctx);
 	result = fe_stack_set(context);
 	fe_context_put(context);
 	return result;
@@ -416,7 +476,7 @@ CUresult fe_cuCtxGetId(CUcontext ctx, unsigned long long *ctxId)
 		return CUDA_ERROR_INVALID_VALUE;
 	context = find_or_current(ctx);
 	if (!context)
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return unknown(ctx);
 	*ctxId = atomic_load(&context->id);
 	fe_context_put(context);
 	return CUDA_SUCCESS;
@@ -430,7 +490,7 @@ CUresult fe_cuCtxGetApiVersion(CUcontext ctx, unsigned int *version)
 		return CUDA_ERROR_INVALID_VALUE;
 	context = find_or_current(ctx);
 	if (!context)
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return unknown(ctx);
 	*version = context->version;
 	fe_context_put(context);
 	return CUDA_SUCCESS;

@@ -40,13 +40,19 @@ struct fe_context {
 /* What this thread's commands run in; NULL without one. */
 CUcontext fe_context_current(void);
 
+/* CUDA's answer where there is no context that commands could run in; 0 where there is one. */
+CUresult fe_context_needed(void);
+
+/* The same for calls of before CUDA 3.2, which want a context that cuCtxCreate made. */
+CUresult fe_context_old_needed(void);
+
 /*
  * To be called before a command that needs the context: tells the lane's executor thread if that has another
  * one current. *sent belongs to the lane, begins as 0 and is opaque.
  */
 CUresult fe_context_bind(uint64_t *sent);
 
-/* CUDA_SUCCESS or CUDA_ERROR_INVALID_CONTEXT; usable or not. */
+/* Whether it is one, usable or not. */
 CUresult fe_context_check(CUcontext ctx);
 
 /* Device of a context; NULL: of the current one. */

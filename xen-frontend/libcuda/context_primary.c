@@ -119,6 +119,16 @@ CUresult fe_cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags)
 	return result;
 }
 
+CUresult fe_cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned int flags)
+{
+	CUresult result;
+	const struct fe_context *context = fe_primary_get(dev, &result);
+
+	if (context && atomic_load(&context->usable))
+		return CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE;
+	return context ? fe_cuDevicePrimaryCtxSetFlags_v2(dev, flags) : result;
+}
+
 CUresult fe_cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int *active)
 {
 	struct fe_context *context;

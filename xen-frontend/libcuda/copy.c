@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "xen-frontend/libcuda/arena.h"
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/context.h"
@@ -53,10 +54,14 @@ static CUresult copy_shared(CUdeviceptr dst, CUdeviceptr src, size_t size, struc
 	return rpc_vgCopy(dst, src, size, how.mode, how.stream, how.mode == VG_COPY_ASYNC);
 }
 
+/* What lies in the device's addresses and is no memory of it is nobody's. */
 static CUresult copy_host(void *dst, const void *src, size_t size, struct fe_copy_how how)
 {
-	CUresult result = fe_copy_wait(how);
+	CUresult result;
 
+	if (fe_arena_is_device((uint64_t)dst) || fe_arena_is_device((uint64_t)src))
+		return CUDA_ERROR_INVALID_VALUE;
+	result = fe_copy_wait(how);
 	if (!result)
 		memmove(dst, src, size);
 	return result;
@@ -64,10 +69,11 @@ static CUresult copy_host(void *dst, const void *src, size_t size, struct fe_cop
 
 static CUresult copy_any(CUdeviceptr dst, CUdeviceptr src, size_t size, struct fe_copy_how how)
 {
+	CUresult result = fe_context_needed();
 	bool shared_dst, shared_src;
 
-	if (!fe_context_current())
-		return CUDA_ERROR_INVALID_CONTEXT;
+	if (result)
+		return result;
 	if (!size)
 		return CUDA_SUCCESS;
 	if (!dst || !src)
@@ -76,6 +82,10 @@ static CUresult copy_any(CUdeviceptr dst, CUdeviceptr src, size_t size, struct f
 	shared_src = fe_memory_of(src) == FE_MEMORY_SHARED;
 	if (shared_dst && shared_src)
 		return copy_shared(dst, src, size, how);
+	if (shared_dst && fe_arena_is_device(src))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (shared_src && fe_arena_is_device(dst))
+		return CUDA_ERROR_INVALID_VALUE;
 	if (shared_dst)
 		return copy_in(dst, (const void *)src, size, how);
 	if (shared_src)
@@ -92,8 +102,10 @@ static bool device_end(CUdeviceptr address, size_t size)
 static CUresult copy_to_device(CUdeviceptr dst, const void *src, size_t size,
 			       struct fe_copy_how how)
 {
-	if (!fe_context_current())
-		return CUDA_ERROR_INVALID_CONTEXT;
+	CUresult result = fe_context_needed();
+
+	if (result)
+		return result;
 	if (!device_end(dst, size))
 		return CUDA_ERROR_INVALID_VALUE;
 	return copy_any(dst, (CUdeviceptr)src, size, how);
@@ -101,8 +113,10 @@ static CUresult copy_to_device(CUdeviceptr dst, const void *src, size_t size,
 
 static CUresult copy_to_host(void *dst, CUdeviceptr src, size_t size, struct fe_copy_how how)
 {
-	if (!fe_context_current())
-		return CUDA_ERROR_INVALID_CONTEXT;
+	CUresult result = fe_context_needed();
+
+	if (result)
+		return result;
 	if (!device_end(src, size))
 		return CUDA_ERROR_INVALID_VALUE;
 	return copy_any((CUdeviceptr)dst, src, size, how);
@@ -111,8 +125,10 @@ static CUresult copy_to_host(void *dst, CUdeviceptr src, size_t size, struct fe_
 static CUresult copy_on_device(CUdeviceptr dst, CUdeviceptr src, size_t size,
 			       struct fe_copy_how how)
 {
-	if (!fe_context_current())
-		return CUDA_ERROR_INVALID_CONTEXT;
+	CUresult result = fe_context_needed();
+
+	if (result)
+		return result;
 	if (!device_end(dst, size) || !device_end(src, size))
 		return CUDA_ERROR_INVALID_VALUE;
 	return copy_any(dst, src, size, how);
@@ -120,7 +136,9 @@ static CUresult copy_on_device(CUdeviceptr dst, CUdeviceptr src, size_t size,
 
 static CUresult stream_check(CUstream hStream)
 {
-	return fe_handle_check(VG_HANDLE_CUstream, (uint64_t)hStream, 0);
+	CUresult result = fe_context_needed();
+
+	return result ? result : fe_handle_check(VG_HANDLE_CUstream, (uint64_t)hStream, 0);
 }
 
 CUresult fe_cuMemcpy(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount)

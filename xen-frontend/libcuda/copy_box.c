@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "protocol/bounds.h"
+#include "xen-frontend/libcuda/arena.h"
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/copy.h"
@@ -43,9 +44,17 @@ static bool end_covered(const struct vg_copy_box *box, const struct vg_box_end *
 	uint64_t bytes = vg_sat_add(vg_sat_mul(box->depth - 1, slice),
 				    vg_rows(box->height, end->pitch, box->width));
 
-	if (end->memory != VG_BOX_DEVICE)
+	if (end->memory == VG_BOX_ARRAY)
 		return true;
+	if (end->memory == VG_BOX_HOST)
+		return !fe_arena_is_device(vg_sat_add(end->address, before));
 	return fe_range_known(vg_sat_add(end->address, before), bytes);
+}
+
+/* What an array holds is known over there: whether the box fits is waited for. */
+static bool has_array(const struct vg_copy_box *box)
+{
+	return box->src.memory == VG_BOX_ARRAY || box->dst.memory == VG_BOX_ARRAY;
 }
 
 /* One piece: `rows` rows from row y of slice z, as a box of its own. */
@@ -76,7 +85,7 @@ static CUresult piece_copy(const struct vg_copy_box *box, uint64_t z, uint64_t y
 	if (box->src.memory == VG_BOX_HOST) {
 		rows_pack(box, z, y, rows, buffer);
 		return rpc_vgCopyBoxIn(&piece, size, buffer, how.mode, how.stream,
-				       fe_copy_returns(how, size));
+				       !has_array(box) && fe_copy_returns(how, size));
 	}
 	result = rpc_vgCopyBoxOut(&piece, size, how.mode, how.stream, buffer);
 	if (!result)
@@ -125,5 +134,6 @@ CUresult fe_copy_box(struct vg_copy_box *box, struct fe_copy_how how)
 		return box_on_host(box, how);
 	if (src_host || dst_host)
 		return box_staged(box, how);
-	return rpc_vgCopyBox(box, how.mode, how.stream, how.mode == VG_COPY_ASYNC);
+	return rpc_vgCopyBox(box, how.mode, how.stream,
+			     !has_array(box) && how.mode == VG_COPY_ASYNC);
 }

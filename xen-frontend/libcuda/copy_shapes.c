@@ -66,10 +66,12 @@ static CUresult copy_3d(const CUDA_MEMCPY3D *copy, struct fe_copy_how how)
 	struct vg_copy_box box;
 	CUresult result;
 
-	if (!copy || copy->reserved0 || copy->reserved1)
+	result = fe_context_needed();
+	if (result)
+		return result;
+	/* Levels are of mipmapped arrays, which no copy names. */
+	if (!copy || copy->reserved0 || copy->reserved1 || copy->srcLOD || copy->dstLOD)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!fe_context_current())
-		return CUDA_ERROR_INVALID_CONTEXT;
 	if (!copy->WidthInBytes || !copy->Height || !copy->Depth)
 		return CUDA_SUCCESS;
 	box = (struct vg_copy_box){
@@ -218,10 +220,10 @@ static CUresult row_copy(struct row_end dst, struct row_end src, size_t size,
 			 struct fe_copy_how how)
 {
 	struct vg_copy_box box = {.width = size, .height = 1, .depth = 1};
-	CUresult result;
+	CUresult result = fe_context_needed();
 
-	if (!fe_context_current())
-		return CUDA_ERROR_INVALID_CONTEXT;
+	if (result)
+		return result;
 	if (!size)
 		return CUDA_SUCCESS;
 	result = row_fill(&box.src, &src, size);

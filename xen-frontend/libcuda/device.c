@@ -5,6 +5,7 @@
  */
 #include "xen-frontend/libcuda/device.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,10 +120,11 @@ CUresult fe_cuDeviceGetName(char *name, int len, CUdevice dev)
 	const struct vg_device_info *info;
 	CUresult result;
 
-	if (!name || len <= 0)
+	/* A negative length is a large one, as in the driver. */
+	if (!name || !len)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = fe_device_get(dev, &info);
-	return result ? result : text_out(name, len, info->name);
+	return result ? result : text_out(name, len < 0 ? INT_MAX : len, info->name);
 }
 
 CUresult fe_cuDeviceGetUuid(CUuuid *uuid, CUdevice dev)
@@ -190,6 +192,8 @@ CUresult fe_cuDeviceGetPCIBusId(char *pciBusId, int len, CUdevice dev)
 	if (!pciBusId || len <= 0)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = fe_device_get(dev, &info);
+	if (!result && (size_t)len <= strlen(info->pci_bus_id))
+		result = CUDA_ERROR_INVALID_VALUE;
 	return result ? result : text_out(pciBusId, len, info->pci_bus_id);
 }
 

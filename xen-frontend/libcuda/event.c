@@ -54,11 +54,16 @@ CUresult fe_cuEventRecord(CUevent hEvent, CUstream hStream)
 
 CUresult fe_cuEventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned int flags)
 {
-	return rpc_cuEventRecordWithFlags(hEvent, hStream, flags, !is_shared(hEvent));
+	if (flags & ~(unsigned int)CU_EVENT_RECORD_EXTERNAL)
+		return CUDA_ERROR_INVALID_VALUE;
+	/* Outside of a capture, an external record is refused at once. */
+	return rpc_cuEventRecordWithFlags(hEvent, hStream, flags, !flags && !is_shared(hEvent));
 }
 
 CUresult fe_cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
 {
+	if (Flags & ~(unsigned int)CU_EVENT_WAIT_EXTERNAL)
+		return CUDA_ERROR_INVALID_VALUE;
 	return rpc_cuStreamWaitEvent(hStream, hEvent, Flags, !is_shared(hEvent));
 }
 

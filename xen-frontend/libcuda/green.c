@@ -97,8 +97,13 @@ CUresult fe_cuGreenCtxDestroy(CUgreenCtx hCtx)
 CUresult fe_cuCtxGetDevResource(CUcontext hCtx, CUdevResource *resource, CUdevResourceType type)
 {
 	bool entered;
-	CUresult result = fe_context_enter(hCtx, &entered);
+	CUresult result;
 
+	if (!hCtx && !fe_context_current())
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (!resource)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = fe_context_enter(hCtx, &entered);
 	if (!result)
 		result = rpc_cuCtxGetDevResource(hCtx, resource, type);
 	fe_context_exit(entered);

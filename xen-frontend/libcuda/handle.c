@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "protocol/calls.h"
 #include "xen-frontend/libcuda/handle.h"
 
 #define SLOTS_PER_PAGE 4096u
@@ -150,18 +151,17 @@ void fe_handle_drop(enum vg_handle_type type, uint64_t handle)
 	pthread_mutex_unlock(&lock);
 }
 
-static CUresult bad_handle(enum vg_handle_type type)
-{
-	return type == VG_HANDLE_CUcontext ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_INVALID_HANDLE;
-}
-
 CUresult fe_handle_check(enum vg_handle_type type, uint64_t handle, unsigned int flags)
 {
-	if (vg_handle_passes(type, handle) || (!handle && (flags & FE_NULL_OK)))
+	bool accepted;
+
+	if ((!(flags & FE_MADE) && vg_handle_passes(type, handle)) ||
+	    (!handle && (flags & FE_NULL_OK)))
 		return CUDA_SUCCESS;
-	if (!slot_of(handle) || !vg_handle_accepts(type, vg_handle_type(handle)))
-		return bad_handle(type);
-	return CUDA_SUCCESS;
+	accepted = handle && vg_handle_well_formed(handle) &&
+		   (flags & FE_STRICT ? vg_handle_type(handle) == (unsigned int)type
+				      : vg_handle_accepts(type, vg_handle_type(handle)));
+	return accepted && slot_of(handle) ? CUDA_SUCCESS : vg_handle_error(type, accepted);
 }
 
 void *fe_handle_data(uint64_t handle)

@@ -115,6 +115,7 @@ static int shadow_alloc(struct fe_range *range)
 CUresult fe_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 {
 	struct fe_range range = {.size = bytesize, .flags = Flags, .context = fe_context_current()};
+	CUresult result;
 
 	if (!pp || (Flags & ~(unsigned int)HOST_ALLOC_FLAGS))
 		return CUDA_ERROR_INVALID_VALUE;
@@ -123,6 +124,9 @@ CUresult fe_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 	*pp = NULL;
 	if (!bytesize)
 		return CUDA_ERROR_INVALID_VALUE;
+	result = fe_capture_allows();
+	if (result)
+		return result;
 	if (fe_context_device(range.context, &range.device))
 		range.device = 0;
 	if (pinned_alloc(&range) && shadow_alloc(&range))
@@ -141,9 +145,13 @@ CUresult fe_cuMemAllocHost_v2(void **pp, size_t bytesize)
 CUresult fe_cuMemFreeHost(void *p)
 {
 	struct fe_range range;
+	CUresult result;
 
 	if (!p)
 		return CUDA_ERROR_INVALID_VALUE;
+	result = fe_capture_allows();
+	if (result)
+		return result;
 	if (!fe_range_find((uint64_t)p, &range) || range.base != (uint64_t)p || range.registered ||
 	    (range.kind != FE_RANGE_PINNED && range.kind != FE_RANGE_SHADOW) ||
 	    !fe_range_remove((uint64_t)p, &range))

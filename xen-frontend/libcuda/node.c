@@ -69,7 +69,8 @@ static CUresult end_check(CUmemorytype type, const void *host, CUdeviceptr devic
 	uint64_t address = type == CU_MEMORYTYPE_HOST ? (uint64_t)host : device;
 
 	if (type == CU_MEMORYTYPE_ARRAY)
-		return fe_handle_check(VG_HANDLE_CUarray, (uint64_t)array, 0);
+		return array ? fe_handle_check(VG_HANDLE_CUarray, (uint64_t)array, 0)
+			     : CUDA_ERROR_INVALID_VALUE;
 	if (!address || (unsigned int)type > CU_MEMORYTYPE_UNIFIED)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (fe_memory_of(address) == FE_MEMORY_SHARED)
@@ -176,7 +177,10 @@ static CUresult params_open(struct node *node, const CUgraphNodeParams *from)
 	case CU_GRAPH_NODE_TYPE_MEM_FREE: node->params.free = from->free; return CUDA_SUCCESS;
 	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP: return batch_open(node, from);
 	case CU_GRAPH_NODE_TYPE_CONDITIONAL: return conditional_open(node, from);
-	default: return CUDA_ERROR_NOT_SUPPORTED;
+	/* Semaphores of graphics APIs. */
+	case CU_GRAPH_NODE_TYPE_EXT_SEMAS_SIGNAL:
+	case CU_GRAPH_NODE_TYPE_EXT_SEMAS_WAIT: return CUDA_ERROR_NOT_SUPPORTED;
+	default: return CUDA_ERROR_INVALID_VALUE;
 	}
 }
 

@@ -244,8 +244,6 @@ CUresult fe_cuGraphAddMemsetNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 
 	if (!memsetParams)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!ctx)
-		return CUDA_ERROR_INVALID_CONTEXT;
 	params = of_fill(memsetParams, ctx);
 	return fe_node_add(phGraphNode, PLACE(hGraph, dependencies, numDependencies), &params);
 }

@@ -56,6 +56,7 @@ static void session_in_child(void)
 	fe_device_reset();
 	fe_context_reset();
 	fe_handle_reset();
+	atomic_store(&fe_captures, 0);
 	fe_range_reset();
 	fe_managed_reset();
 	fe_ipc_reset();

@@ -53,7 +53,7 @@ static void stale_handles_stay_stale(void **state)
 
 		assert_true(again != first);
 		assert_int_equal(fe_handle_check(VG_HANDLE_CUevent, first, 0),
-				 CUDA_ERROR_INVALID_HANDLE);
+				 CUDA_ERROR_CONTEXT_IS_DESTROYED);
 		fe_handle_drop(VG_HANDLE_CUevent, again);
 	}
 }
@@ -103,7 +103,8 @@ static void nothing_survives_a_fork(void **state)
 
 	(void)state;
 	fe_handle_reset();
-	assert_int_equal(fe_handle_check(VG_HANDLE_CUarray, before, 0), CUDA_ERROR_INVALID_HANDLE);
+	assert_int_equal(fe_handle_check(VG_HANDLE_CUarray, before, 0),
+			 CUDA_ERROR_CONTEXT_IS_DESTROYED);
 	after = fe_handle_mint(VG_HANDLE_CUarray);
 	assert_true(after != before);
 	fe_handle_drop(VG_HANDLE_CUarray, after);

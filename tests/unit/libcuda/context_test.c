@@ -133,7 +133,7 @@ static void destroy(void **state)
 	/* It stays on this thread's stack, and is no more. */
 	assert_ptr_equal(current(), a);
 	assert_int_equal(fe_context_bind(&sent), CUDA_ERROR_CONTEXT_IS_DESTROYED);
-	assert_int_equal(fe_context_check(a), CUDA_ERROR_INVALID_CONTEXT);
+	assert_int_equal(fe_context_check(a), CUDA_ERROR_CONTEXT_IS_DESTROYED);
 	assert_int_equal(fake.destroys, 2);
 }
 

@@ -176,6 +176,25 @@ CUresult rpc_cuStreamBeginCapture_v2(CUstream hStream, CUstreamCaptureMode mode)
 	return mode == CU_STREAM_CAPTURE_MODE_GLOBAL ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 }
 
+CUresult rpc_cuStreamEndCapture(CUstream hStream, CUgraph *phGraph)
+{
+	(void)hStream, (void)phGraph;
+	return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+}
+
+/* What a capture forbids, this driver forbids always. */
+CUresult rpc_cuMemAlloc_v2(CUdeviceptr *dptr, size_t bytesize)
+{
+	(void)dptr, (void)bytesize;
+	return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+}
+
+CUresult rpc_cuMemFree_v2(CUdeviceptr dptr)
+{
+	(void)dptr;
+	return CUDA_SUCCESS;
+}
+
 CUresult rpc_cuStreamBeginCaptureToGraph(CUstream hStream, CUgraph hGraph,
 					 const CUgraphNode *dependencies,
 					 const CUgraphEdgeData *dependencyData,

@@ -90,7 +90,7 @@ static void primary_context_lives_while_retained(void **state)
 
 	ok(cuDevicePrimaryCtxRetain(&again, 0));
 	assert_ptr_equal(ctx, again);
-	fails(cuStreamSynchronize(stream), CUDA_ERROR_INVALID_HANDLE);
+	fails(cuStreamSynchronize(stream), CUDA_ERROR_CONTEXT_IS_DESTROYED);
 	fails(cuMemFree_v2(memory), CUDA_ERROR_INVALID_VALUE);
 	ok(cuDevicePrimaryCtxReset_v2(0));
 	ok(cuDevicePrimaryCtxGetState(0, &flags, &active));
@@ -123,7 +123,7 @@ static void contexts_stack_up(void **state)
 	ok(cuCtxGetCurrent(&got));
 	assert_null(got);
 	fails(cuCtxDestroy_v2(one), CUDA_ERROR_INVALID_CONTEXT);
-	fails(cuCtxSetCurrent(one), CUDA_ERROR_INVALID_CONTEXT);
+	fails(cuCtxSetCurrent(one), CUDA_ERROR_CONTEXT_IS_DESTROYED);
 	ok(cuCtxPushCurrent_v2(two));
 	ok(cuCtxDestroy_v2(two));
 	fails(cuCtxCreate_v2(&one, 0x4000, 0), CUDA_ERROR_INVALID_VALUE);
@@ -256,10 +256,10 @@ static void wrong_handles_are_refused(void **state)
 	fails(cuGraphDestroy(NO_HANDLE(CUgraph)), CUDA_ERROR_INVALID_VALUE);
 	fails(cuCtxGetDevice_v2(&device, NO_HANDLE(CUcontext)), CUDA_ERROR_INVALID_CONTEXT);
 	ok(cuStreamDestroy_v2(stream));
-	fails(cuStreamDestroy_v2(stream), CUDA_ERROR_INVALID_HANDLE);
-	fails(cuStreamSynchronize(stream), CUDA_ERROR_INVALID_HANDLE);
+	fails(cuStreamDestroy_v2(stream), CUDA_ERROR_CONTEXT_IS_DESTROYED);
+	fails(cuStreamSynchronize(stream), CUDA_ERROR_CONTEXT_IS_DESTROYED);
 	ok(cuEventDestroy_v2(event));
-	fails(cuEventDestroy_v2(event), CUDA_ERROR_INVALID_HANDLE);
+	fails(cuEventDestroy_v2(event), CUDA_ERROR_CONTEXT_IS_DESTROYED);
 }
 
 static void a_forked_child_has_no_driver(void **state)

@@ -130,7 +130,7 @@ static void missing_parameters_are_refused(void **state)
 	fails(cuGraphAddMemcpyNode(&none, graph, NULL, 0, NULL, ctx), CUDA_ERROR_INVALID_VALUE);
 	fails(cuGraphAddMemsetNode(&none, graph, NULL, 0, NULL, NULL), CUDA_ERROR_INVALID_VALUE);
 	fails(cuGraphAddHostNode(&none, graph, NULL, 0, NULL), CUDA_ERROR_INVALID_VALUE);
-	fails(cuGraphAddEventRecordNode(&none, graph, NULL, 0, NULL), CUDA_ERROR_INVALID_HANDLE);
+	fails(cuGraphAddEventRecordNode(&none, graph, NULL, 0, NULL), CUDA_ERROR_INVALID_VALUE);
 	fails(cuGraphAddNode(&none, graph, NULL, 0, NULL), CUDA_ERROR_INVALID_VALUE);
 	fails(cuGraphKernelNodeSetParams_v2(node, NULL), CUDA_ERROR_INVALID_VALUE);
 	fails(cuGraphMemcpyNodeSetParams(node, NULL), CUDA_ERROR_INVALID_VALUE);

@@ -298,7 +298,7 @@ static void arrays_are_copied(void **state)
 	fails(cuArray3DCreate_v2(&line, &cube), CUDA_ERROR_INVALID_VALUE);
 	ok(cuArrayDestroy(line));
 	ok(cuArrayDestroy(array));
-	fails(cuMemcpyAtoH_v2(out, array, 0, 4), CUDA_ERROR_INVALID_HANDLE);
+	fails(cuMemcpyAtoH_v2(out, array, 0, 4), CUDA_ERROR_CONTEXT_IS_DESTROYED);
 }
 
 static void pools_keep_account(void **state)

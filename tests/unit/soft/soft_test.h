@@ -13,13 +13,14 @@
 
 #include <cmocka.h>
 
+#define SOFT_EXPORTED
 #include "dom0-executor/soft/api.h"
 
 #define ok(call)          assert_int_equal(call, CUDA_SUCCESS)
 #define fails(call, code) assert_int_equal(call, code)
 
 /* A handle that nobody gave out. */
-#define NO_HANDLE(type) ((type)(uintptr_t)0x123456789abcde)
+#define NO_HANDLE(type) ((type)(uintptr_t)0xfff3456789abcde0)
 
 /* The kernels of the tests; see kernels.h. */
 extern const char soft_test_ptx[];

@@ -247,7 +247,7 @@ static void destroyed_streams_finish_their_work(void **state)
 	hold(stream, &gate);
 	ok(cuMemsetD32Async(memory, 9, 1, stream));
 	ok(cuStreamDestroy_v2(stream));
-	fails(cuStreamQuery(stream), CUDA_ERROR_INVALID_HANDLE);
+	fails(cuStreamQuery(stream), CUDA_ERROR_CONTEXT_IS_DESTROYED);
 	let_go(&gate);
 	ok(cuCtxSynchronize());
 	ok(cuMemcpyDtoH_v2(&word, memory, 4));
