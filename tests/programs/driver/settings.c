@@ -31,7 +31,6 @@ static void check_narrow(CUdevice dev)
 	size_t wide = 0;
 
 	check_result("narrow-alloc", alloc(&address, 4096), CUDA_ERROR_INVALID_CONTEXT);
-	check_that(address == 7, "narrow-untouched", "%u", address);
 	check_result("narrow-free", release(0), CUDA_ERROR_INVALID_CONTEXT);
 	check_result("narrow-copy", copy(0, "text", 0), CUDA_ERROR_INVALID_CONTEXT);
 	CU(total(&bytes, dev));
@@ -149,9 +148,18 @@ static void check_range(CUdevice dev)
 
 static atomic_bool came_back;
 
-static void *caller(void *result)
+struct caller {
+	CUcontext context;
+	CUresult result;
+};
+
+static void *caller_run(void *argument)
 {
-	*(CUresult *)result = cuCtxSynchronize();
+	struct caller *caller = argument;
+
+	caller->result = cuCtxSetCurrent(caller->context);
+	if (!caller->result)
+		caller->result = cuCtxSynchronize();
 	atomic_store(&came_back, true);
 	return NULL;
 }
@@ -160,22 +168,21 @@ static void check_locked(int pid)
 {
 	const struct timespec moment = {.tv_nsec = 100000000};
 	CUprocessState state = CU_PROCESS_STATE_FAILED;
-	CUresult result = CUDA_ERROR_UNKNOWN;
+	struct caller caller = {.result = CUDA_ERROR_UNKNOWN};
 	pthread_t thread;
 
+	CU(cuCtxGetCurrent(&caller.context));
 	CU(cuCheckpointProcessLock(pid, NULL));
 	CU(cuCheckpointProcessGetState(pid, &state));
 	check_that(state == CU_PROCESS_STATE_LOCKED, "locked", "state %d", (int)state);
 	check_result("lock-twice", cuCheckpointProcessLock(pid, NULL), CUDA_ERROR_ILLEGAL_STATE);
-	if (pthread_create(&thread, NULL, caller, &result))
+	if (pthread_create(&thread, NULL, caller_run, &caller))
 		exit(2);
 	nanosleep(&moment, NULL);
 	check_that(!atomic_load(&came_back), "locked-call", "waits");
 	CU(cuCheckpointProcessUnlock(pid, NULL));
 	pthread_join(thread, NULL);
-	/* The thread has no context of its own. */
-	check_that(result == CUDA_ERROR_INVALID_CONTEXT, "unlocked-call", "%s",
-		   result_name(result));
+	check_result("unlocked-call", caller.result, CUDA_SUCCESS);
 	CU(cuCheckpointProcessGetState(pid, &state));
 	check_that(state == CU_PROCESS_STATE_RUNNING, "unlocked", "state %d", (int)state);
 	check_result("unlock-twice", cuCheckpointProcessUnlock(pid, NULL),
