@@ -306,6 +306,19 @@ static unsigned int run_some(struct progress *progress, unsigned int at)
 	return atomic_load(&progress->at) + 1;
 }
 
+/* "I/N" */
+static bool take_slice(const char *text)
+{
+	char *end;
+
+	options.slice = (unsigned int)strtoul(text, &end, 10);
+	if (end == text || *end != '/')
+		return false;
+	text = end + 1;
+	options.slices = (unsigned int)strtoul(text, &end, 10);
+	return end != text && !*end && options.slice < options.slices;
+}
+
 static bool take_options(int argc, char **argv)
 {
 	int i;
@@ -315,9 +328,7 @@ static bool take_options(int argc, char **argv)
 			options.garbage = true;
 		else if (!strcmp(argv[i], "--list"))
 			options.list = true;
-		else if (strcmp(argv[i], "--slice") || i + 1 >= argc ||
-			 sscanf(argv[++i], "%u/%u", &options.slice, &options.slices) != 2 ||
-			 options.slice >= options.slices)
+		else if (strcmp(argv[i], "--slice") || i + 1 >= argc || !take_slice(argv[++i]))
 			return false;
 	}
 	options.patterns = argv + i;

@@ -129,6 +129,6 @@ CUresult df_world_open(struct df_world *w);
 void df_world_fill(struct df_world *w);
 
 /* A graph's node, or 0 (nodes.c). */
-CUresult df_make_node(struct df_world *w, enum df_kind kind, uint64_t *node);
+CUresult df_make_node(struct df_world *w, enum df_kind kind, uint64_t *made);
 
 #endif
