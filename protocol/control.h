@@ -79,7 +79,7 @@ struct vg_control_open {
 	uint64_t spec_hash;     /* vg_spec_hash (generated): both ends must have the same */
 	char comm[VG_COMM_MAX]; /* program's name, NUL-terminated, for logs only */
 	uint8_t devids[VG_SESSION_DEVICES];
-	uint32_t jit;           /* VG_JIT_*: what the program's environment asks of the driver */
+	uint32_t jit; /* VG_JIT_*: what the program's environment asks of the driver */
 	uint32_t pad;
 };
 /* Those that cannot be joined are left out; without it they are a reason to refuse. The home never is. */
