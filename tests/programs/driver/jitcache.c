@@ -46,7 +46,7 @@ static char *text_of(const char *name)
 static void *fatbin_of(const char *name)
 {
 	const char *text = text_of(name);
-	uint64_t stored = (strlen(text) + 8) / 8 * 8, all = 64 + stored;
+	uint64_t stored = (strlen(text) + 8) / 8 * 8, all = 80 + stored;
 	uint8_t *fatbin = image_keep(calloc(1, 16 + all));
 	uint8_t *entry = fatbin + 16;
 
@@ -54,12 +54,14 @@ static void *fatbin_of(const char *name)
 	memcpy(fatbin + 4, (uint16_t[]){1, 16}, 4);
 	memcpy(fatbin + 8, &all, 8);
 	memcpy(entry, (uint16_t[]){1, 0x101}, 4);
-	memcpy(entry + 4, &(uint32_t){64}, 4);
+	memcpy(entry + 4, &(uint32_t){80}, 4);
 	memcpy(entry + 8, &stored, 8);
+	memcpy(entry + 20, &(uint32_t){64}, 4); /* where the compiler's options stand: none */
 	memcpy(entry + 24, (uint16_t[]){0, 7}, 4);
 	memcpy(entry + 28, &(uint32_t){52}, 4);
 	memcpy(entry + 40, &(uint64_t){0x11}, 8); /* 64 bits, Linux */
-	memcpy(entry + 64, text, strlen(text) + 1);
+	memcpy(entry + 64, &(uint32_t){72}, 4);
+	memcpy(entry + 80, text, strlen(text) + 1);
 	return fatbin;
 }
 

@@ -346,10 +346,11 @@ enum Id : int64_t {
 	K_ID,
 	V_ID,
 	O_ID,
-	SCALE_ID
+	SCALE_ID,
+	STATS_ID
 };
 
-/* O = softmax(Q K' * scale) V */
+/* O = softmax(Q K' * scale) V, and the logarithm of each row's sum, without which cuDNN 9 has no engine for it */
 static void attention_graph(Graph &graph)
 {
 	const std::vector<int64_t> rows = {HEADS * S * D, S * D, D, 1};
@@ -368,6 +369,8 @@ static void attention_graph(Graph &graph)
 	auto &less = graph.tensor(0, square, scores, single, VIRTUAL);
 	auto &power = graph.tensor(0, square, scores, single, VIRTUAL);
 	auto &sum = graph.tensor(0, line, line_strides, single, VIRTUAL);
+	auto &logarithm = graph.tensor(0, line, line_strides, single, VIRTUAL);
+	auto &stats = graph.tensor(STATS_ID, line, line_strides, single, MEMORY);
 	auto &weights = graph.tensor(0, square, scores, half, VIRTUAL);
 
 	graph.matmul(q, k, product);
@@ -376,6 +379,8 @@ static void attention_graph(Graph &graph)
 	graph.pointwise(CUDNN_POINTWISE_SUB, scaled, &largest, less);
 	graph.pointwise(CUDNN_POINTWISE_EXP, less, nullptr, power);
 	graph.reduce(CUDNN_REDUCE_TENSOR_ADD, power, sum);
+	graph.pointwise(CUDNN_POINTWISE_LOG, sum, nullptr, logarithm);
+	graph.pointwise(CUDNN_POINTWISE_ADD, largest, &logarithm, stats);
 	graph.pointwise(CUDNN_POINTWISE_DIV, power, &sum, weights);
 	graph.matmul(weights, v, o);
 }
@@ -417,12 +422,15 @@ static void attention(Results &results)
 	const size_t count = size_t(B) * HEADS * S * D;
 	const auto hq = halves(numbers(count)), hk = halves(numbers(count, 2)),
 		   hv = halves(numbers(count, 3));
+	const size_t lines = size_t(B) * HEADS * S;
 	Device<__half> q(hq), k(hk), v(hv), o(count);
+	Device<float> stats(lines);
 	std::vector<__half> got(count);
+	std::vector<float> got_stats(lines);
 	float scale = 1 / std::sqrt(float(D));
 	cudnnHandle_t cudnn;
-	int64_t bytes = 0, ids[] = {Q_ID, K_ID, V_ID, O_ID, SCALE_ID};
-	void *places[] = {q.data, k.data, v.data, o.data, &scale};
+	int64_t bytes = 0, ids[] = {Q_ID, K_ID, V_ID, O_ID, SCALE_ID, STATS_ID};
+	void *places[] = {q.data, k.data, v.data, o.data, &scale, stats.data};
 
 	OK(cudnnCreate(&cudnn));
 	auto began = std::chrono::steady_clock::now(); /* its compilation counts */
@@ -437,8 +445,8 @@ static void attention(Results &results)
 		Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
 		void *workspace = work.data;
 
-		pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 5, ids);
-		pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 5, places);
+		pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 6, ids);
+		pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 6, places);
 		pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
 		pack.finish();
 		OK(cudnnBackendExecute(cudnn, plan->handle, pack.handle));
@@ -448,6 +456,7 @@ static void attention(Results &results)
 		std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 	OK(cudnnDestroy(cudnn));
 	OK(cudaMemcpy(got.data(), o, count * sizeof(__half), cudaMemcpyDeviceToHost));
+	OK(cudaMemcpy(got_stats.data(), stats, lines * sizeof(float), cudaMemcpyDeviceToHost));
 	for (size_t i = 0; i < 24; i++) {
 		size_t head = i % (B * HEADS), row = i * 37 % S;
 		auto wanted = attention_row(hq, hk, hv, head, row, scale);
@@ -457,6 +466,7 @@ static void attention(Results &results)
 			       "attention");
 	}
 	results.add(got.data(), count * sizeof(__half));
+	results.add(got_stats.data(), lines * sizeof(float));
 }
 
 int main()
