@@ -1006,13 +1006,15 @@ static struct fe_device *device_more(const char *be, const char *fe, const char 
 
 static void send_list(int sock, const char *list)
 {
+	char digits[VG_SESSION_DEVICES + 1];
 	struct vg_packet packet;
 
 	vg_packet_init(&packet, 0, 100);
 	packet.msg.u.open.protocol = VG_PROTOCOL_VERSION;
 	packet.msg.u.open.count = (uint16_t)strlen(list);
-	for (size_t i = 0; i < VG_SESSION_DEVICES && list[i]; i++)
-		packet.msg.u.open.devids[i] = (uint8_t)(list[i] - '0');
+	snprintf(digits, sizeof(digits), "%s", list);
+	for (size_t i = 0; digits[i]; i++)
+		packet.msg.u.open.devids[i] = (uint8_t)(digits[i] - '0');
 	program_send(sock, VG_CTL_OPEN, &packet);
 }
 
