@@ -168,7 +168,7 @@ $(foreach s,$(2),$(call object,$(1),$(s),$(3)))
 endef
 define object
 DEPFILES += $(B)/obj/$(1)/$(2).d
-$(B)/obj/$(1)/$(2).o: $(2) | generated
+$(B)/obj/$(1)/$(2).o: $(2) $(D)/module.mk | generated
 	$(call say,CC,$(1)/$(2))
 	@mkdir -p $$(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(3) -MMD -MP -MF $$(@:.o=.d) -c $(2) -o $$@
