@@ -16,10 +16,10 @@ $(eval $(call program,kexec,$(D)/programs/kexec.c))
 XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest gntalloc_used kexec)
 $(eval $(call xen_test,$(D)/test_selftest.py,$(XEN_SELFTEST)))
 $(foreach t,demo test_faults.py,$(eval $(call xen_test,$(D)/$t,$(XEN_SELFTEST) $(B)/programs/steady)))
-$(eval $(call xen_test,$(D)/test_numba.py,$(XEN_SELFTEST) $(B)/programs/steady $(B)/programs/replay))
 $(eval $(call xen_test,$(D)/test_shutdown.py))
 $(foreach t,programs_pv lives_pv driver_domain hotplug input quota schema xl programs_pvh lives_pvh faults_pvh hotplug_pvh,$(eval $(call xen_long_test,$(D)/test_$t.py,\
 	$(XEN_SELFTEST) $(B)/programs/steady)))
+$(eval $(call xen_long_test,$(D)/test_numba.py,$(XEN_SELFTEST) $(B)/programs/steady $(B)/programs/replay))
 $(eval $(call xen_long_test,$(D)/test_shutdown.py))
 $(foreach t,soak_cycles test_shutdown,$(eval $(call soak_test,$(D)/$t.py,$(XEN_SELFTEST))))
 
