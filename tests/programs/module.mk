@@ -95,4 +95,4 @@ DIFFER_SRCS := $(sort $(wildcard $(D)/differ/*.c)) $(DIFFER)
 $(eval $(call objects,programs/differ,$(DIFFER_SRCS),-O1))
 $(eval $(call link,$(B)/programs/differ,programs/differ,$(DIFFER_SRCS),$(B)/lib/libvgproto.a $(CUDA_STUB),-pie))
 ALL += $(B)/programs/differ
-$(eval $(call local_test,$(D)/check-errors,$(B)/programs/differ,release asan))
+$(eval $(call local_test,$(D)/check-errors,$(B)/programs/differ,release))
