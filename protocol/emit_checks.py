@@ -86,10 +86,13 @@ def _places(call):
     return out
 
 
-def checks(spec, call, symbol, table):
-    """The statements, in a function that returns CUresult and has the call's parameters."""
+def checks(spec, call, symbol, table, stub=False):
+    """The statements, in a function that returns CUresult and has the call's parameters. stub: behind it comes
+    the call's stub, which looks at what the spec has itself, in the same order: only the table's steps."""
     out, seen = _steps(spec, call, table.steps(call, symbol))
     own = call.has("guest")
+    if stub and not own:
+        return out
     if not own and not call.has("noinit"):
         if "context" not in seen and not call.has("nocontext"):
             out += _context(call)

@@ -216,7 +216,8 @@ def entries(spec, variants, table):
         if call.internal:
             continue
         for symbol, variant in variants.of(call):
-            out.append(_entry(call, symbol, variant, emit_checks.checks(spec, call, symbol, table)))
+            checks = emit_checks.checks(spec, call, symbol, table, stub=True)
+            out.append(_entry(call, symbol, variant, checks))
             done.add(symbol)
     out.append("/* Answered by the driver itself with nothing but this. */")
     for symbol, (error, _) in sorted(spec.answered.items()):
