@@ -67,13 +67,11 @@ static CUresult copy_host(void *dst, const void *src, size_t size, struct fe_cop
 	return result;
 }
 
+/* From here on there is a context, which each call looks for first. */
 static CUresult copy_any(CUdeviceptr dst, CUdeviceptr src, size_t size, struct fe_copy_how how)
 {
-	CUresult result = fe_context_needed();
 	bool shared_dst, shared_src;
 
-	if (result)
-		return result;
 	if (!size)
 		return CUDA_SUCCESS;
 	if (!dst || !src)
@@ -102,10 +100,6 @@ static bool device_end(CUdeviceptr address, size_t size)
 static CUresult copy_to_device(CUdeviceptr dst, const void *src, size_t size,
 			       struct fe_copy_how how)
 {
-	CUresult result = fe_context_needed();
-
-	if (result)
-		return result;
 	if (!device_end(dst, size))
 		return CUDA_ERROR_INVALID_VALUE;
 	return copy_any(dst, (CUdeviceptr)src, size, how);
@@ -113,10 +107,6 @@ static CUresult copy_to_device(CUdeviceptr dst, const void *src, size_t size,
 
 static CUresult copy_to_host(void *dst, CUdeviceptr src, size_t size, struct fe_copy_how how)
 {
-	CUresult result = fe_context_needed();
-
-	if (result)
-		return result;
 	if (!device_end(src, size))
 		return CUDA_ERROR_INVALID_VALUE;
 	return copy_any((CUdeviceptr)dst, src, size, how);
@@ -125,10 +115,6 @@ static CUresult copy_to_host(void *dst, CUdeviceptr src, size_t size, struct fe_
 static CUresult copy_on_device(CUdeviceptr dst, CUdeviceptr src, size_t size,
 			       struct fe_copy_how how)
 {
-	CUresult result = fe_context_needed();
-
-	if (result)
-		return result;
 	if (!device_end(dst, size) || !device_end(src, size))
 		return CUDA_ERROR_INVALID_VALUE;
 	return copy_any(dst, src, size, how);
@@ -143,7 +129,9 @@ static CUresult stream_check(CUstream hStream)
 
 CUresult fe_cuMemcpy(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount)
 {
-	return copy_any(dst, src, ByteCount, FE_COPY_SYNC);
+	CUresult result = fe_context_needed();
+
+	return result ? result : copy_any(dst, src, ByteCount, FE_COPY_SYNC);
 }
 
 CUresult fe_cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount, CUstream hStream)
@@ -155,7 +143,9 @@ CUresult fe_cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount, CU
 
 CUresult fe_cuMemcpyHtoD_v2(CUdeviceptr dstDevice, const void *srcHost, size_t ByteCount)
 {
-	return copy_to_device(dstDevice, srcHost, ByteCount, FE_COPY_SYNC);
+	CUresult result = fe_context_needed();
+
+	return result ? result : copy_to_device(dstDevice, srcHost, ByteCount, FE_COPY_SYNC);
 }
 
 CUresult fe_cuMemcpyHtoDAsync_v2(CUdeviceptr dstDevice, const void *srcHost, size_t ByteCount,
@@ -168,7 +158,9 @@ CUresult fe_cuMemcpyHtoDAsync_v2(CUdeviceptr dstDevice, const void *srcHost, siz
 
 CUresult fe_cuMemcpyDtoH_v2(void *dstHost, CUdeviceptr srcDevice, size_t ByteCount)
 {
-	return copy_to_host(dstHost, srcDevice, ByteCount, FE_COPY_SYNC);
+	CUresult result = fe_context_needed();
+
+	return result ? result : copy_to_host(dstHost, srcDevice, ByteCount, FE_COPY_SYNC);
 }
 
 CUresult fe_cuMemcpyDtoHAsync_v2(void *dstHost, CUdeviceptr srcDevice, size_t ByteCount,
@@ -181,7 +173,9 @@ CUresult fe_cuMemcpyDtoHAsync_v2(void *dstHost, CUdeviceptr srcDevice, size_t By
 
 CUresult fe_cuMemcpyDtoD_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, size_t ByteCount)
 {
-	return copy_on_device(dstDevice, srcDevice, ByteCount, FE_COPY_SYNC);
+	CUresult result = fe_context_needed();
+
+	return result ? result : copy_on_device(dstDevice, srcDevice, ByteCount, FE_COPY_SYNC);
 }
 
 CUresult fe_cuMemcpyDtoDAsync_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, size_t ByteCount,
@@ -204,8 +198,10 @@ static CUresult copy_peers(CUdeviceptr dst, CUcontext dst_context, CUdeviceptr s
 		result = fe_context_check(src_context);
 	if (result)
 		return result;
-	if (!current || !size || (dst_context == current && src_context == current))
-		return copy_on_device(dst, src, size, how);
+	if (!current || !size || (dst_context == current && src_context == current)) {
+		result = fe_context_needed();
+		return result ? result : copy_on_device(dst, src, size, how);
+	}
 	if (!device_end(dst, size) || !device_end(src, size) || !fe_range_known(dst, size) ||
 	    !fe_range_known(src, size))
 		return CUDA_ERROR_INVALID_VALUE;
