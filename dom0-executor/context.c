@@ -131,15 +131,6 @@ static CUresult context_find(struct ex_call *call, uint64_t ctx, int primary, CU
 	return result;
 }
 
-static unsigned int current_gpu(const struct ex_call *call)
-{
-	CUdevice device = 0;
-
-	if (!call->lane->context || !ex_driver.cuCtxGetDevice || ex_driver.cuCtxGetDevice(&device))
-		device = 0;
-	return ex_gpu_of(call->session, device);
-}
-
 CUresult ex_vgCtxSetCurrent(struct ex_call *call, uint64_t ctx, int primary)
 {
 	CUcontext context = NULL;
@@ -154,7 +145,7 @@ CUresult ex_vgCtxSetCurrent(struct ex_call *call, uint64_t ctx, int primary)
 	if (result && !call->breach)
 		ex_driver.cuCtxSetCurrent(NULL);
 	call->lane->context = result ? 0 : ctx;
-	call->lane->gpu = current_gpu(call);
+	call->lane->gpu = ex_gpu_current(call->session);
 	return result;
 }
 

@@ -281,19 +281,32 @@ struct ex_account *ex_account_of(struct ex_session *session, unsigned int gpu)
 }
 
 /* Without a second vGPU there is nothing to find out. */
+static bool is_only_one(struct ex_session *session)
+{
+	return atomic_load_explicit(&session->gpus.used, memory_order_relaxed) < 2 ||
+	       !ex_driver.cuCtxGetDevice;
+}
+
+unsigned int ex_gpu_current(struct ex_session *session)
+{
+	CUdevice device = 0;
+
+	if (is_only_one(session) || ex_driver.cuCtxGetDevice(&device))
+		device = 0;
+	return ex_gpu_of(session, device);
+}
+
 static unsigned int context_gpu(struct ex_session *session, CUcontext real)
 {
 	CUcontext before = NULL;
-	CUdevice device = 0;
+	unsigned int gpu;
 
-	if (atomic_load(&session->gpus.used) < 2 || !ex_driver.cuCtxGetDevice ||
-	    !ex_driver.cuCtxGetCurrent || !ex_driver.cuCtxSetCurrent ||
+	if (is_only_one(session) || !ex_driver.cuCtxGetCurrent || !ex_driver.cuCtxSetCurrent ||
 	    ex_driver.cuCtxGetCurrent(&before))
 		return ex_gpu_of(session, 0);
-	if (ex_driver.cuCtxSetCurrent(real) || ex_driver.cuCtxGetDevice(&device))
-		device = 0;
+	gpu = ex_driver.cuCtxSetCurrent(real) ? ex_gpu_of(session, 0) : ex_gpu_current(session);
 	ex_driver.cuCtxSetCurrent(before);
-	return ex_gpu_of(session, device);
+	return gpu;
 }
 
 /* The lock is held. */

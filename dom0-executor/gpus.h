@@ -67,6 +67,8 @@ CUresult ex_gpus_start(struct ex_session *session);
 
 /* The vGPU behind an ordinal of CUDA's. */
 unsigned int ex_gpu_of(struct ex_session *session, CUdevice device);
+/* And behind the context that is current in the driver. */
+unsigned int ex_gpu_current(struct ex_session *session);
 struct ex_account *ex_account_of(struct ex_session *session, unsigned int gpu);
 /* A context's handle has been made, or has gone: each vGPU's account says how many there are. */
 void ex_context_entered(struct ex_session *session, uint64_t handle, CUcontext real);
