@@ -17,16 +17,15 @@ static bool is_kernel(struct ex_call *call, void *real)
 static CUresult params_read(struct ex_call *call, CUDA_LAUNCH_PARAMS *launch, const void *bytes,
 			    size_t size)
 {
-	CUresult result = ex_params_pointers(call, launch->function,
-					     is_kernel(call, launch->function), bytes, size,
+	bool kernel = is_kernel(call, launch->function);
+	CUresult result = ex_params_pointers(call, launch->function, kernel, bytes, size,
 					     &launch->kernelParams);
 	size_t offset, length;
 
 	if (result || launch->kernelParams)
 		return result;
 	/* None were told: then there must be none. */
-	return ex_function_param(launch->function, is_kernel(call, launch->function), 0, &offset,
-				 &length)
+	return ex_function_param(launch->function, kernel, 0, &offset, &length)
 		       ? CUDA_SUCCESS
 		       : CUDA_ERROR_INVALID_VALUE;
 }

@@ -66,8 +66,7 @@ CUresult cuGraphConditionalHandleCreate(CUgraphConditionalHandle *pHandle_out, C
 	CUresult result;
 
 	ENTER_DRIVER();
-	if (ctx && context_check(ctx))
-		return context_check(ctx);
+	CHECK_CONTEXT_NAMED(ctx);
 	if (!pHandle_out || !graph || flags & ~(unsigned int)CU_GRAPH_COND_ASSIGN_DEFAULT)
 		return CUDA_ERROR_INVALID_VALUE;
 	conditional = object_new(SOFT_CONDITIONAL, sizeof(*conditional), NULL, conditional_destroy);

@@ -62,6 +62,14 @@ void context_clear(struct soft_context *ctx);
 	if (ctx##_entered != CUDA_SUCCESS)              \
 	return ctx##_entered
 
+/* Where a call names a context: NULL is none. */
+#define CHECK_CONTEXT_NAMED(handle)                                                \
+	do {                                                                       \
+		CUresult named_ = (handle) ? context_check(handle) : CUDA_SUCCESS; \
+		if (named_ != CUDA_SUCCESS)                                        \
+			return named_;                                             \
+	} while (0)
+
 /* The same for calls that need no current context: what they name has its own. NULL: no such object. */
 CUresult context_enter_of(const void *object, struct soft_context **entered);
 #define ENTER_CONTEXT_OF(ctx, object)                                \

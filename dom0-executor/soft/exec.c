@@ -232,8 +232,7 @@ CUresult cuGraphExecMemcpyNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNod
 					const CUDA_MEMCPY3D *copyParams, CUcontext handle)
 {
 	ENTER_DRIVER();
-	if (handle && context_check(handle))
-		return context_check(handle);
+	CHECK_CONTEXT_NAMED(handle);
 	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMCPY,
 				  node_copy_work(copyParams));
 }
@@ -243,8 +242,7 @@ CUresult cuGraphExecMemsetNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNod
 					CUcontext handle)
 {
 	ENTER_DRIVER();
-	if (handle && context_check(handle))
-		return context_check(handle);
+	CHECK_CONTEXT_NAMED(handle);
 	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_MEMSET,
 				  node_fill_work(memsetParams));
 }

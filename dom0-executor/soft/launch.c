@@ -200,9 +200,6 @@ static CUresult extra_read(void **extra, const void **buffer, size_t *size)
 	return *size > VG_PARAMS_MAX ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
-/* Bytes of parameters that any kernel can have. */
-#define PARAMS_MAX 32764u
-
 static CUresult params_read(struct launch_work *launch, void **params, void **extra)
 {
 	const struct ptx_kernel_info *info = &launch->function->info;
@@ -216,8 +213,6 @@ static CUresult params_read(struct launch_work *launch, void **params, void **ex
 		return CUDA_SUCCESS;
 	if (extra) {
 		result = extra_read(extra, &buffer, &size);
-		if (result == CUDA_SUCCESS && size > PARAMS_MAX)
-			return CUDA_ERROR_INVALID_VALUE;
 		if (result == CUDA_SUCCESS && size > info->param_bytes)
 			return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
 		/* What a short buffer leaves out is zero. */

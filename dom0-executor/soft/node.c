@@ -236,8 +236,9 @@ CUresult cuGraphAddMemcpyNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 			      const CUDA_MEMCPY3D *copyParams, CUcontext handle)
 {
 	ENTER_DRIVER();
-	if (copyParams && (!handle || context_check(handle)))
-		return handle ? context_check(handle) : CUDA_ERROR_INVALID_CONTEXT;
+	if (copyParams && !handle)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	CHECK_CONTEXT_NAMED(copyParams ? handle : NULL);
 	return add(phGraphNode, hGraph, dependencies, numDependencies, CU_GRAPH_NODE_TYPE_MEMCPY,
 		   node_copy_work(copyParams), NULL);
 }
@@ -246,9 +247,12 @@ CUresult cuGraphAddMemsetNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 			      const CUgraphNode *dependencies, size_t numDependencies,
 			      const CUDA_MEMSET_NODE_PARAMS *memsetParams, CUcontext handle)
 {
-	ENTER_DRIVER();
-	if (memsetParams && context_check(handle))
-		return context_check(handle);
+	CUresult result = driver_enter();
+
+	if (result == CUDA_SUCCESS && memsetParams)
+		result = context_check(handle);
+	if (result != CUDA_SUCCESS)
+		return result;
 	return add(phGraphNode, hGraph, dependencies, numDependencies, CU_GRAPH_NODE_TYPE_MEMSET,
 		   node_fill_work(memsetParams), NULL);
 }
