@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory and events for other processes of the same guest. The driver's handles stay on this side, in the
- * tables of offers of the session's vGPUs (protocol/offer.h), each in its own; the guest passes tokens around, which say nothing to the
- * executors of another vGPU. What is opened is looked up there: nothing from the guest reaches
- * the driver. Runs in lanes' threads.
+ * tables of offers of the session's vGPUs (protocol/offer.h), each in its own; the guest passes tokens
+ * around, which say nothing to the executors of another vGPU. What is opened is looked up there: nothing
+ * from the guest reaches the driver. Runs in lanes' threads.
  */
 #include "dom0-executor/ipc.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
@@ -143,6 +144,41 @@ void ex_ipc_leave(struct ex_session *session, unsigned int index)
 
 	if (offers)
 		vg_offer_leave(offers, slot_of(session), index % VG_OFFERS_MAX);
+}
+
+/* --- descriptors ---------------------------------------------------------------------------------- */
+
+/* What an offer of one says. */
+struct where {
+	uint8_t name[EX_HANDOVER_NAME]; /* of its owner's socket */
+};
+
+CUresult ex_ipc_offer_fd(struct ex_session *session, unsigned int gpu, enum vg_offer_kind kind,
+			 uint64_t object, uint64_t bytes, int fd, void *token)
+{
+	bool again = ex_ipc_offered(session, kind, object);
+	CUresult result = CUDA_ERROR_OUT_OF_MEMORY;
+	struct where where;
+
+	if (ex_handover_open(&session->handover, where.name))
+		result = ex_ipc_offer(session, gpu, kind, object, bytes, &where, sizeof(where),
+				      token);
+	if (result || again) {
+		close(fd);
+		return result;
+	}
+	if (ex_handover_add(&session->handover, ex_ipc_token(token), object, fd))
+		return CUDA_SUCCESS;
+	ex_ipc_withdraw(session, kind, object);
+	return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+int ex_ipc_fetch_fd(const struct vg_offer_taken *taken, const void *token)
+{
+	struct where where;
+
+	memcpy(&where, taken->data, sizeof(where));
+	return ex_handover_fetch(where.name, ex_ipc_token(token));
 }
 
 /* --- memory ------------------------------------------------------------------------------------- */

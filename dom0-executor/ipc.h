@@ -42,6 +42,14 @@ CUresult ex_ipc_offer(struct ex_session *session, unsigned int gpu, enum vg_offe
  */
 CUresult ex_ipc_take(struct ex_session *session, enum vg_offer_kind kind, const void *token,
 		     struct vg_offer_taken *taken);
+/*
+ * Offers a descriptor of the driver's, which stays here, the session's from now on, until another executor
+ * fetches it (handover.h). What is offered already has its token again.
+ */
+CUresult ex_ipc_offer_fd(struct ex_session *session, unsigned int gpu, enum vg_offer_kind kind,
+			 uint64_t object, uint64_t bytes, int fd, void *token);
+/* Fetches one that was taken by that token. The caller's, or negative: its owner does not give it. */
+int ex_ipc_fetch_fd(const struct vg_offer_taken *taken, const void *token);
 /* The random bytes in the 64 that programs have. */
 const uint8_t *ex_ipc_token(const void *token);
 bool ex_ipc_offered(struct ex_session *session, enum vg_offer_kind kind, uint64_t object);

@@ -16,37 +16,10 @@
 
 #define FD CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR
 
-/* What an offer of a pool says. */
-struct where {
-	uint8_t name[EX_HANDOVER_NAME]; /* of its owner's socket */
-};
 _Static_assert(sizeof(CUmemPoolPtrExportData) == CU_IPC_HANDLE_SIZE, "a token fills both");
 _Static_assert(sizeof(CUmemPoolPtrExportData) <= VG_OFFER_DATA, "an offer holds the driver's");
 
 /* --- pools ------------------------------------------------------------------------------------------ */
-
-static CUresult pool_offer(struct ex_session *session, uint64_t handle, int fd,
-			   CUipcMemHandle *token)
-{
-	bool again = ex_ipc_offered(session, VG_OFFER_POOL, handle);
-	struct where where;
-	CUresult result;
-
-	if (!ex_handover_open(&session->handover, where.name)) {
-		close(fd);
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	}
-	/* Of no bytes, so any of the tables will do, if it is always the same. */
-	result = ex_ipc_offer(session, 0, VG_OFFER_POOL, handle, 0, &where, sizeof(where), token);
-	if (result || again) {
-		close(fd);
-		return result;
-	}
-	if (ex_handover_add(&session->handover, ex_ipc_token(token), handle, fd))
-		return CUDA_SUCCESS;
-	ex_ipc_withdraw(session, VG_OFFER_POOL, handle);
-	return CUDA_ERROR_OUT_OF_MEMORY;
-}
 
 /* Under the lock, so that two at once do not offer a descriptor each. */
 CUresult ex_vgPoolExport(struct ex_call *call, CUipcMemHandle *token, CUmemoryPool pool)
@@ -64,8 +37,9 @@ CUresult ex_vgPoolExport(struct ex_call *call, CUipcMemHandle *token, CUmemoryPo
 	result = ex_driver.cuMemPoolExportToShareableHandle(&fd, pool, FD, 0);
 	if (!result && fd < 0)
 		result = CUDA_ERROR_UNKNOWN;
+	/* Of no bytes, so any of the tables will do, if it is always the same. */
 	if (!result)
-		result = pool_offer(session, handle, fd, token);
+		result = ex_ipc_offer_fd(session, 0, VG_OFFER_POOL, handle, 0, fd, token);
 	pthread_mutex_unlock(&session->ipc.lock);
 	ex_handle_drop(call, VG_HANDLE_CUmemoryPool, handle);
 	return result;
@@ -81,7 +55,6 @@ void ex_pool_unshare(struct ex_session *session, uint64_t handle)
 CUresult ex_vgPoolImport(struct ex_call *call, CUmemoryPool *pool, CUipcMemHandle token)
 {
 	struct vg_offer_taken taken;
-	struct where where;
 	CUresult result;
 	int fd;
 
@@ -90,8 +63,7 @@ CUresult ex_vgPoolImport(struct ex_call *call, CUmemoryPool *pool, CUipcMemHandl
 	result = ex_ipc_take(call->session, VG_OFFER_POOL, &token, &taken);
 	if (result)
 		return result == CUDA_ERROR_INVALID_HANDLE ? CUDA_ERROR_INVALID_VALUE : result;
-	memcpy(&where, taken.data, sizeof(where));
-	fd = ex_handover_fetch(where.name, ex_ipc_token(&token));
+	fd = ex_ipc_fetch_fd(&taken, &token);
 	ex_ipc_leave(call->session, taken.index);
 	if (fd < 0)
 		return CUDA_ERROR_INVALID_VALUE;

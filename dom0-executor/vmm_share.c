@@ -13,12 +13,6 @@
 
 #define PHYSICAL VG_HANDLE_CUmemGenericAllocationHandle
 
-/* What an offer of physical memory says. */
-struct where {
-	uint8_t name[EX_HANDOVER_NAME]; /* of its owner's socket */
-	uint64_t size;
-};
-
 static void *real_of(CUmemGenericAllocationHandle handle)
 {
 	return (void *)(uintptr_t)handle;
@@ -32,28 +26,15 @@ static CUresult memory_export(struct ex_call *call, CUmemGenericAllocationHandle
 			      CUipcMemHandle *token)
 {
 	struct ex_session *session = call->session;
-	struct where where = {.size = ex_charge_bytes(charge)};
 	uint64_t object = ex_charge_object(session, charge);
-	bool again = ex_ipc_offered(session, VG_OFFER_PHYSICAL, object);
 	CUresult result;
 	int fd = -1;
 
-	if (!ex_handover_open(&session->handover, where.name))
-		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = ex_driver.cuMemExportToShareableHandle(
 		&fd, handle, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, flags);
-	if (result)
-		return result;
-	result = ex_ipc_offer(session, ex_charge_gpu(charge), VG_OFFER_PHYSICAL, object, where.size,
-			      &where, sizeof(where), token);
-	if (result || again) {
-		close(fd);
-		return result;
-	}
-	if (ex_handover_add(&session->handover, ex_ipc_token(token), object, fd))
-		return CUDA_SUCCESS;
-	ex_ipc_withdraw(session, VG_OFFER_PHYSICAL, object);
-	return CUDA_ERROR_OUT_OF_MEMORY;
+	return result ? result
+		      : ex_ipc_offer_fd(session, ex_charge_gpu(charge), VG_OFFER_PHYSICAL, object,
+					ex_charge_bytes(charge), fd, token);
 }
 
 CUresult ex_vgMemExport(struct ex_call *call, CUipcMemHandle *token,
@@ -81,12 +62,9 @@ CUresult ex_vgMemExport(struct ex_call *call, CUipcMemHandle *token,
 static CUresult memory_import(const struct vg_offer_taken *taken, const CUipcMemHandle *token,
 			      CUmemGenericAllocationHandle *handle)
 {
-	struct where where;
 	CUresult result;
-	int fd;
+	int fd = ex_ipc_fetch_fd(taken, token);
 
-	memcpy(&where, taken->data, sizeof(where));
-	fd = ex_handover_fetch(where.name, ex_ipc_token(token));
 	if (fd < 0)
 		return CUDA_ERROR_INVALID_HANDLE;
 	result = ex_driver.cuMemImportFromShareableHandle(handle, (void *)(uintptr_t)fd,
