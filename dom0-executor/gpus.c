@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/uuid.h"
 #include "protocol/visible.h"
 
 #include "dom0-executor/calls.h"
@@ -188,26 +189,16 @@ static CUresult devices_choose(struct ex_session *session)
 
 /* --- which they were, where all were to be had ------------------------------------------------------- */
 
-static void uuid_write(const CUuuid *uuid, char *text, size_t size)
-{
-	size_t at = (size_t)snprintf(text, size, "GPU-");
-
-	for (int i = 0; i < 16; i++)
-		at += (size_t)snprintf(text + at, size - at, "%s%02x",
-				       i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-				       (unsigned char)uuid->bytes[i]);
-}
-
 /* NVML's number of a device of CUDA's, by which all processes of the host know it. */
 static unsigned int device_find(struct ex_session *session, CUdevice device)
 {
 	const struct ex_nvml *nvml = &session->nvml;
-	char text[EX_UUID_MAX];
+	char text[VG_UUID_TEXT];
 	CUuuid uuid;
 
 	if (!ex_driver.cuDeviceGetUuid || ex_driver.cuDeviceGetUuid(&uuid, device))
 		return (unsigned int)device;
-	uuid_write(&uuid, text, sizeof(text));
+	vg_uuid_text(&uuid, text);
 	for (unsigned int i = 0; i < nvml->count; i++)
 		if (!strcmp(nvml->uuid[i], text))
 			return nvml->gpu[i];

@@ -4,6 +4,7 @@
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/context.h"
 #include "dom0-executor/soft/logs.h"
+#include "protocol/uuid.h"
 #include "protocol/visible.h"
 
 #include <errno.h>
@@ -146,28 +147,17 @@ void device_know_all(void)
 	pthread_once(&once, devices_describe);
 }
 
-void device_uuid_text(const struct soft_device *device, char text[SOFT_UUID_TEXT])
-{
-	const char *bytes = device->uuid.bytes;
-	size_t at = (size_t)snprintf(text, SOFT_UUID_TEXT, "GPU-");
-
-	for (int i = 0; i < 16; i++)
-		at += (size_t)snprintf(text + at, SOFT_UUID_TEXT - at, "%s%02x",
-				       i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-				       (unsigned char)bytes[i]);
-}
-
 /* The order makes no difference here: the devices are alike, and numbered by bus. */
 static CUresult devices_choose(void)
 {
-	char text[SOFT_DEVICES_MAX][SOFT_UUID_TEXT];
+	char text[SOFT_DEVICES_MAX][VG_UUID_TEXT];
 	const char *uuids[SOFT_DEVICES_MAX];
 	unsigned int chosen[VG_VISIBLE_MAX];
 	bool by_bus;
 	int count;
 
 	for (unsigned int i = 0; i < soft_settings.devices; i++) {
-		device_uuid_text(&devices[i], text[i]);
+		vg_uuid_text(&devices[i].uuid, text[i]);
 		uuids[i] = text[i];
 	}
 	count = vg_visible_choose(getenv("CUDA_VISIBLE_DEVICES"), uuids, soft_settings.devices,

@@ -19,7 +19,6 @@
 
 #define SOFT_DEVICES_MAX   4
 #define SOFT_DEVICE_NAME   "vgpu soft device"
-#define SOFT_UUID_TEXT     48
 #define SOFT_PCI_BUS_FIRST 0x80 /* device n is 0000:80+n:00.0 */
 
 /*
@@ -75,7 +74,6 @@ CUresult device_init_all(void);
 struct soft_device *device_of(CUdevice ordinal);
 /* Of all that there are, whether CUDA sees it or not. */
 struct soft_device *device_numbered(unsigned int number);
-void device_uuid_text(const struct soft_device *device, char text[SOFT_UUID_TEXT]);
 
 /* The value of an attribute, or CUDA_ERROR_INVALID_VALUE. */
 CUresult device_attribute(const struct soft_device *device, CUdevice_attribute attribute,

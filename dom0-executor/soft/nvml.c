@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* NVML for software devices: see nvml.h. Stateless; any thread. */
 #include "dom0-executor/soft/nvml.h"
+#include "protocol/uuid.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -86,9 +87,9 @@ nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int len
 
 nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int length)
 {
-	char text[SOFT_UUID_TEXT];
+	char text[VG_UUID_TEXT];
 
-	device_uuid_text(device_from(device), text);
+	vg_uuid_text(&device_from(device)->uuid, text);
 	return text_out(uuid, length, text);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "protocol/nvml_ops.h"
+#include "protocol/uuid.h"
 #include "xen-frontend/nvml/ask.h"
 #include "xen-frontend/nvml/calls.h"
 #include "xen-frontend/nvml/session.h"
@@ -106,8 +107,7 @@ nvmlReturn_t fe_nvmlDeviceGetHandleBySerial(const char *serial, nvmlDevice_t *de
 
 nvmlReturn_t fe_nvmlDeviceGetHandleByUUIDV(const nvmlUUID_t *uuid, nvmlDevice_t *device)
 {
-	char text[TEXT_MAX] = "GPU-";
-	size_t at = 4;
+	char text[TEXT_MAX];
 
 	if (!uuid || !device)
 		return NVML_ERROR_INVALID_ARGUMENT;
@@ -119,10 +119,7 @@ nvmlReturn_t fe_nvmlDeviceGetHandleByUUIDV(const nvmlUUID_t *uuid, nvmlDevice_t 
 	}
 	if (uuid->type != NVML_UUID_TYPE_BINARY)
 		return NVML_ERROR_INVALID_ARGUMENT;
-	for (unsigned int i = 0; i < sizeof(uuid->value.bytes); i++)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%02x",
-				       i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-				       uuid->value.bytes[i]);
+	vg_uuid_text(uuid->value.bytes, text);
 	return fe_nvmlDeviceGetHandleByUUID(text, device);
 }
 
