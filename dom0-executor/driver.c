@@ -151,14 +151,11 @@ void ex_driver_busy_at(unsigned int number, uint64_t *busy_ns, uint64_t *busy_si
 
 void ex_driver_jit(uint32_t jit)
 {
-	if (jit & VG_JIT_FORCE_PTX)
-		(void)setenv("CUDA_FORCE_PTX_JIT", "1", 1);
-	if (jit & VG_JIT_DISABLE_PTX)
-		(void)setenv("CUDA_DISABLE_PTX_JIT", "1", 1);
-	if (jit & VG_JIT_FORCE)
-		(void)setenv("CUDA_FORCE_JIT", "1", 1);
-	if (jit & VG_JIT_DISABLE)
-		(void)setenv("CUDA_DISABLE_JIT", "1", 1);
+#define SET(name, bit)   \
+	if (jit & (bit)) \
+		(void)setenv(name, "1", 1);
+	VG_JIT_VARIABLES(SET)
+#undef SET
 }
 
 static void driver_init(void)

@@ -85,13 +85,18 @@ struct vg_control_open {
 /* Those that cannot be joined are left out; without it they are a reason to refuse. The home never is. */
 #define VG_OPEN_PICK 1u
 /* From a client, for count: it was told to ask for what are no vGPUs (VGPU_DEVICE). */
-#define VG_OPEN_NONSENSE 0xffffu
+#define VG_OPEN_NONSENSE   0xffffu
 
-/* CUDA_x of the program's environment is set and not 0. */
-#define VG_JIT_FORCE_PTX   1u /* x = FORCE_PTX_JIT */
-#define VG_JIT_DISABLE_PTX 2u /* DISABLE_PTX_JIT */
-#define VG_JIT_FORCE       4u /* FORCE_JIT */
-#define VG_JIT_DISABLE     8u /* DISABLE_JIT */
+#define VG_JIT_FORCE_PTX   1u
+#define VG_JIT_DISABLE_PTX 2u
+#define VG_JIT_FORCE       4u
+#define VG_JIT_DISABLE     8u
+/* Variables of the program's environment: X(name, its bit if it is set and not 0). */
+#define VG_JIT_VARIABLES(X)                           \
+	X("CUDA_FORCE_PTX_JIT", VG_JIT_FORCE_PTX)     \
+	X("CUDA_DISABLE_PTX_JIT", VG_JIT_DISABLE_PTX) \
+	X("CUDA_FORCE_JIT", VG_JIT_FORCE)             \
+	X("CUDA_DISABLE_JIT", VG_JIT_DISABLE)
 
 struct vg_control_share {
 	uint32_t id; /* lane: 0 .. VG_LANES_MAX-1; region: 0 .. VG_REGIONS_MAX-1; one space each */

@@ -193,23 +193,15 @@ static void wanted_devices(struct vg_control_open *open)
 /* What the driver would read in this program's environment, if it were in it. */
 static uint32_t wanted_jit(void)
 {
-	static const struct {
-		const char *name;
-		uint32_t bit;
-	} variables[] = {
-		{"CUDA_FORCE_PTX_JIT", VG_JIT_FORCE_PTX},
-		{"CUDA_DISABLE_PTX_JIT", VG_JIT_DISABLE_PTX},
-		{"CUDA_FORCE_JIT", VG_JIT_FORCE},
-		{"CUDA_DISABLE_JIT", VG_JIT_DISABLE},
-	};
 	uint32_t jit = 0;
+	const char *text;
 
-	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-		const char *text = getenv(variables[i].name);
-
-		if (text && strtol(text, NULL, 0))
-			jit |= variables[i].bit;
-	}
+#define LOOK(name, bit)                    \
+	text = getenv(name);               \
+	if (text && strtol(text, NULL, 0)) \
+		jit |= (bit);
+	VG_JIT_VARIABLES(LOOK)
+#undef LOOK
 	return jit;
 }
 
