@@ -81,16 +81,18 @@ CUresult fe_image_find(const void *address, struct fe_image *image)
 	return CUDA_SUCCESS;
 }
 
-static bool read_all(int fd, uint8_t *data, size_t size)
+bool fe_read_all(int fd, void *data, size_t size)
 {
+	uint8_t *to = data;
+
 	while (size) {
-		ssize_t n = read(fd, data, size);
+		ssize_t n = read(fd, to, size);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return false;
-		data += n;
+		to += n;
 		size -= (size_t)n;
 	}
 	return true;
@@ -108,7 +110,7 @@ static CUresult file_read(int fd, struct fe_image *image)
 	image->heap = malloc(image->size + 1);
 	if (!image->heap)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	if (!read_all(fd, image->heap, image->size))
+	if (!fe_read_all(fd, image->heap, image->size))
 		return CUDA_ERROR_INVALID_IMAGE;
 	((uint8_t *)image->heap)[image->size] = '\0';
 	image->data = image->heap;

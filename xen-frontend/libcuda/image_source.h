@@ -6,6 +6,7 @@
 #ifndef FE_IMAGE_SOURCE_H
 #define FE_IMAGE_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "protocol/cuda_types.h"
@@ -32,5 +33,8 @@ CUresult fe_image_read(const char *path, struct fe_image *image);
 CUresult fe_image_read_module(const char *path, struct fe_image *image);
 
 void fe_image_free(struct fe_image *image);
+
+/* Exactly so many bytes of a file. */
+bool fe_read_all(int fd, void *data, size_t size);
 
 #endif

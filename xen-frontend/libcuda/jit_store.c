@@ -21,6 +21,7 @@
 
 #include "protocol/wire.h"
 
+#include "xen-frontend/libcuda/image_source.h"
 #include "xen-frontend/libcuda/session.h"
 
 /* As the driver has them (CUDA programming guide). */
@@ -135,23 +136,6 @@ static void name_of(const struct fe_jit_key *key, char name[2 * VG_SHA256_SIZE +
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-static bool read_all(int fd, void *data, size_t size)
-{
-	uint8_t *to = data;
-
-	while (size) {
-		ssize_t n = read(fd, to, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		to += n;
-		size -= (size_t)n;
-	}
-	return true;
-}
-
 static bool is_whole(const struct head *head, const void *data)
 {
 	uint8_t digest[VG_SHA256_SIZE];
@@ -169,12 +153,12 @@ static void *entry_read(int fd, size_t *size)
 
 	if (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_uid != geteuid())
 		return NULL;
-	if (!read_all(fd, &head, sizeof(head)) || memcmp(head.magic, MAGIC, sizeof(head.magic)) ||
-	    !head.size || head.size > VG_BULK_WHOLE_MAX ||
-	    (uint64_t)status.st_size != sizeof(head) + head.size)
+	if (!fe_read_all(fd, &head, sizeof(head)) ||
+	    memcmp(head.magic, MAGIC, sizeof(head.magic)) || !head.size ||
+	    head.size > VG_BULK_WHOLE_MAX || (uint64_t)status.st_size != sizeof(head) + head.size)
 		return NULL;
 	data = malloc(head.size);
-	if (data && read_all(fd, data, head.size) && is_whole(&head, data)) {
+	if (data && fe_read_all(fd, data, head.size) && is_whole(&head, data)) {
 		*size = head.size;
 		return data;
 	}
