@@ -10,7 +10,6 @@
 #include "xen-backend/session.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -79,18 +78,6 @@ static const char *gpu_name(const char *gpu)
 	return strcmp(gpu, "soft") ? gpu : "soft:0";
 }
 
-__attribute__((format(printf, 3, 4))) static int refuse(struct vg_control *answer, int32_t status,
-							const char *format, ...)
-{
-	va_list args;
-
-	answer->status = status;
-	va_start(args, format);
-	vsnprintf(answer->text, sizeof(answer->text), format, args);
-	va_end(args);
-	return status;
-}
-
 /* 0, or a negative errno and why not. */
 static int join_check(const struct be_session *session, const struct be_device *device,
 		      uint32_t devid, struct vg_control *answer)
@@ -98,22 +85,23 @@ static int join_check(const struct be_session *session, const struct be_device *
 	const struct be_device *home = session->device;
 
 	if (!device || !device->connected || device->broken || !device->usable)
-		return refuse(answer, -ENODEV, "this guest's vGPU %u is not connected", devid);
+		return be_refuse(answer, -ENODEV, "this guest's vGPU %u is not connected", devid);
 	if (device->seat_count >= device->settings.max_sessions)
-		return refuse(answer, -EBUSY,
-			      "vGPU %u has as many processes as it may have: end one, or attach it "
-			      "with a higher max-sessions",
-			      devid);
+		return be_refuse(
+			answer, -EBUSY,
+			"vGPU %u has as many processes as it may have: end one, or attach it "
+			"with a higher max-sessions",
+			devid);
 	if (strcmp(device->settings.driver, home->settings.driver) != 0)
-		return refuse(answer, -EXDEV,
-			      "vGPUs %u and %u have different drivers: no process can have both",
-			      home->devid, devid);
+		return be_refuse(answer, -EXDEV,
+				 "vGPUs %u and %u have different drivers: no process can have both",
+				 home->devid, devid);
 	for (unsigned int i = 0; i < session->seat_count; i++)
 		if (!strcasecmp(gpu_name(session->seats[i].device->settings.gpu),
 				gpu_name(device->settings.gpu)))
-			return refuse(answer, -EEXIST,
-				      "vGPUs %u and %u are of one GPU, which a process has once",
-				      session->seats[i].device->devid, devid);
+			return be_refuse(answer, -EEXIST,
+					 "vGPUs %u and %u are of one GPU, which a process has once",
+					 session->seats[i].device->devid, devid);
 	return 0;
 }
 
@@ -121,11 +109,11 @@ int be_seats_check(const struct be_device *home, const struct vg_control_open *o
 		   struct vg_control *answer)
 {
 	if (!open->count || open->count > VG_SESSION_DEVICES || open->devids[0] != home->devid)
-		return refuse(answer, -EINVAL, "a list of vGPUs that makes no sense");
+		return be_refuse(answer, -EINVAL, "a list of vGPUs that makes no sense");
 	for (unsigned int i = 1; i < open->count; i++)
 		if (memchr(open->devids, open->devids[i], i))
-			return refuse(answer, -EINVAL, "a list that names vGPU %u twice",
-				      open->devids[i]);
+			return be_refuse(answer, -EINVAL, "a list that names vGPU %u twice",
+					 open->devids[i]);
 	return 0;
 }
 

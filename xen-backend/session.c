@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,10 +52,14 @@ void be_session_answer(struct be_session *session, uint32_t tag, int32_t status,
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-static int refuse(struct vg_control *answer, int32_t status, const char *text)
+int be_refuse(struct vg_control *answer, int32_t status, const char *format, ...)
 {
+	va_list args;
+
 	answer->status = status;
-	snprintf(answer->text, sizeof(answer->text), "%s", text);
+	va_start(args, format);
+	vsnprintf(answer->text, sizeof(answer->text), format, args);
+	va_end(args);
 	return status;
 }
 
@@ -64,26 +69,26 @@ static int open_check(const struct be_device *device, const struct vg_control *m
 	const struct be_daemon *daemon = device->daemon;
 
 	if (msg->u.open.protocol != VG_PROTOCOL_VERSION)
-		return refuse(
+		return be_refuse(
 			answer, -EPROTO,
 			"libcuda and xen-vgpud speak different protocol versions: install the "
 			"same release of vgpu in the guest and in dom0");
 	if (msg->session == 0)
-		return refuse(answer, -EINVAL, "a session's number must not be 0");
+		return be_refuse(answer, -EINVAL, "a session's number must not be 0");
 	for (struct be_session *s = device->sessions; s; s = s->next)
 		if (s->id == msg->session && s->state != BE_SESSION_DEAD)
-			return refuse(answer, -EEXIST, "this session number is in use");
+			return be_refuse(answer, -EEXIST, "this session number is in use");
 	if (be_seats_check(device, &msg->u.open, answer))
 		return answer->status;
 	if (device->seat_count >= device->settings.max_sessions)
-		return refuse(
+		return be_refuse(
 			answer, -EBUSY,
 			"the vGPU has as many processes as it may have: end one, or attach it "
 			"with a higher max-sessions");
 	if (daemon->executor_count >= daemon->config.max_executors)
-		return refuse(answer, -EBUSY,
-			      "the host runs as many executors as it may: ask its administrator "
-			      "(max-executors of xen-vgpud)");
+		return be_refuse(answer, -EBUSY,
+				 "the host runs as many executors as it may: ask its administrator "
+				 "(max-executors of xen-vgpud)");
 	return 0;
 }
 
@@ -228,7 +233,7 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 		return NULL;
 	s = be_session_new(device, msg->session);
 	if (!s) {
-		refuse(answer, -ENOMEM, "the host is out of memory");
+		be_refuse(answer, -ENOMEM, "the host is out of memory");
 		return NULL;
 	}
 	if (be_seats_choose(s, &msg->u.open, answer)) {
@@ -240,8 +245,8 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 	if (rc) {
 		vg_error(&s->who, "event=spawn-failed errno=%d reason=\"%s\" executor=\"%s\"", -rc,
 			 strerror(-rc), device->daemon->config.executor);
-		refuse(answer, -EAGAIN,
-		       "the host could not start an executor: see xen-vgpud's log");
+		be_refuse(answer, -EAGAIN,
+			  "the host could not start an executor: see xen-vgpud's log");
 		be_session_free(s);
 		return NULL;
 	}

@@ -15,6 +15,9 @@ struct be_session *be_session_new(struct be_device *device, uint32_t id);
 void be_session_add(struct be_session *session);
 /* What the guest says about itself, for logs and lists. */
 void be_session_introduce(struct be_session *session, uint32_t pid, uint32_t uid, const char *comm);
+/* Fills an answer in with why not. Returns the status. */
+int be_refuse(struct vg_control *answer, int32_t status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* An answer to the guest's request of that tag; text may be NULL. */
 void be_session_answer(struct be_session *session, uint32_t tag, int32_t status, const char *text);
 /* The request that the executor owes an answer to; with `used` false a free place for one. */
