@@ -11,11 +11,9 @@
 struct ex_lane;
 
 struct ex_logs {
-	uint8_t *
-		lines; /* struct vg_log_line and texts, VG_LOG_LINES_MAX; NULL until the first; owned */
+	uint8_t *lines; /* struct vg_log_line and texts, VG_LOG_LINES_MAX; owned, NULL at first */
 	size_t size;
-	unsigned int
-		epoch; /* ex_session.logs_epoch when they were kept: of an earlier one they are void */
+	unsigned int epoch; /* ex_session.logs_epoch when they were kept; of another: void */
 };
 
 /* What the driver says in this thread from here on is about that lane's commands. */

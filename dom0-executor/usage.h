@@ -6,8 +6,9 @@
  * otherwise, and counts as `overhead`. So it never stays wrong: each look puts it right.
  *
  * NVIDIA's NVML tells what one process uses of each device, which other guests' work on the GPU does not
- * blur. The software device belongs to this process alone, so cuMemGetInfo does, for the one that is current. With neither, contexts
- * and modules are counted by fixed estimates (EX_CONTEXT_BYTES, the size of the image). Any thread.
+ * blur. The software device belongs to this process alone, so cuMemGetInfo does, for the one that is
+ * current. With neither, contexts and modules are counted by fixed estimates (EX_CONTEXT_BYTES, the size of
+ * the image). Any thread.
  */
 #ifndef EX_USAGE_H
 #define EX_USAGE_H
@@ -38,8 +39,8 @@ bool ex_usage_fits(struct ex_session *session, unsigned int gpu);
 /* Puts the overhead right, over the quota or not. */
 void ex_usage_look(struct ex_session *session, unsigned int gpu);
 /*
- * The same for all of them, where it may have changed: something of unknown size has gone, or kernels were launched,
- * which may take memory, and the last look is a second old.
+ * The same for all of them, where it may have changed: something of unknown size has gone, or kernels were
+ * launched, which may take memory, and the last look is a second old.
  */
 void ex_usage_glance(struct ex_session *session);
 /* Bytes to count for something whose estimate this is: 0 where it is measured or nothing is. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The account of a vGPU's device memory (protocol/account.h), from the side of who starts executors: a
- * page for each device, a slot in it for each session that has it, the same in each of its devices' pages. What executors write is printed, never used.
+ * page for each device, a slot in it for each session that has it, the same in each of its devices' pages.
+ * What executors write is printed, never used.
  *
  * The next xen-vgpud takes the page over from the executors that it adopts, and sweeps when all have told.
  *

@@ -320,9 +320,9 @@ static void device_connect(struct be_device *device)
 /* --- letting go ------------------------------------------------------------------------------ */
 
 /*
- * Ends all sessions that have the device, at home here or not, and, once their executors have gone, unmaps the ring: until then other pages of
- * the guest are mapped. true when nothing is held any more. `keep`: only the connection ends;
- * sessions that live go on.
+ * Ends all sessions that have the device, at home here or not, and, once their executors have gone, unmaps
+ * the ring: until then other pages of the guest are mapped. true when nothing is held any more. `keep`:
+ * only the connection ends; sessions that live go on.
  */
 static bool device_release(struct be_device *device, const char *reason, bool keep)
 {

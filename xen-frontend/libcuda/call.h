@@ -66,17 +66,18 @@ CUresult fe_call_run(struct fe_call *call);
 /* The context begins anew: an error that stuck to it is over. */
 void fe_call_forgive(CUcontext context);
 
-/*
- * Handles: a registry of what this process has, by which bad handles are answered without asking.
- * mint: a new one for an object that the executor is about to make. note: one that the executor has given. drop: it is no
- * more. check: CUDA's code for a handle that is not of this type or not alive (flags: FE_NULL_OK); values that the type
- * passes through are fine (FE_MADE: are not); FE_STRICT: no other type stands for it. data: a pointer of the owner's kept with a handle (freed with free() on drop).
- */
 /* Captures that this process has begun and not ended: while there are any, no call is asynchronous. */
 extern atomic_int fe_captures;
 /* CUDA's answer to what a capture forbids, which ends it; for calls that do not reach the driver. */
 CUresult fe_capture_allows(void);
 
+/*
+ * Handles: a registry of what this process has, by which bad handles are answered without asking.
+ * mint: a new one for an object that the executor is about to make. note: one that the executor has given.
+ * drop: it is no more. check: CUDA's code for a handle that is not of this type or not alive (FE_NULL_OK);
+ * values that the type passes through are fine (FE_MADE: are not); FE_STRICT: no other type stands for it.
+ * data: a pointer of the owner's kept with a handle (freed with free() on drop).
+ */
 #define FE_NULL_OK 1u
 #define FE_MADE    2u
 #define FE_STRICT  4u
