@@ -10,7 +10,7 @@ PROGRAM_CFLAGS := $(if $(CUDA_H),-DHAVE_CUDA_H $(CUDA_H_CFLAGS))
 $(foreach p,$(PROGRAM_PTX),$(eval $(call generated,$(GEN)/$(D)/$p.ptx.h,$(D)/ptx/$p.ptx $(D)/embed,\
 	$(D)/embed $(D)/ptx/$p.ptx $(GEN)/$(D)/$p.ptx.h)))
 
-$(eval $(call archive,libcheck.a,$(D)/check.c,$(PROGRAM_CFLAGS)))
+$(eval $(call archive,libcheck.a,$(D)/check.c $(D)/peer.c,$(PROGRAM_CFLAGS)))
 
 define driver_program
 $(call objects,programs/$(1),$(D)/driver/$(1).c,$(PROGRAM_CFLAGS))

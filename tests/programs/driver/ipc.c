@@ -6,7 +6,6 @@
  * while it has the memory open disturbs nobody.
  */
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 
 #include "tests/programs/chain.ptx.h"
 #include "tests/programs/check.h"
+#include "tests/programs/peer.h"
 
 #define COUNT  (1u << 18)
 #define ROUNDS 20u
@@ -26,36 +26,7 @@ struct letter {
 };
 
 static CUfunction step;
-static int peer;  /* the other process */
 static int ready; /* where the victim says that it has the memory open */
-
-static void tell(const void *data, size_t size)
-{
-	if (send(peer, data, size, MSG_NOSIGNAL) != (ssize_t)size) {
-		check_that(false, "talk", "the other process has gone");
-		exit(check_end());
-	}
-}
-
-static void hear(void *data, size_t size)
-{
-	if (recv(peer, data, size, MSG_WAITALL) != (ssize_t)size) {
-		check_that(false, "talk", "the other process has gone");
-		exit(check_end());
-	}
-}
-
-static void turn_give(void)
-{
-	tell("t", 1);
-}
-
-static void turn_take(void)
-{
-	char byte;
-
-	hear(&byte, 1);
-}
 
 static void run_step(CUdeviceptr in, CUdeviceptr out, unsigned int id, CUstream stream)
 {
@@ -128,8 +99,8 @@ static int giver(void)
 	CU(cuCtxSynchronize());
 	give_checks(&letter, memory, small);
 	CU(cuMemFree(gone));
-	tell(&letter, sizeof(letter));
-	turn_take(); /* it has seen the 1s and written 7s */
+	peer_tell(&letter, sizeof(letter));
+	peer_turn_take(); /* it has seen the 1s and written 7s */
 	check_that(count_other(memory, 7) == 0, "taker-wrote", "%u values", COUNT);
 	/* Work whose end the taker learns of by the event alone. */
 	CU(cuMemsetD32(memory, 0, COUNT));
@@ -140,11 +111,11 @@ static int giver(void)
 		value = value * 3 + i;
 	}
 	CU(cuEventRecord(event, stream));
-	turn_give();
-	turn_take(); /* it has waited for the event, seen the value and added its own */
+	peer_turn_give();
+	peer_turn_take(); /* it has waited for the event, seen the value and added its own */
 	CU(cuEventSynchronize(event)); /* which it has recorded after that */
 	check_that(count_other(memory, value * 3 + 1) == 0, "taker-recorded", "%u values", COUNT);
-	turn_take(); /* it has closed everything */
+	peer_turn_take(); /* it has closed everything */
 	CU(cuMemFree(memory));
 	CU(cuMemFree(small));
 	CU(cuEventDestroy(event));
@@ -189,7 +160,7 @@ static int taker(void)
 	uint32_t value = 0;
 
 	step = module_function(module, "step");
-	hear(&letter, sizeof(letter));
+	peer_hear(&letter, sizeof(letter));
 	CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
 	CU(cuMemAlloc(&own, letter.size));
 	CU(cuIpcOpenMemHandle(&memory, letter.memory, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
@@ -202,13 +173,13 @@ static int taker(void)
 	take_checks(&letter, memory);
 	run_step(memory, memory, 4, stream); /* 1 * 3 + 4 */
 	CU(cuStreamSynchronize(stream));
-	turn_give();
-	turn_take();
+	peer_turn_give();
+	peer_turn_take();
 	CU(cuStreamWaitEvent(stream, event, 0));
 	CU(cuMemcpyDtoDAsync(own, memory, letter.size, stream));
 	run_step(memory, memory, 1, stream);
 	CU(cuEventRecord(event, stream));
-	turn_give();
+	peer_turn_give();
 	CU(cuStreamSynchronize(stream));
 	for (unsigned int i = 0; i < ROUNDS; i++)
 		value = value * 3 + i;
@@ -218,7 +189,7 @@ static int taker(void)
 	CU(cuIpcCloseMemHandle(small));
 	CU(cuIpcCloseMemHandle(memory));
 	check_that(cuIpcCloseMemHandle(memory) != CUDA_SUCCESS, "closed-twice", "refused");
-	turn_give();
+	peer_turn_give();
 	CU(cuMemFree(own));
 	CU(cuStreamDestroy(stream));
 	CU(cuModuleUnload(module));
@@ -234,7 +205,7 @@ static int victim(void)
 	struct letter letter;
 
 	device_open();
-	hear(&letter, sizeof(letter));
+	peer_hear(&letter, sizeof(letter));
 	CU(cuIpcOpenMemHandle(&memory, letter.memory, 1));
 	if (write(ready, "r", 1) != 1)
 		return 2;
@@ -252,51 +223,12 @@ static int survivor(void)
 	CU(cuMemAlloc(&memory, COUNT * sizeof(uint32_t)));
 	CU(cuMemsetD32(memory, 3, COUNT));
 	CU(cuIpcGetMemHandle(&letter.memory, memory));
-	tell(&letter, sizeof(letter));
-	turn_take(); /* the victim has been killed */
+	peer_tell(&letter, sizeof(letter));
+	peer_turn_take(); /* the victim has been killed */
 	check_that(count_other(memory, 3) == 0, "survivor", "%u values", COUNT);
 	CU(cuMemFree(memory));
 	device_close(dev);
 	return check_end();
-}
-
-static pid_t start(int (*run)(void), int own, int other)
-{
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		close(other);
-		peer = own;
-		exit(run());
-	}
-	return pid;
-}
-
-static bool ended_well(pid_t pid)
-{
-	int status = -1;
-
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-static void check_sharing(void)
-{
-	int pair[2];
-	pid_t give, take;
-	bool good;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
-		exit(2);
-	give = start(giver, pair[0], pair[1]);
-	take = start(taker, pair[1], pair[0]);
-	close(pair[0]);
-	close(pair[1]);
-	good = ended_well(take);
-	good = ended_well(give) && good;
-	check_that(good, "two-processes", "both are content");
 }
 
 static void check_killed(void)
@@ -308,16 +240,16 @@ static void check_killed(void)
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || pipe(opened))
 		exit(2);
 	ready = opened[1];
-	stays = start(survivor, pair[0], pair[1]);
-	goes = start(victim, pair[1], pair[0]);
+	stays = peer_start(survivor, pair[0], pair[1]);
+	goes = peer_start(victim, pair[1], pair[0]);
 	close(opened[1]);
 	if (read(opened[0], &byte, 1) != 1)
 		byte = 0;
 	kill(goes, SIGKILL);
 	waitpid(goes, &status, 0);
-	peer = pair[1];
-	turn_give();
-	check_that(ended_well(stays), "killed-taker", "the giver goes on (%c)", byte);
+	peer_socket = pair[1];
+	peer_turn_give();
+	check_that(peer_ended_well(stays), "killed-taker", "the giver goes on (%c)", byte);
 	close(opened[0]);
 	close(pair[0]);
 	close(pair[1]);
@@ -325,7 +257,7 @@ static void check_killed(void)
 
 int main(void)
 {
-	check_sharing();
+	peer_two(SOCK_STREAM, giver, taker);
 	check_killed();
 	return check_end();
 }

@@ -10,75 +10,20 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/programs/check.h"
+#include "tests/programs/peer.h"
 
 #define FD    CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR
 #define SIZE  ((size_t)1 << 20)
 #define WORDS (SIZE / 4)
-
-static int peer;
 
 /* --- the other process ------------------------------------------------------------------------------------- */
 
 struct parcel {
 	CUmemPoolPtrExportData first, second;
 };
-
-union control {
-	struct cmsghdr head;
-	char room[CMSG_SPACE(sizeof(int))];
-};
-
-static void parcel_send(int fd, const struct parcel *parcel)
-{
-	union control control;
-	struct iovec iov = {(void *)parcel, sizeof(*parcel)};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control.room,
-			     .msg_controllen = sizeof(control.room)};
-
-	memset(&control, 0, sizeof(control));
-	control.head.cmsg_level = SOL_SOCKET;
-	control.head.cmsg_type = SCM_RIGHTS;
-	control.head.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	if (sendmsg(peer, &msg, MSG_NOSIGNAL) != (ssize_t)sizeof(*parcel))
-		exit(2);
-}
-
-static int parcel_receive(struct parcel *parcel)
-{
-	union control control;
-	struct iovec iov = {parcel, sizeof(*parcel)};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control.room,
-			     .msg_controllen = sizeof(control.room)};
-	int fd = -1;
-
-	if (recvmsg(peer, &msg, 0) != (ssize_t)sizeof(*parcel) || !CMSG_FIRSTHDR(&msg))
-		exit(2);
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
-
-static void turn_give(void)
-{
-	if (send(peer, "t", 1, MSG_NOSIGNAL) != 1)
-		exit(2);
-}
-
-static void turn_take(void)
-{
-	char byte;
-
-	if (recv(peer, &byte, 1, 0) != 1)
-		exit(2);
-}
 
 /* --- pools ------------------------------------------------------------------------------------------------- */
 
@@ -234,17 +179,17 @@ static int giver(void)
 	CU(cuMemPoolExportToShareableHandle(&fd, pool, FD, 0));
 	CU(cuMemPoolExportPointer(&parcel.first, first));
 	CU(cuMemPoolExportPointer(&parcel.second, second));
-	parcel_send(fd, &parcel);
+	peer_fd_send(fd, &parcel, sizeof(parcel));
 	close(fd);
-	turn_take();
+	peer_turn_take();
 	check_that(count_other(first, 22) == 0, "taker-wrote", "%zu bytes", SIZE);
-	turn_give();
-	turn_take(); /* it has freed both */
+	peer_turn_give();
+	peer_turn_take(); /* it has freed both */
 	CU(cuMemFreeAsync(first, NULL));
 	CU(cuMemFreeAsync(second, NULL));
 	CU(cuStreamSynchronize(NULL));
-	turn_give();
-	turn_take();
+	peer_turn_give();
+	peer_turn_take();
 	CU(cuMemPoolDestroy(pool));
 	device_close(dev);
 	return check_end();
@@ -255,7 +200,7 @@ static int taker(void)
 	CUdevice dev = device_open();
 	CUdeviceptr first = 0, second = 0;
 	struct parcel parcel;
-	int fd = parcel_receive(&parcel);
+	int fd = peer_fd_receive(&parcel, sizeof(parcel));
 	CUmemoryPool pool = pool_import(fd);
 
 	close(fd);
@@ -265,39 +210,16 @@ static int taker(void)
 		   "two allocations");
 	CU(cuMemsetD32(first, 22, WORDS));
 	CU(cuCtxSynchronize());
-	turn_give();
-	turn_take();
+	peer_turn_give();
+	peer_turn_take();
 	CU(cuMemFree(first));
 	CU(cuMemFreeAsync(second, NULL));
 	CU(cuStreamSynchronize(NULL));
-	turn_give();
-	turn_take(); /* the giver has freed them too */
-	turn_give();
+	peer_turn_give();
+	peer_turn_take(); /* the giver has freed them too */
+	peer_turn_give();
 	device_close(dev);
 	return check_end();
-}
-
-static pid_t start(int (*run)(void), int own, int other)
-{
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		if (other >= 0)
-			close(other);
-		peer = own;
-		exit(run());
-	}
-	return pid;
-}
-
-static bool ended_well(pid_t pid)
-{
-	int status = -1;
-
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static int probe(void)
@@ -311,24 +233,12 @@ static int probe(void)
 
 int main(void)
 {
-	int pair[2];
-	pid_t give, take;
-	bool good;
-
 	/* Not in this process, which is to fork. */
-	if (!ended_well(start(probe, -1, -1))) {
+	if (!peer_ended_well(peer_start(probe, -1, -1))) {
 		check_skip("poolshare", "the device has no descriptors for pools");
 		return 0;
 	}
-	check_that(ended_well(start(alone, -1, -1)), "one-process", "is content");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair))
-		exit(2);
-	give = start(giver, pair[0], pair[1]);
-	take = start(taker, pair[1], pair[0]);
-	close(pair[0]);
-	close(pair[1]);
-	good = ended_well(take);
-	good = ended_well(give) && good;
-	check_that(good, "two-processes", "both are content");
+	check_that(peer_ended_well(peer_start(alone, -1, -1)), "one-process", "is content");
+	peer_two(SOCK_SEQPACKET, giver, taker);
 	return check_end();
 }

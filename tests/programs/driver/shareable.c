@@ -10,72 +10,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/programs/check.h"
+#include "tests/programs/peer.h"
 
 #define FD CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR
-
-static int peer;
-
-union control {
-	struct cmsghdr head;
-	char room[CMSG_SPACE(sizeof(int))];
-};
-
-static struct msghdr message(struct iovec *iov, union control *control)
-{
-	struct msghdr msg = {.msg_iov = iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control->room,
-			     .msg_controllen = sizeof(control->room)};
-
-	return msg;
-}
-
-static void fd_send(int fd, size_t size)
-{
-	union control control;
-	struct iovec iov = {&size, sizeof(size)};
-	struct msghdr msg;
-
-	memset(&control, 0, sizeof(control));
-	msg = message(&iov, &control);
-	control.head.cmsg_level = SOL_SOCKET;
-	control.head.cmsg_type = SCM_RIGHTS;
-	control.head.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	if (sendmsg(peer, &msg, MSG_NOSIGNAL) != (ssize_t)sizeof(size))
-		exit(2);
-}
-
-static int fd_receive(size_t *size)
-{
-	union control control;
-	struct iovec iov = {size, sizeof(*size)};
-	struct msghdr msg = message(&iov, &control);
-	int fd = -1;
-
-	if (recvmsg(peer, &msg, 0) != (ssize_t)sizeof(*size) || !CMSG_FIRSTHDR(&msg))
-		exit(2);
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
-
-static void turn_give(void)
-{
-	if (send(peer, "t", 1, MSG_NOSIGNAL) != 1)
-		exit(2);
-}
-
-static void turn_take(void)
-{
-	char byte;
-
-	if (recv(peer, &byte, 1, 0) != 1)
-		exit(2);
-}
 
 static CUmemAllocationProp properties(CUdevice dev)
 {
@@ -142,14 +82,14 @@ static int giver(void)
 	check_that(fd >= 0 && again >= 0 && fd != again, "exported", "descriptors %d and %d", fd,
 		   again);
 	close(again);
-	fd_send(fd, size);
+	peer_fd_send(fd, &size, sizeof(size));
 	close(fd);
-	turn_take();
+	peer_turn_take();
 	check_that(count_other(p, size, 22) == 0, "taker-wrote", "%zu bytes", size);
 	unmap(p, size);
 	CU(cuMemRelease(handle));
-	turn_give();
-	turn_take();
+	peer_turn_give();
+	peer_turn_take();
 	device_close(dev);
 	return check_end();
 }
@@ -181,7 +121,7 @@ static int taker(void)
 	CUmemGenericAllocationHandle handle = 0;
 	size_t size = 0;
 	CUdeviceptr p;
-	int fd = fd_receive(&size);
+	int fd = peer_fd_receive(&size, sizeof(size));
 
 	CU(cuMemImportFromShareableHandle(&handle, (void *)(intptr_t)fd, FD));
 	close(fd);
@@ -190,36 +130,14 @@ static int taker(void)
 	check_that(count_other(p, size, 11) == 0, "giver-wrote", "%zu bytes", size);
 	CU(cuMemsetD32(p, 22, size / 4));
 	CU(cuCtxSynchronize());
-	turn_give();
-	turn_take(); /* the giver has let go of it */
+	peer_turn_give();
+	peer_turn_take(); /* the giver has let go of it */
 	check_that(count_other(p, size, 22) == 0, "outlives-giver", "%zu bytes", size);
 	unmap(p, size);
 	check_strangers();
-	turn_give();
+	peer_turn_give();
 	device_close(dev);
 	return check_end();
-}
-
-static pid_t start(int (*run)(void), int own, int other)
-{
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		close(other);
-		peer = own;
-		exit(run());
-	}
-	return pid;
-}
-
-static bool ended_well(pid_t pid)
-{
-	int status = -1;
-
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static int probe(void)
@@ -234,23 +152,11 @@ static int probe(void)
 
 int main(void)
 {
-	int pair[2];
-	pid_t give, take;
-	bool good;
-
 	/* Not in this process, which is to fork. */
-	if (!ended_well(start(probe, -1, -1))) {
+	if (!peer_ended_well(peer_start(probe, -1, -1))) {
 		check_skip("shareable", "the device has no descriptors for memory");
 		return 0;
 	}
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair))
-		exit(2);
-	give = start(giver, pair[0], pair[1]);
-	take = start(taker, pair[1], pair[0]);
-	close(pair[0]);
-	close(pair[1]);
-	good = ended_well(take);
-	good = ended_well(give) && good;
-	check_that(good, "two-processes", "both are content");
+	peer_two(SOCK_SEQPACKET, giver, taker);
 	return check_end();
 }
