@@ -158,7 +158,7 @@ CUresult ex_ipc_offer_fd(struct ex_session *session, unsigned int gpu, enum vg_o
 {
 	bool again = ex_ipc_offered(session, kind, object);
 	CUresult result = CUDA_ERROR_OUT_OF_MEMORY;
-	struct where where;
+	struct where where = {{0}};
 
 	if (ex_handover_open(&session->handover, where.name))
 		result = ex_ipc_offer(session, gpu, kind, object, bytes, &where, sizeof(where),

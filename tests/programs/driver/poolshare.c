@@ -173,7 +173,7 @@ static int giver(void)
 	CUdevice dev = device_open();
 	CUmemoryPool pool = pool_make(dev);
 	CUdeviceptr first = filled(pool, 11), second = filled(pool, 12);
-	struct parcel parcel;
+	struct parcel parcel = {0};
 	int fd = -1;
 
 	CU(cuMemPoolExportToShareableHandle(&fd, pool, FD, 0));
@@ -199,7 +199,7 @@ static int taker(void)
 {
 	CUdevice dev = device_open();
 	CUdeviceptr first = 0, second = 0;
-	struct parcel parcel;
+	struct parcel parcel = {0};
 	int fd = peer_fd_receive(&parcel, sizeof(parcel));
 	CUmemoryPool pool = pool_import(fd);
 
