@@ -5,6 +5,7 @@
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
 #include "dom0-executor/launch.h"
+#include "dom0-executor/primary.h"
 
 CUresult ex_function_param(void *real, bool kernel, size_t index, size_t *offset, size_t *size)
 {
@@ -54,6 +55,26 @@ static CUresult name_read(void *real, bool kernel, char *name, size_t room)
 	return result == CUDA_ERROR_NOT_SUPPORTED ? CUDA_SUCCESS : result;
 }
 
+/*
+ * The driver tells the layout of a kernel, which belongs to no context, to threads that have one: where this has
+ * none that lives, any will do.
+ */
+static CUresult kernel_layout(struct ex_call *call, void *real, unsigned int room,
+			      unsigned int *count, uint32_t *offsets, uint32_t *sizes)
+{
+	CUcontext context, before = NULL;
+	CUresult result = layout_read(real, true, room, count, offsets, sizes);
+
+	if ((result != CUDA_ERROR_INVALID_CONTEXT && result != CUDA_ERROR_CONTEXT_IS_DESTROYED) ||
+	    !ex_driver.cuCtxGetCurrent || !ex_driver.cuCtxSetCurrent ||
+	    ex_primary_hold(call, 0, 0, &context) || ex_driver.cuCtxGetCurrent(&before) ||
+	    ex_driver.cuCtxSetCurrent(context))
+		return result;
+	result = layout_read(real, true, room, count, offsets, sizes);
+	ex_driver.cuCtxSetCurrent(before);
+	return result;
+}
+
 CUresult ex_vgFuncLayout(struct ex_call *call, uint64_t func, unsigned int room,
 			 unsigned int name_room, unsigned int *count, uint32_t *offsets,
 			 uint32_t *sizes, void *name)
@@ -64,7 +85,8 @@ CUresult ex_vgFuncLayout(struct ex_call *call, uint64_t func, unsigned int room,
 
 	result = ex_handle_get(call, VG_HANDLE_CUfunction, func, 0, &real);
 	if (!result)
-		result = layout_read(real, kernel, room, count, offsets, sizes);
+		result = kernel ? kernel_layout(call, real, room, count, offsets, sizes)
+				: layout_read(real, false, room, count, offsets, sizes);
 	if (!result)
 		result = name_read(real, kernel, name, name_room);
 	return result;

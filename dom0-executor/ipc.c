@@ -309,12 +309,14 @@ CUresult ex_vgIpcOpenMem(struct ex_call *call, CUdeviceptr *dptr, size_t *size,
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&session->ipc.lock);
 	result = ex_ipc_take(session, VG_OFFER_MEMORY, &token, &taken);
+	if (result == CUDA_ERROR_INVALID_HANDLE)
+		result = CUDA_ERROR_INVALID_VALUE; /* as the driver has it, for memory */
 	if (!result) {
 		result = foreign_open(call, &taken, flags, dptr, size);
 		/* Once more: a context that ended may have left it just before. */
 		if (!result && ex_ipc_take(session, VG_OFFER_MEMORY, &token, &taken))
 			result = foreign_close(session, *dptr) ? CUDA_ERROR_UNKNOWN
-							       : CUDA_ERROR_INVALID_HANDLE;
+							       : CUDA_ERROR_INVALID_VALUE;
 		else if (result && !is_open(session, taken.index))
 			ex_ipc_leave(session, taken.index);
 	}

@@ -6,11 +6,16 @@
 SYMBOL is an exported name, or a pattern as a shell's. The first line that fits counts. STEP is one of
     init        cuInit has been called; last where no step says it, so that what stands before is looked at
                 even then
-    context     the thread has a current context, and that is alive
+    context     the thread has a current context, and that is alive; of a call on a stream only a default stream asks
+                for one (others have their own), and a destroyed one will not do for any
+    ?context    there may be none, but not one that is destroyed
+    context=CODE, ?context=CODE
+                the same, with CODE instead of CUDA's own for what is wrong
     old         it was made by a call of before CUDA 3.2
     ARG         a pointer: not NULL; a number: not 0; a handle: not NULL, and (after init) one that lives
     ARG=CODE    the same, with CODE instead of what the type says for NULL
     ARG==CODE   CODE also for a handle that is none or no more
+    ARG=A,B     A for NULL, B for a handle that is none or no more
     ARG!        a handle of that type itself, not of one that does as well; before = or ==
     ?ARG        a handle that may be NULL; otherwise as ARG
 
@@ -29,12 +34,12 @@ class Step:
     """One check."""
 
     def __init__(self, where, text):
-        match = re.fullmatch(r"(\??)(\w+)(!?)(?:(==?)([A-Z_]+))?", text)
+        match = re.fullmatch(r"(\??)(\w+)(!?)(?:(==?)([A-Z_]+)(?:,([A-Z_]+))?)?", text)
         if not match:
             raise apispec.SpecError(where, f"cannot read the step '{text}'")
         self.optional, self.name, self.strict = bool(match[1]), match[2], bool(match[3])
         self.null = f"CUDA_ERROR_{match[5]}" if match[5] else None
-        self.gone = self.null if match[4] == "==" else None
+        self.gone = self.null if match[4] == "==" else f"CUDA_ERROR_{match[6]}" if match[6] else None
 
 
 class Line:

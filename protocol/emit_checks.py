@@ -32,12 +32,13 @@ def _handle(call, ctype, name, step=None):
     return [f"\tif ({name})", "\t" + text] if step and step.optional else [text]
 
 
-def _context(call):
+def _context(call, step=None):
     """Only a default stream is the context's."""
+    how = "allowed" if step and step.optional else "needed"
+    text = f"\tVG_CHECK_CONTEXT({how}, {step.null if step and step.null else 0});"
     if not call.has("streamcontext"):
-        return ["\tVG_CHECK_CONTEXT();"]
-    return [f"\tif (vg_handle_passes(VG_HANDLE_CUstream, (uint64_t){call.stream}))",
-            "\t\tVG_CHECK_CONTEXT();"]
+        return [text]
+    return [f"\tif (vg_handle_passes(VG_HANDLE_CUstream, (uint64_t){call.stream}))", "\t" + text]
 
 
 def _null(spec, call, step):
@@ -62,7 +63,7 @@ def _steps(spec, call, steps):
             for each in early:
                 out += _handle(call, checkspec.types(call)[each.name], each.name, each)
         elif step.name in ("context", "old"):
-            out += _context(call) if step.name == "context" else ["\tVG_CHECK_OLD();"]
+            out += _context(call, step) if step.name == "context" else ["\tVG_CHECK_OLD();"]
             seen.add(step.name)
         else:
             out += [] if step.optional else _null(spec, call, step)
@@ -94,7 +95,7 @@ def checks(spec, call, symbol, table, stub=False):
     if stub and not own:
         return out
     if not own and not call.has("noinit"):
-        if "context" not in seen and not call.has("nocontext"):
+        if "context" not in seen and not call.has("nocontext") and not call.has("maycontext"):
             out += _context(call)
         out += _places(call)
     for name, ctype in checkspec.types(call).items():

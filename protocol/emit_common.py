@@ -85,6 +85,11 @@ def ret_fields(call):
     return fields
 
 
+def enters_stream(call):
+    """It runs in its stream's context where the thread has none."""
+    return bool(call.stream) and not any(map(call.has, ("nocontext", "streamcontext", "noinit")))
+
+
 def count_expr(arg):
     return {"pointer": "1", "string": None}.get(arg.kind, arg.count)
 

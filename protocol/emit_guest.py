@@ -44,6 +44,9 @@ def _checks(call):
         if "align" in arg.attrs:
             out += [f"\tif ({arg.name} % {arg.attrs['align']})",
                     "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
+        if "only" in arg.attrs:
+            out += [f"\tif ({arg.name} & ~(unsigned int)({arg.attrs['only']}))",
+                    "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
         if "least" in arg.attrs:
             out += [f"\tif ({arg.name} < ({arg.attrs['least']}))",
                     "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
@@ -147,6 +150,8 @@ def stub(call):
         flags.append(".reports = true")
     if call.has("nocontext"):
         flags.append(".no_context = true")
+    if call.has("maycontext"):
+        flags.append(".may_context = true")
     if call.has("unordered"):
         flags.append(".unordered = true")
     out = _sizes(call) + [signature(call), "{"]
@@ -157,7 +162,7 @@ def stub(call):
     out += [f"\tstruct fe_call call = {{{', '.join(flags)}}};", "\tCUresult result;", ""]
     if call.has("streamcontext"):
         out += [f"\tcall.no_context = !vg_handle_passes(VG_HANDLE_CUstream, (uint64_t){call.stream});"]
-    if not call.has("nocontext"):
+    if not call.has("nocontext") and not call.has("maycontext"):
         # As CUDA does: without a context, no argument is looked at.
         test = "call.no_context ? CUDA_SUCCESS : " if call.has("streamcontext") else ""
         out += [f"\tresult = {test}fe_context_needed();", "\tif (result)", "\t\treturn result;"]
@@ -192,10 +197,12 @@ def stubs(spec):
 def _entry(call, symbol, variant, checks):
     target = f"fe_{call.name}" if call.has("guest") else f"rpc_{call.name}"
     out = emit_checks.function(call, symbol, checks) if checks else []
-    out += [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tCUresult result;", ""]
+    out += [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tCUresult result = CUDA_SUCCESS;"]
+    if c.enters_stream(call):
+        out.append(f"\tbool entered = fe_stream_enter({call.stream});")
+    out.append("")
     if checks:
-        out += [f"\tresult = check_{symbol}({c.arguments(call)});", "\tif (result)",
-                f'\t\treturn fe_leave("{symbol}", result);']
+        out += [f"\tresult = check_{symbol}({c.arguments(call)});", "\tif (result)", "\t\tgoto out;"]
     if variant and call.stream:
         out += [f"\tif (!{call.stream})", f"\t\t{call.stream} = CU_STREAM_PER_THREAD;"]
     elif variant:
@@ -203,13 +210,17 @@ def _entry(call, symbol, variant, checks):
     out.append(f"\tresult = {target}({c.arguments(call)});")
     if variant and not call.stream:
         out.append("\tfe_ptds = false;")
+    out += ["out:"] if checks else []
+    if c.enters_stream(call):
+        out.append("\tfe_context_exit(entered);")
     return "\n".join(out + [f'\treturn fe_leave("{symbol}", result);', "}", ""])
 
 
 def entries(spec, variants, table):
     out = [c.head("the exported functions"), '#include "protocol/calls.h"',
            '#include "protocol/cuda_proto.h"', '#include "xen-frontend/libcuda/calls.h"\n',
-           '#include "xen-frontend/libcuda/check.h"', '#include "xen-frontend/libcuda/refuse.h"\n',
+           '#include "xen-frontend/libcuda/check.h"', '#include "xen-frontend/libcuda/refuse.h"',
+           '#include "xen-frontend/libcuda/stream.h"\n',
            '#define VG_EXPORT __attribute__((visibility("default")))\n']
     done = set()
     for call in spec.calls:

@@ -15,6 +15,8 @@ struct soft_array {
 };
 
 /* Checked and made, with a handle. */
+/* What a copy answers to a handle that is no array, or none any more. */
+CUresult array_unknown(CUarray handle);
 CUresult array_create(struct soft_context *ctx, const CUDA_ARRAY3D_DESCRIPTOR *descriptor,
 		      CUarray *handle);
 size_t

@@ -9,11 +9,18 @@ CUresult check_init(void)
 	return driver_enter();
 }
 
-CUresult check_context(void)
+CUresult check_context_needed(void)
 {
 	struct soft_context *ctx auto_put = NULL;
 
 	return context_enter_broken(&ctx);
+}
+
+CUresult check_context_allowed(void)
+{
+	CUresult result = check_context_needed();
+
+	return result == CUDA_ERROR_INVALID_CONTEXT ? CUDA_SUCCESS : result;
 }
 
 static enum soft_kind kind_of(enum vg_handle_type type)

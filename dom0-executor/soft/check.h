@@ -17,14 +17,22 @@
 			return checked_;    \
 	} while (0)
 #define VG_CHECK_INIT(name) VG_CHECK(check_init())
-#define VG_CHECK_CONTEXT()  VG_CHECK(check_context())
-#define VG_CHECK_OLD()      VG_CHECK(CUDA_ERROR_INVALID_CONTEXT)
+/* needed: it is there; allowed: if there is one, it lives. code: the answer to what is wrong, 0: CUDA's own. */
+#define VG_CHECK_CONTEXT(how, code)                                  \
+	do {                                                         \
+		CUresult checked_ = check_context_##how();           \
+		if (checked_)                                        \
+			return (code) ? (CUresult)(code) : checked_; \
+	} while (0)
+#define VG_CHECK_OLD() VG_CHECK(CUDA_ERROR_INVALID_CONTEXT)
 #define VG_CHECK_HANDLE(type, handle, flags, code) \
 	VG_CHECK(check_handle(type, (uint64_t)(handle), flags, (CUresult)(code)))
 
 CUresult check_init(void);
 /* The thread's context is there and alive; broken or not. */
-CUresult check_context(void);
+CUresult check_context_needed(void);
+/* There is none, or it is alive. */
+CUresult check_context_allowed(void);
 /* code: the answer to a bad one, 0: what the type says. */
 CUresult check_handle(enum vg_handle_type type, uint64_t handle, unsigned int flags, CUresult code);
 

@@ -170,6 +170,22 @@ CUresult context_enter_of(const void *object, struct soft_context **entered)
 	return context_error(*entered);
 }
 
+bool context_enter_of_stream(CUstream handle)
+{
+	struct soft_object *stream auto_put = NULL;
+
+	if (stack_top())
+		return false;
+	stream = object_get(SOFT_STREAM, handle);
+	return stream && !stack_push(object_handle(stream->ctx));
+}
+
+void context_exit(bool entered)
+{
+	if (entered)
+		stack.depth--;
+}
+
 CUresult context_unknown(CUcontext handle)
 {
 	return object_kind_of(handle) == SOFT_CONTEXT ? CUDA_ERROR_CONTEXT_IS_DESTROYED
@@ -273,6 +289,14 @@ CUresult cuDevicePrimaryCtxGetState(CUdevice dev, unsigned int *flags, int *acti
 	return CUDA_SUCCESS;
 }
 
+/* Known bits, and one way to wait at most. */
+static bool flags_are_known(unsigned int flags)
+{
+	unsigned int way = flags & CU_CTX_SCHED_MASK;
+
+	return !(flags & ~(unsigned int)CONTEXT_FLAGS) && !(way & (way - 1));
+}
+
 CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags)
 {
 	struct soft_device *device;
@@ -281,7 +305,7 @@ CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags)
 	device = device_of(dev);
 	if (!device)
 		return CUDA_ERROR_INVALID_DEVICE;
-	if (flags & ~(unsigned int)CONTEXT_FLAGS)
+	if (!flags_are_known(flags))
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&device->lock);
 	device->primary_flags = flags;
@@ -297,6 +321,8 @@ CUresult cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned int flags)
 
 	ENTER_DRIVER();
 	device = device_of(dev);
+	if (device && !flags_are_known(flags))
+		return CUDA_ERROR_INVALID_VALUE;
 	if (device && atomic_load(&device->primary->alive))
 		return CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE;
 	return cuDevicePrimaryCtxSetFlags_v2(dev, flags);
@@ -335,7 +361,8 @@ CUresult cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams, uns
 {
 	ENTER_DRIVER();
 	if (ctxCreateParams && ctxCreateParams->numExecAffinityParams)
-		return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
+		return ctxCreateParams->execAffinityParams ? CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY
+							   : CUDA_ERROR_INVALID_VALUE;
 	if (ctxCreateParams && ctxCreateParams->cigParams)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	return cuCtxCreate_v2(pctx, flags, dev);
@@ -455,11 +482,11 @@ CUresult cuCtxGetApiVersion(CUcontext handle, unsigned int *version)
 	CUresult result;
 
 	ENTER_DRIVER();
+	result = context_named(handle, &ctx);
+	if (result == CUDA_ERROR_INVALID_CONTEXT)
+		return result;
 	if (!version)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = context_named(handle, &ctx);
-	if (result != CUDA_SUCCESS && result != CUDA_ERROR_CONTEXT_IS_DESTROYED)
-		return result;
 	if (!ctx)
 		return result;
 	*version = ctx->api_version;

@@ -85,6 +85,11 @@ CUresult context_enter_of(const void *object, struct soft_context **entered);
 			return entered_;            \
 	} while (0)
 
+/* A thread without a context works in that of the stream it names, unless that is a default stream. True: until
+ * context_exit. */
+bool context_enter_of_stream(CUstream handle);
+void context_exit(bool entered);
+
 /* True in a host function or stream callback, which may not call the driver. */
 extern _Thread_local bool thread_in_host_function;
 

@@ -172,7 +172,7 @@ static CUresult array_side(const struct half *half, const struct soft_box *box,
 	struct soft_array *array = object_get(SOFT_ARRAY, half->array);
 
 	if (!array)
-		return CUDA_ERROR_INVALID_HANDLE;
+		return array_unknown(half->array);
 	if (half->x > array->row || box->width > array->row - half->x || half->y > array->rows ||
 	    box->height > array->rows - half->y || half->z > array->slices ||
 	    box->depth > array->slices - half->z) {

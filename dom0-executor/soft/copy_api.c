@@ -62,14 +62,12 @@ CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, size
 	return copy(hStream, dstDevice, DEVICE, srcDevice, DEVICE, ByteCount, SOFT_QUEUE);
 }
 
+/* NULL: the current one. */
 static CUresult peer_check(CUcontext dst, CUcontext src)
 {
-	struct soft_context *to auto_put = object_get(SOFT_CONTEXT, dst);
-	struct soft_context *from auto_put = object_get(SOFT_CONTEXT, src);
+	CUresult result = context_check(dst);
 
-	if (to && from)
-		return CUDA_SUCCESS;
-	return context_unknown(to ? src : dst);
+	return result ? result : context_check(src);
 }
 
 CUresult cuMemcpyPeer(CUdeviceptr dstDevice, CUcontext dstContext, CUdeviceptr srcDevice,
@@ -230,7 +228,7 @@ static CUresult array_address(CUarray handle, size_t offset, size_t size, uint64
 	size_t whole, element;
 
 	if (!array)
-		return CUDA_ERROR_INVALID_HANDLE;
+		return array_unknown(handle);
 	element = array->descriptor.NumChannels * array_format_bytes(array->descriptor.Format);
 	whole = array->row * array->rows * array->slices;
 	if (offset > whole || size > whole - offset || offset % element || size % element)
@@ -246,6 +244,8 @@ static CUresult copy_to_array(CUstream hStream, CUarray dst, size_t offset, uint
 	CUresult result;
 
 	ENTER_DRIVER();
+	if (!size)
+		return CUDA_SUCCESS;
 	result = array_address(dst, offset, size, &address);
 	return result ? result : copy(hStream, address, DEVICE, src, type, size, how);
 }
@@ -257,6 +257,8 @@ static CUresult copy_from_array(CUstream hStream, uint64_t dst, CUmemorytype typ
 	CUresult result;
 
 	ENTER_DRIVER();
+	if (!size)
+		return CUDA_SUCCESS;
 	result = array_address(src, offset, size, &address);
 	return result ? result : copy(hStream, dst, type, address, DEVICE, size, how);
 }
@@ -306,6 +308,8 @@ CUresult cuMemcpyAtoA_v2(CUarray dstArray, size_t dstOffset, CUarray srcArray, s
 	CUresult result;
 
 	ENTER_DRIVER();
+	if (!ByteCount)
+		return CUDA_SUCCESS;
 	result = array_address(srcArray, srcOffset, ByteCount, &src);
 	return result ? result
 		      : copy_to_array(NULL, dstArray, dstOffset, src, DEVICE, ByteCount,

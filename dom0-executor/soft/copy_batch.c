@@ -33,7 +33,7 @@ static CUresult batch(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *sizes, size_
 		return CUDA_ERROR_INVALID_VALUE;
 	result = attributes_check(attrs, indices, attr_count, count);
 	if (result == CUDA_SUCCESS && capture_is_on(stream))
-		result = CUDA_ERROR_NOT_SUPPORTED;
+		result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 	for (size_t i = 0; i < count && result == CUDA_SUCCESS; i++) {
 		result = copy_flat(stream, dsts[i], CU_MEMORYTYPE_UNIFIED, srcs[i],
 				   CU_MEMORYTYPE_UNIFIED, sizes[i], SOFT_QUEUE);

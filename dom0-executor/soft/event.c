@@ -368,10 +368,8 @@ CUresult cuEventElapsedTime_v2(float *pMilliseconds, CUevent hStart, CUevent hEn
 	struct soft_event *end auto_put = object_get(SOFT_EVENT, hEnd);
 	CUresult result;
 
-	ENTER_CONTEXT(ctx);
-	if (!pMilliseconds)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!start || !end || start->object.ctx != end->object.ctx)
+	ENTER_CONTEXT_OF(ctx, start);
+	if (!pMilliseconds || !end || start->object.ctx != end->object.ctx)
 		return CUDA_ERROR_INVALID_HANDLE;
 	pthread_mutex_lock(&sched_lock);
 	result = timing_of(start);

@@ -158,7 +158,7 @@ CUresult cuGraphLaunch(CUgraphExec hGraphExec, CUstream hStream)
 	struct soft_work *work;
 	CUresult result;
 
-	ENTER_STREAM(ctx, stream, hStream);
+	ENTER_STREAM_ALONE(ctx, stream, hStream);
 	if (!exec)
 		return CUDA_ERROR_INVALID_VALUE;
 	captured = capture_is_on(stream);
@@ -414,13 +414,16 @@ CUresult cuGraphExecUpdate_v2(CUgraphExec hGraphExec, CUgraph hGraph,
 {
 	struct soft_exec *exec auto_put = object_get(SOFT_EXEC, hGraphExec);
 	struct soft_graph *graph auto_put = object_get(SOFT_GRAPH, hGraph);
+	CUgraphExecUpdateResultInfo unasked;
 	struct soft_order order;
 	CUgraphNode where;
 	CUresult result;
 
 	ENTER_DRIVER();
-	if (!exec || !graph || !resultInfo)
+	if (!exec || !graph)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (!resultInfo)
+		resultInfo = &unasked;
 	*resultInfo = (CUgraphExecUpdateResultInfo){.result = CU_GRAPH_EXEC_UPDATE_ERROR};
 	pthread_mutex_lock(&graph_lock);
 	result = order_make(graph, &order);
@@ -443,10 +446,9 @@ CUresult cuGraphExecUpdate(CUgraphExec hGraphExec, CUgraph hGraph, CUgraphNode *
 	CUgraphExecUpdateResultInfo info = {0};
 	CUresult result;
 
-	if (!updateResult_out)
-		return CUDA_ERROR_INVALID_VALUE;
 	result = cuGraphExecUpdate_v2(hGraphExec, hGraph, &info);
-	*updateResult_out = info.result;
+	if (updateResult_out)
+		*updateResult_out = info.result;
 	if (hErrorNode_out)
 		*hErrorNode_out = info.errorNode;
 	return result;

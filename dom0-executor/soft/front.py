@@ -23,10 +23,15 @@ import tables  # noqa: E402
 
 def entry(call, symbol, statements):
     params, names = c.parameters(call), c.arguments(call)
-    return [f"CUresult soft_{symbol}({params});", *emit_checks.function(call, symbol, statements),
-            f'__attribute__((visibility("default"))) CUresult {symbol}({params})', "{",
+    head = [f"CUresult soft_{symbol}({params});", *emit_checks.function(call, symbol, statements),
+            f'__attribute__((visibility("default"))) CUresult {symbol}({params})', "{"]
+    if not c.enters_stream(call):
+        return [*head, f"\tCUresult result = check_{symbol}({names});", "",
+                f"\treturn result ? result : soft_{symbol}({names});", "}", ""]
+    return [*head, f"\tbool entered = context_enter_of_stream({call.stream});",
             f"\tCUresult result = check_{symbol}({names});", "",
-            f"\treturn result ? result : soft_{symbol}({names});", "}", ""]
+            "\tif (!result)", f"\t\tresult = soft_{symbol}({names});",
+            "\tcontext_exit(entered);", "\treturn result;", "}", ""]
 
 
 def main(folder, headers):
@@ -36,7 +41,8 @@ def main(folder, headers):
     table = checkspec.Checks(os.path.join(PROTOCOL, "checks.api"))
     have = tables.symbols(headers)
     names, front = [], [c.head("what libcuda-soft exports"), '#include "protocol/cuda_proto.h"',
-                        '#include "dom0-executor/soft/check.h"\n']
+                        '#include "dom0-executor/soft/check.h"',
+                        '#include "dom0-executor/soft/context.h"\n']
     for call in spec.calls:
         for symbol, _ in [] if call.internal else variants.of(call):
             statements = emit_checks.checks(spec, call, symbol, table)

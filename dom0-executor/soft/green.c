@@ -188,10 +188,10 @@ CUresult cuGreenCtxCreate(CUgreenCtx *phCtx, CUdevResourceDesc handle, CUdevice 
 	ENTER_DRIVER();
 	if (!device_of(dev))
 		return CUDA_ERROR_INVALID_DEVICE;
-	if (!phCtx || !desc || desc->device != device_of(dev) ||
+	if (!phCtx || (desc ? desc->device != device_of(dev) : handle != NULL) ||
 	    flags != CU_GREEN_CTX_DEFAULT_STREAM)
 		return CUDA_ERROR_INVALID_VALUE;
-	ctx = context_create(desc->device, false, 0);
+	ctx = context_create(device_of(dev), false, 0);
 	green = ctx ? object_new(SOFT_GREEN, sizeof(*green), NULL, green_destroy) : NULL;
 	if (!green) {
 		if (ctx)
@@ -200,7 +200,7 @@ CUresult cuGreenCtxCreate(CUgreenCtx *phCtx, CUdevResourceDesc handle, CUdevice 
 	}
 	green->ctx = object_ref(ctx);
 	green->id = ctx->id;
-	green->count = desc->count;
+	green->count = desc ? desc->count : device_sms(device_of(dev));
 	result = object_publish(green);
 	if (result == CUDA_SUCCESS)
 		*phCtx = object_handle(green);

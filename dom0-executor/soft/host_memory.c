@@ -53,6 +53,10 @@ CUresult cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 
 CUresult cuMemAllocHost_v2(void **pp, size_t bytesize)
 {
+	if (pp && !bytesize) {
+		*pp = NULL;
+		return CUDA_SUCCESS;
+	}
 	return cuMemHostAlloc(pp, bytesize, 0);
 }
 

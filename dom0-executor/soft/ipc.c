@@ -374,7 +374,7 @@ CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, unsign
 	if (!pdptr || Flags & ~(unsigned int)CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!place_read(WHAT_MEMORY, &handle, &where))
-		return CUDA_ERROR_INVALID_HANDLE;
+		return CUDA_ERROR_INVALID_VALUE;
 	if (is_own(&where))
 		return CUDA_ERROR_INVALID_CONTEXT;
 	*pdptr = foreign_again(&where);
@@ -384,7 +384,7 @@ CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, unsign
 	if (sock >= 0)
 		close(sock);
 	if (fd < 0)
-		return CUDA_ERROR_INVALID_HANDLE;
+		return CUDA_ERROR_INVALID_VALUE;
 	result = foreign_map(ctx, RANGE_FOREIGN, &where, &answer, fd, pdptr);
 	close(fd);
 	return result;

@@ -353,16 +353,17 @@ static CUresult attribute_apply(const CUlaunchAttribute *attribute, struct launc
 	case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
 	case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
 	case CU_LAUNCH_ATTRIBUTE_NVLINK_UTIL_CENTRIC_SCHEDULING: break;
-	default:
+	case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE:
 		soft_log_error("op=cuLaunchKernelEx attribute=%d is not supported",
 			       (int)attribute->id);
 		return CUDA_ERROR_NOT_SUPPORTED;
+	default: return CUDA_ERROR_INVALID_VALUE;
 	}
 	return CUDA_SUCCESS;
 }
 
-CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **kernelParams,
-			  void **extra)
+static CUresult launch_config(const CUlaunchConfig *config, CUfunction f, void **kernelParams,
+			      void **extra)
 {
 	CUevent after = NULL;
 	struct launch_shape shape;
@@ -382,5 +383,16 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **ker
 		result = launch_on(config->hStream, f, &shape, kernelParams, extra);
 	if (result == CUDA_SUCCESS && after)
 		result = cuEventRecord(after, config->hStream);
+	return result;
+}
+
+CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **kernelParams,
+			  void **extra)
+{
+	/* The stream is inside the structure, so the front could do nothing about it. */
+	bool entered = config && context_enter_of_stream(config->hStream);
+	CUresult result = launch_config(config, f, kernelParams, extra);
+
+	context_exit(entered);
 	return result;
 }

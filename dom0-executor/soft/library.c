@@ -290,17 +290,20 @@ CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *fileName, CUjit_o
 			       CUlibraryOption *libraryOptions, void **libraryOptionValues,
 			       unsigned int numLibraryOptions)
 {
+	struct soft_jit ignored;
 	char *bytes = NULL;
 	size_t size = 0;
 	CUresult result;
 
 	ENTER_DRIVER();
 	(void)libraryOptionValues;
-	if (!library || !fileName)
+	if (!library || !fileName || !*fileName)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = options_check(libraryOptions, numLibraryOptions);
+	result = jit_read(numJitOptions, jitOptions, jitOptionsValues, &ignored);
 	if (result == CUDA_SUCCESS)
 		result = file_read(fileName, &bytes, &size);
+	if (result == CUDA_SUCCESS)
+		result = options_check(libraryOptions, numLibraryOptions);
 	if (result == CUDA_SUCCESS)
 		result = load(library, bytes, size, jitOptions, jitOptionsValues, numJitOptions);
 	free(bytes);
@@ -402,14 +405,18 @@ CUresult cuLibraryGetManaged(CUdeviceptr *dptr, size_t *bytes, CUlibrary handle,
 {
 	struct soft_library *library auto_put = object_get(SOFT_LIBRARY, handle);
 	struct soft_module *module auto_put = NULL;
+	struct soft_context *ctx auto_put = NULL;
 	struct ptx_global_info info;
 	CUresult result;
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	if (!name || (!dptr && !bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!library)
 		return CUDA_ERROR_INVALID_HANDLE;
+	/* Without a context, any will do to say that there is none of that name. */
+	if (context_enter(&ctx))
+		ctx = object_ref(device_of(0)->primary);
 	result = library_module(library, ctx, &module);
 	if (result)
 		return result;

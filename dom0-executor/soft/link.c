@@ -105,14 +105,19 @@ CUresult cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void *data, si
 CUresult cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char *path,
 			  unsigned int numOptions, CUjit_option *options, void **optionValues)
 {
+	struct soft_jit ignored;
 	char *bytes = NULL;
 	size_t size = 0;
 	CUresult result;
 
 	ENTER_DRIVER();
-	if (!path || (unsigned int)type >= CU_JIT_NUM_INPUT_TYPES)
+	if (!path || !*path)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = file_read(path, &bytes, &size);
+	result = jit_read(numOptions, options, optionValues, &ignored);
+	if (result == CUDA_SUCCESS)
+		result = file_read(path, &bytes, &size);
+	if (result == CUDA_SUCCESS && (unsigned int)type >= CU_JIT_NUM_INPUT_TYPES)
+		result = CUDA_ERROR_INVALID_VALUE;
 	if (result == CUDA_SUCCESS)
 		result = cuLinkAddData_v2(state, type, bytes, size, path, numOptions, options,
 					  optionValues);
@@ -149,11 +154,9 @@ CUresult cuLinkComplete(CUlinkState state, void **cubinOut, size_t *sizeOut)
 	size_t size = 0;
 	CUresult result;
 
-	ENTER_CONTEXT(ctx);
 	if (!cubinOut)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!link)
-		return CUDA_ERROR_INVALID_HANDLE;
+	ENTER_CONTEXT_OF(ctx, link);
 	pthread_mutex_lock(&link->lock);
 	result = link->image || !link->texts.count
 			 ? CUDA_ERROR_INVALID_VALUE

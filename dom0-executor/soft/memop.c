@@ -184,6 +184,9 @@ CUresult cuStreamBatchMemOp_v2(CUstream hStream, unsigned int count,
 }
 
 /* `value` of an operation on 32 bits is the low half of value64. */
+#define WRITE_FLAGS (unsigned int)CU_STREAM_WRITE_VALUE_NO_MEMORY_BARRIER
+#define WAIT_FLAGS  (unsigned int)(CU_STREAM_WAIT_VALUE_NOR | CU_STREAM_WAIT_VALUE_FLUSH)
+
 static CUresult stream_op(CUstream stream, CUstreamBatchMemOpType operation, CUdeviceptr address,
 			  uint64_t value, unsigned int flags)
 {
@@ -191,7 +194,11 @@ static CUresult stream_op(CUstream stream, CUstreamBatchMemOpType operation, CUd
 						     .address = address,
 						     .value64 = value,
 						     .flags = flags}};
+	bool write = operation == CU_STREAM_MEM_OP_WRITE_VALUE_32 ||
+		     operation == CU_STREAM_MEM_OP_WRITE_VALUE_64;
 
+	if (flags & ~(write ? WRITE_FLAGS : WAIT_FLAGS))
+		return CUDA_ERROR_INVALID_VALUE;
 	return cuStreamBatchMemOp_v2(stream, 1, &op, 0);
 }
 

@@ -162,11 +162,11 @@ void memory_free_context(struct soft_context *ctx)
 CUresult cuMemGetInfo_v2(size_t *free, size_t *total)
 {
 	ENTER_CONTEXT(ctx);
-	if (!free || !total)
-		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&ctx->device->lock);
-	*total = ctx->device->memory;
-	*free = ctx->device->memory - ctx->device->used;
+	if (total)
+		*total = ctx->device->memory;
+	if (free)
+		*free = ctx->device->memory - ctx->device->used;
 	pthread_mutex_unlock(&ctx->device->lock);
 	return CUDA_SUCCESS;
 }
@@ -198,7 +198,7 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInByt
 	if (ElementSizeBytes != 4 && ElementSizeBytes != 8 && ElementSizeBytes != 16)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (WidthInBytes > (size_t)device_limit(ctx->device, CU_DEVICE_ATTRIBUTE_MAX_PITCH))
-		return CUDA_ERROR_OUT_OF_MEMORY;
+		return CUDA_ERROR_INVALID_VALUE;
 	pitch = round_up(WidthInBytes, 512);
 	if (__builtin_mul_overflow(pitch, Height, &size))
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -207,15 +207,33 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInByt
 }
 
 /* Frees wait for the work that may use the memory, as CUDA's do. */
+/* A thread without a context frees in the memory's own. */
+static CUresult free_enter(CUdeviceptr dptr, struct soft_context **ctx)
+{
+	struct soft_range *range;
+	CUresult result = context_enter(ctx);
+
+	if (result != CUDA_ERROR_INVALID_CONTEXT)
+		return result;
+	range = range_pin(dptr);
+	if (!range)
+		return CUDA_ERROR_INVALID_VALUE;
+	*ctx = object_ref(range->ctx ? range->ctx : range->device->primary);
+	range_unpin(range);
+	return context_error(*ctx);
+}
+
 CUresult cuMemFree_v2(CUdeviceptr dptr)
 {
+	struct soft_context *ctx auto_put = NULL;
 	struct soft_range *range;
 	CUresult result;
 
-	ENTER_CONTEXT(ctx);
 	if (!dptr)
-		return CUDA_SUCCESS;
-	result = capture_forbids(ctx, NULL);
+		return driver_enter();
+	result = free_enter(dptr, &ctx);
+	if (result == CUDA_SUCCESS)
+		result = capture_forbids(ctx, NULL);
 	if (result != CUDA_SUCCESS)
 		return result;
 	device_synchronize(ctx->device);
@@ -233,6 +251,9 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr 
 	struct soft_range *range;
 
 	ENTER_DRIVER();
+	if (!pbase && !psize)
+		return CUDA_SUCCESS;
+	ENTER_CONTEXT(ctx);
 	range = range_pin(dptr);
 	if (!range)
 		return CUDA_ERROR_NOT_FOUND;

@@ -110,8 +110,8 @@ CUresult cuMipmappedArrayDestroy(CUmipmappedArray hMipmappedArray)
 {
 	struct soft_mipmap *mipmap auto_put = object_get(SOFT_MIPMAP, hMipmappedArray);
 
-	ENTER_CONTEXT(ctx);
-	if (!mipmap || !object_retire(mipmap))
+	ENTER_CONTEXT_OF(ctx, mipmap);
+	if (!object_retire(mipmap))
 		return CUDA_ERROR_INVALID_HANDLE;
 	device_synchronize(ctx->device);
 	mipmap_retire(mipmap);

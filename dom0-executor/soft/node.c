@@ -236,9 +236,12 @@ CUresult cuGraphAddMemcpyNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 			      const CUDA_MEMCPY3D *copyParams, CUcontext handle)
 {
 	ENTER_DRIVER();
-	if (copyParams && !handle)
-		return CUDA_ERROR_INVALID_CONTEXT;
-	CHECK_CONTEXT_NAMED(copyParams ? handle : NULL);
+	if (copyParams) {
+		CUresult result = context_check(handle);
+
+		if (result != CUDA_SUCCESS)
+			return result;
+	}
 	return add(phGraphNode, hGraph, dependencies, numDependencies, CU_GRAPH_NODE_TYPE_MEMCPY,
 		   node_copy_work(copyParams), NULL);
 }

@@ -148,7 +148,7 @@ static CUresult clusters(int *value, CUfunction func, const CUlaunchConfig *conf
 	for (unsigned int i = 0; i < config->numAttrs; i++)
 		if ((unsigned int)config->attrs[i].id >
 		    CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
-			return CUDA_ERROR_NOT_SUPPORTED;
+			return CUDA_ERROR_INVALID_VALUE;
 	result = stream_enter(config->hStream, &stream, &of_stream);
 	if (result == CUDA_SUCCESS)
 		result = function_get(ctx, func, &function);

@@ -309,7 +309,7 @@ CUresult cuMemPoolSetAccess(CUmemoryPool handle, const CUmemAccessDesc *map, siz
 	struct soft_pool *pool auto_put = object_get(SOFT_POOL, handle);
 
 	ENTER_DRIVER();
-	if (!pool || (count && !map))
+	if (!pool || !map)
 		return CUDA_ERROR_INVALID_VALUE;
 	for (size_t i = 0; i < count; i++)
 		if (map[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE ||

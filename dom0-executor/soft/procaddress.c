@@ -24,26 +24,32 @@ static const struct entry entries[] = {
 #include "dom0-executor/soft/entries.inc"
 };
 
+/* As the driver: programs of its own major version and older ones, any number below 0 for the newest, and both
+ * kinds of default streams at once. */
+#define CUDA_MAJOR 13
+#define BOTH_STREAMS \
+	(CU_GET_PROC_ADDRESS_LEGACY_STREAM | CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM)
+
 CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int cudaVersion, cuuint64_t flags,
 			     CUdriverProcAddressQueryResult *symbolStatus)
 {
 	CUdriverProcAddressQueryResult status = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
 	void *found = NULL;
 
-	if (!symbol || !pfn || flags > CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM)
+	if (!symbol || !pfn || flags > BOTH_STREAMS || cudaVersion / 1000 > CUDA_MAJOR)
 		return CUDA_ERROR_INVALID_VALUE;
 	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
 		const struct entry *entry = &entries[i];
 
 		if (strcmp(entry->name, symbol) != 0)
 			continue;
-		if (entry->since > cudaVersion) {
+		if (cudaVersion >= 0 && entry->since > cudaVersion) {
 			if (!found)
 				status = CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
 			continue;
 		}
-		found = flags == CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM ? entry->per_thread
-									       : entry->legacy;
+		found = flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM ? entry->per_thread
+									      : entry->legacy;
 	}
 	if (found)
 		status = CU_GET_PROC_ADDRESS_SUCCESS;

@@ -104,7 +104,7 @@ CUresult cuStreamGetDevice(CUstream hStream, CUdevice *device)
 
 CUresult cuStreamGetCtx(CUstream hStream, CUcontext *pctx)
 {
-	ENTER_STREAM(ctx, stream, hStream);
+	ENTER_STREAM_ALONE(ctx, stream, hStream);
 	if (!pctx)
 		return CUDA_ERROR_INVALID_VALUE;
 	*pctx = object_handle(stream->object.ctx);
@@ -147,7 +147,7 @@ CUresult cuStreamSetAttribute(CUstream hStream, CUstreamAttrID attr, const CUstr
 {
 	CUresult result = CUDA_SUCCESS;
 
-	ENTER_STREAM(ctx, stream, hStream);
+	ENTER_STREAM_ALONE(ctx, stream, hStream);
 	if (!value)
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&sched_lock);

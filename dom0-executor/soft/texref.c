@@ -195,10 +195,10 @@ CUresult cuTexRefSetFormat(CUtexref hTexRef, CUarray_format fmt, int NumPackedCo
 CUresult cuTexRefGetFormat(CUarray_format *pFormat, int *pNumChannels, CUtexref hTexRef)
 {
 	ENTER_TEXREF(ref, hTexRef);
-	if (!pFormat || !pNumChannels)
-		return CUDA_ERROR_INVALID_VALUE;
-	*pFormat = ref->format;
-	*pNumChannels = ref->channels;
+	if (pFormat)
+		*pFormat = ref->format;
+	if (pNumChannels)
+		*pNumChannels = ref->channels;
 	return CUDA_SUCCESS;
 }
 

@@ -21,15 +21,22 @@ AT_ONCE = 8
 # 128 sessions that ended, 9 KiB each.
 GROWTH_KIB = {'xen-vgpud': 256 + 128 * 9, 'vgpu-frontd': 256}
 
-# N starts of the program, some at a time; says how many did not pass.
+# N starts of the program, some at a time; says how many did not pass, after which start the first, and its last words.
 STARTER = '''
 left=$1 bad=0
 while [ "$left" -gt 0 ]; do
     n=$2; [ "$n" -le "$left" ] || n=$left
     left=$((left - n)) pids=
-    while [ "$n" -gt 0 ]; do /opt/programs/steady 1 >/dev/null 2>&1 & pids="$pids $!"; n=$((n - 1)); done
-    for pid in $pids; do wait "$pid" || bad=$((bad + 1)); done
+    while [ "$n" -gt 0 ]; do
+        /opt/programs/steady 1 >/tmp/starter.$n 2>&1 & pids="$pids $!:$n"; n=$((n - 1))
+    done
+    for pid in $pids; do
+        wait "${pid%:*}" && continue
+        bad=$((bad + 1))
+        [ "$bad" -gt 1 ] || echo "first after $(($1 - left)): $(tail -n 3 "/tmp/starter.${pid#*:}")"
+    done
 done
+rm -f /tmp/starter.*
 echo "bad=$bad"
 '''
 

@@ -10,6 +10,7 @@
 #include "xen-frontend/libcuda/memory.h"
 #include "xen-frontend/libcuda/session.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -182,7 +183,7 @@ CUresult fe_cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthIn
 	struct pitch_arguments a = {0, WidthInBytes, Height, ElementSizeBytes, 0};
 	CUresult result;
 
-	if (!dptr || !pPitch || !WidthInBytes || !Height)
+	if (!dptr || !pPitch || !WidthInBytes || !Height || WidthInBytes > INT_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = alloc_claimed(pitch_alloc, plain_free, &a, dptr, &a.bytes);
 	*pPitch = a.pitch;
@@ -228,7 +229,13 @@ CUresult fe_cuMemFree_v2(CUdeviceptr dptr)
 CUresult fe_cuMemGetAddressRange_v2(CUdeviceptr *pbase, size_t *psize, CUdeviceptr dptr)
 {
 	struct fe_range range;
+	CUresult result;
 
+	if (!pbase && !psize)
+		return CUDA_SUCCESS;
+	result = fe_context_needed();
+	if (result)
+		return result;
 	if (!fe_range_find(dptr, &range) || range.kind == FE_RANGE_SHADOW)
 		return CUDA_ERROR_NOT_FOUND;
 	if (range.kind != FE_RANGE_DEVICE && (range.kind != FE_RANGE_MANAGED || range.owner))

@@ -237,7 +237,8 @@ CUresult fe_call_run(struct fe_call *call)
 	if (!lane)
 		return result;
 	if (!call->no_context) {
-		result = fe_context_bind(&lane->context_sent);
+		result = call->may_context ? fe_context_bind_if(&lane->context_sent)
+					   : fe_context_bind(&lane->context_sent);
 		if (result)
 			return result;
 	}

@@ -32,10 +32,11 @@ struct fe_out {
 /* One call. Set up by FE_CALL and the fields below, run by fe_call_run. */
 struct fe_call {
 	uint16_t op;
-	bool async;      /* returns when the command is in the ring */
-	bool reports;    /* an earlier asynchronous error of this thread is returned here */
-	bool no_context; /* runs without making the thread's context current over there */
-	bool unordered;  /* waits for no other thread's commands, and none waits for it */
+	bool async;       /* returns when the command is in the ring */
+	bool reports;     /* an earlier asynchronous error of this thread is returned here */
+	bool no_context;  /* runs without making the thread's context current over there */
+	bool may_context; /* makes it current if it lives, and none otherwise */
+	bool unordered;   /* waits for no other thread's commands, and none waits for it */
 	uint8_t ins;
 	uint8_t outs;
 	struct fe_in in[FE_PARTS_MAX];   /* arguments: the fixed part first; each is padded to 8 */

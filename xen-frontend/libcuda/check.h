@@ -16,8 +16,14 @@
 			return checked_;    \
 	} while (0)
 #define VG_CHECK_INIT(name) VG_CHECK(fe_enter(VG_OP_##name))
-#define VG_CHECK_CONTEXT()  VG_CHECK(fe_context_needed())
 #define VG_CHECK_OLD()      VG_CHECK(fe_context_old_needed())
+/* needed: it is there; allowed: if there is one, it lives. code: the answer to what is wrong, 0: CUDA's own. */
+#define VG_CHECK_CONTEXT(how, code)                                  \
+	do {                                                         \
+		CUresult checked_ = fe_context_##how();              \
+		if (checked_)                                        \
+			return (code) ? (CUresult)(code) : checked_; \
+	} while (0)
 /* code: the answer to a bad one, 0: what the type says. */
 #define VG_CHECK_HANDLE(type, handle, flags, code)                                    \
 	do {                                                                          \

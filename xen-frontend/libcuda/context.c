@@ -164,6 +164,13 @@ CUresult fe_context_needed(void)
 	return needed(fe_stack_top());
 }
 
+CUresult fe_context_allowed(void)
+{
+	const struct fe_context *top = fe_stack_top();
+
+	return top ? needed(top) : CUDA_SUCCESS;
+}
+
 CUresult fe_context_old_needed(void)
 {
 	const struct fe_context *top = fe_stack_top();
@@ -179,23 +186,37 @@ static CUresult unknown(CUcontext ctx)
 	return result ? result : CUDA_ERROR_INVALID_CONTEXT;
 }
 
-CUresult fe_context_bind(uint64_t *sent)
+/* NULL: none. */
+static CUresult bind(const struct fe_context *context, uint64_t *sent)
 {
-	struct fe_context *top = fe_stack_top();
-	uint64_t handle, token;
+	uint64_t handle = 0, token = 0;
 	CUresult result;
 
-	result = needed(top);
-	if (result)
-		return result;
-	handle = atomic_load_explicit(&top->handle, memory_order_relaxed);
-	token = handle | (uint64_t)atomic_load(&top->epoch) << EPOCH_SHIFT;
+	if (context) {
+		handle = atomic_load_explicit(&context->handle, memory_order_relaxed);
+		token = handle | (uint64_t)atomic_load(&context->epoch) << EPOCH_SHIFT;
+	}
 	if (*sent == token)
 		return CUDA_SUCCESS;
-	result = rpc_vgCtxSetCurrent(handle, top->primary ? top->device : -1);
+	result = rpc_vgCtxSetCurrent(handle, context && context->primary ? context->device : -1);
 	if (!result)
 		*sent = token;
 	return result;
+}
+
+CUresult fe_context_bind(uint64_t *sent)
+{
+	struct fe_context *top = fe_stack_top();
+	CUresult result = needed(top);
+
+	return result ? result : bind(top, sent);
+}
+
+CUresult fe_context_bind_if(uint64_t *sent)
+{
+	struct fe_context *top = fe_stack_top();
+
+	return bind(needed(top) ? NULL : top, sent);
 }
 
 CUresult fe_context_check(CUcontext ctx)
@@ -321,6 +342,9 @@ CUresult fe_cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams, 
 			   CUdevice dev)
 {
 	/* Shares of the multiprocessors and graphics interop are not for guests to have. */
+	if (ctxCreateParams && ctxCreateParams->numExecAffinityParams &&
+	    !ctxCreateParams->execAffinityParams)
+		return CUDA_ERROR_INVALID_VALUE;
 	if (ctxCreateParams && ctxCreateParams->numExecAffinityParams)
 		return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
 	if (ctxCreateParams && ctxCreateParams->cigParams)
@@ -347,32 +371,25 @@ CUresult fe_cuCtxAttach(CUcontext *pctx, unsigned int flags)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!top)
 		return CUDA_ERROR_INVALID_CONTEXT;
-	if (top->primary)
-		return fe_cuDevicePrimaryCtxRetain(pctx, top->device);
 	atomic_fetch_add(&top->attached, 1);
 	*pctx = (CUcontext)atomic_load(&top->handle);
 	return CUDA_SUCCESS;
 }
 
+/* Only the current one may be given up. A primary context has its own count of users. */
 CUresult fe_cuCtxDetach(CUcontext ctx)
 {
-	struct fe_context *top = fe_stack_top(), *context;
-	CUresult result = CUDA_SUCCESS;
+	struct fe_context *top = fe_stack_top();
+	uint32_t attached;
 
-	/* Where one is current, only that may be given up. */
 	if (top && !atomic_load(&top->usable))
 		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
-	context = top && atomic_load(&top->handle) != (uint64_t)ctx ? NULL : fe_context_find(ctx);
-	if (!context)
+	if (!top || atomic_load(&top->handle) != (uint64_t)ctx)
 		return CUDA_ERROR_INVALID_CONTEXT;
-	if (context->primary)
-		result = fe_cuDevicePrimaryCtxRelease_v2(context->device);
-	else if (!atomic_load(&context->attached))
-		result = fe_cuCtxDestroy_v2(ctx);
-	else
-		atomic_fetch_sub(&context->attached, 1);
-	fe_context_put(context);
-	return result;
+	attached = atomic_load(&top->attached);
+	while (attached && !atomic_compare_exchange_weak(&top->attached, &attached, attached - 1))
+		;
+	return attached || top->primary ? CUDA_SUCCESS : fe_cuCtxDestroy_v2(ctx);
 }
 
 CUresult fe_cuCtxDestroy_v2(CUcontext ctx)
@@ -484,16 +501,14 @@ CUresult fe_cuCtxGetId(CUcontext ctx, unsigned long long *ctxId)
 
 CUresult fe_cuCtxGetApiVersion(CUcontext ctx, unsigned int *version)
 {
-	struct fe_context *context;
+	struct fe_context *context = find_or_current(ctx);
 
-	if (!version)
-		return CUDA_ERROR_INVALID_VALUE;
-	context = find_or_current(ctx);
 	if (!context)
 		return unknown(ctx);
-	*version = context->version;
+	if (version)
+		*version = context->version;
 	fe_context_put(context);
-	return CUDA_SUCCESS;
+	return version ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult fe_cuCtxSynchronize(void)

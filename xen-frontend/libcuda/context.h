@@ -28,7 +28,7 @@ struct fe_context {
 	atomic_bool usable;
 	/* Moves when what the executor knew under this handle has gone. */
 	_Atomic uint32_t epoch;
-	_Atomic uint32_t attached; /* not primary: cuCtxAttach without its cuCtxDetach */
+	_Atomic uint32_t attached; /* cuCtxAttach without its cuCtxDetach */
 	_Atomic uint64_t id;       /* cuCtxGetId */
 	_Atomic uint32_t refs;     /* not primary: the list's and those of threads' stacks */
 	unsigned int version;      /* cuCtxGetApiVersion */
@@ -42,6 +42,8 @@ CUcontext fe_context_current(void);
 
 /* CUDA's answer where there is no context that commands could run in; 0 where there is one. */
 CUresult fe_context_needed(void);
+/* The same where it takes none: 0 unless there is one that has been destroyed. */
+CUresult fe_context_allowed(void);
 
 /* The same for calls of before CUDA 3.2, which want a context that cuCtxCreate made. */
 CUresult fe_context_old_needed(void);
@@ -51,6 +53,8 @@ CUresult fe_context_old_needed(void);
  * one current. *sent belongs to the lane, begins as 0 and is opaque.
  */
 CUresult fe_context_bind(uint64_t *sent);
+/* The same for one that takes none as well: none is current over there if none that lives is here. */
+CUresult fe_context_bind_if(uint64_t *sent);
 
 /* Whether it is one, usable or not. */
 CUresult fe_context_check(CUcontext ctx);

@@ -119,11 +119,21 @@ CUresult fe_cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned int flags)
 	return result;
 }
 
+/* Known bits, and one way to wait at most. */
+static bool flags_are_known(unsigned int flags)
+{
+	unsigned int way = flags & CU_CTX_SCHED_MASK;
+
+	return !(flags & ~(unsigned int)CU_CTX_FLAGS_MASK) && !(way & (way - 1));
+}
+
 CUresult fe_cuDevicePrimaryCtxSetFlags(CUdevice dev, unsigned int flags)
 {
 	CUresult result;
 	const struct fe_context *context = fe_primary_get(dev, &result);
 
+	if (context && !flags_are_known(flags))
+		return CUDA_ERROR_INVALID_VALUE;
 	if (context && atomic_load(&context->usable))
 		return CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE;
 	return context ? fe_cuDevicePrimaryCtxSetFlags_v2(dev, flags) : result;

@@ -187,21 +187,23 @@ CUresult fe_cuMemcpyDtoDAsync_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, s
 		      : copy_on_device(dstDevice, srcDevice, ByteCount, FE_COPY_ON(hStream));
 }
 
-/* With one context it is an ordinary copy; with two it comes after the work of both. */
+/* With one context it is an ordinary copy; with two it comes after the work of both. NULL: the current one. */
 static CUresult copy_peers(CUdeviceptr dst, CUcontext dst_context, CUdeviceptr src,
 			   CUcontext src_context, size_t size, struct fe_copy_how how)
 {
 	CUcontext current = fe_context_current();
-	CUresult result = fe_context_check(dst_context);
+	CUresult result = fe_context_needed();
 
+	dst_context = dst_context ? dst_context : current;
+	src_context = src_context ? src_context : current;
+	if (!result)
+		result = fe_context_check(dst_context);
 	if (!result)
 		result = fe_context_check(src_context);
 	if (result)
 		return result;
-	if (!current || !size || (dst_context == current && src_context == current)) {
-		result = fe_context_needed();
-		return result ? result : copy_on_device(dst, src, size, how);
-	}
+	if (!size || (dst_context == current && src_context == current))
+		return copy_on_device(dst, src, size, how);
 	if (!device_end(dst, size) || !device_end(src, size) || !fe_range_known(dst, size) ||
 	    !fe_range_known(src, size))
 		return CUDA_ERROR_INVALID_VALUE;

@@ -12,12 +12,20 @@
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/copy.h"
 
-/* CUDA has batches on streams of the program's own only. */
+/* CUDA has batches on streams of the program's own only, and not in captures, which it leaves valid. */
 static CUresult stream_check(CUstream stream)
 {
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+	CUresult result;
+
 	if (!stream || stream == CU_STREAM_LEGACY)
 		return CUDA_ERROR_INVALID_VALUE;
-	return fe_handle_check(VG_HANDLE_CUstream, (uint64_t)stream, 0);
+	result = fe_handle_check(VG_HANDLE_CUstream, (uint64_t)stream, 0);
+	if (!result && atomic_load(&fe_captures))
+		result = rpc_cuStreamIsCapturing(stream, &status);
+	if (!result && status != CU_STREAM_CAPTURE_STATUS_NONE)
+		result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	return result;
 }
 
 static bool order_is_known(CUmemcpySrcAccessOrder order)

@@ -15,6 +15,8 @@ static CUresult end_array(struct vg_box_end *end, CUarray array)
 {
 	end->memory = VG_BOX_ARRAY;
 	end->array = (uint64_t)array;
+	if (!array)
+		return CUDA_ERROR_INVALID_VALUE;
 	return fe_handle_check(VG_HANDLE_CUarray, (uint64_t)array, 0);
 }
 
@@ -148,15 +150,16 @@ CUresult fe_cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *pCopy, CUstream hStream)
 	return copy_3d(pCopy, FE_COPY_ON(hStream));
 }
 
-/* Under unified addressing the contexts say nothing that the addresses do not. */
+/* Under unified addressing the contexts say nothing that the addresses do not. NULL: the current one. */
 static CUresult copy_peer(const CUDA_MEMCPY3D_PEER *copy, struct fe_copy_how how)
 {
-	CUresult result;
+	CUresult result = CUDA_SUCCESS;
 
 	if (!copy)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = fe_context_check(copy->srcContext);
-	if (!result)
+	if (copy->srcContext)
+		result = fe_context_check(copy->srcContext);
+	if (!result && copy->dstContext)
 		result = fe_context_check(copy->dstContext);
 	if (result)
 		return result;
@@ -201,19 +204,16 @@ CUresult fe_cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *pCopy, CUstream hStrea
 
 /* One row between an array of one dimension and memory, or another array. */
 struct row_end {
-	CUarray array; /* NULL: address */
-	uint64_t offset;
-	uint64_t address;
-	bool device; /* the address must be the device's */
+	CUmemorytype type;
+	CUarray array;
+	uint64_t offset;  /* in the array */
+	uint64_t address; /* of other memory */
 };
 
 static CUresult row_fill(struct vg_box_end *end, const struct row_end *row, size_t size)
 {
-	*end = (struct vg_box_end){.x = row->array ? row->offset : 0, .pitch = size, .height = 1};
-	if (row->array)
-		return end_array(end, row->array);
-	return end_memory(end, row->device ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST,
-			  (const void *)row->address, row->address, NULL);
+	*end = (struct vg_box_end){.x = row->offset, .pitch = size, .height = 1};
+	return end_memory(end, row->type, (const void *)row->address, row->address, row->array);
 }
 
 static CUresult row_copy(struct row_end dst, struct row_end src, size_t size,
@@ -232,9 +232,9 @@ static CUresult row_copy(struct row_end dst, struct row_end src, size_t size,
 	return result ? result : box_copy(&box, how);
 }
 
-#define ROW_ARRAY(a, o) ((struct row_end){.array = (a), .offset = (o)})
-#define ROW_HOST(p)     ((struct row_end){.address = (uint64_t)(p)})
-#define ROW_DEVICE(p)   ((struct row_end){.address = (p), .device = true})
+#define ROW_ARRAY(a, o) ((struct row_end){.type = CU_MEMORYTYPE_ARRAY, .array = (a), .offset = (o)})
+#define ROW_HOST(p)     ((struct row_end){.type = CU_MEMORYTYPE_HOST, .address = (uint64_t)(p)})
+#define ROW_DEVICE(p)   ((struct row_end){.type = CU_MEMORYTYPE_DEVICE, .address = (p)})
 
 CUresult fe_cuMemcpyDtoA_v2(CUarray dstArray, size_t dstOffset, CUdeviceptr srcDevice,
 			    size_t ByteCount)

@@ -45,11 +45,11 @@ CUresult fe_cuGraphExecUpdate_v2(CUgraphExec hGraphExec, CUgraph hGraph,
 	CUgraphNode node = NULL, from = NULL;
 	CUresult result;
 
-	if (!resultInfo)
-		return CUDA_ERROR_INVALID_VALUE;
 	result = rpc_vgGraphExecUpdate(hGraphExec, hGraph, &outcome, &node, &from);
 	if (result && !outcome)
 		outcome = CU_GRAPH_EXEC_UPDATE_ERROR;
+	if (!resultInfo)
+		return result;
 	resultInfo->result = (CUgraphExecUpdateResult)outcome;
 	resultInfo->errorNode = node;
 	resultInfo->errorFromNode = from;
@@ -62,10 +62,9 @@ CUresult fe_cuGraphExecUpdate(CUgraphExec hGraphExec, CUgraph hGraph, CUgraphNod
 	CUgraphExecUpdateResultInfo info = {0};
 	CUresult result;
 
-	if (!updateResult_out)
-		return CUDA_ERROR_INVALID_VALUE;
 	result = fe_cuGraphExecUpdate_v2(hGraphExec, hGraph, &info);
-	*updateResult_out = info.result;
+	if (updateResult_out)
+		*updateResult_out = info.result;
 	if (hErrorNode_out)
 		*hErrorNode_out = info.errorNode;
 	return result;

@@ -139,6 +139,10 @@ CUresult fe_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 
 CUresult fe_cuMemAllocHost_v2(void **pp, size_t bytesize)
 {
+	if (pp && !bytesize) {
+		*pp = NULL;
+		return CUDA_SUCCESS;
+	}
 	return fe_cuMemHostAlloc(pp, bytesize, 0);
 }
 

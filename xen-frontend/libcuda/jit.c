@@ -68,21 +68,31 @@ static bool log_make(struct fe_jit_log *log)
 	return log->text;
 }
 
-CUresult fe_jit_open(struct fe_jit *jit, unsigned int count, const CUjit_option *options,
-		     void *const *values)
+CUresult fe_jit_check(unsigned int count, const CUjit_option *options, void *const *values)
 {
-	memset(jit, 0, sizeof(*jit));
 	if (count > FE_JIT_OPTIONS_MAX || (count && (!options || !values)))
 		return CUDA_ERROR_INVALID_VALUE;
-	jit->count = count;
-	jit->options = options;
 	for (unsigned int i = 0; i < count; i++) {
 		if ((unsigned int)options[i] >= CU_JIT_NUM_OPTIONS)
 			return CUDA_ERROR_INVALID_VALUE;
 		if (is_table(options[i]))
 			return CUDA_ERROR_NOT_SUPPORTED;
-		option_take(jit, i, values[i]);
 	}
+	return CUDA_SUCCESS;
+}
+
+CUresult fe_jit_open(struct fe_jit *jit, unsigned int count, const CUjit_option *options,
+		     void *const *values)
+{
+	CUresult result = fe_jit_check(count, options, values);
+
+	memset(jit, 0, sizeof(*jit));
+	if (result)
+		return result;
+	jit->count = count;
+	jit->options = options;
+	for (unsigned int i = 0; i < count; i++)
+		option_take(jit, i, values[i]);
 	memcpy(jit->results, jit->values, sizeof(jit->results));
 	return log_make(&jit->info) && log_make(&jit->error) ? CUDA_SUCCESS
 							     : CUDA_ERROR_OUT_OF_MEMORY;

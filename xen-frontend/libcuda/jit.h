@@ -31,8 +31,10 @@ struct fe_jit {
 
 /*
  * CUDA_ERROR_INVALID_VALUE for options that make no sense, CUDA_ERROR_NOT_SUPPORTED for those whose
- * values are tables of the program's pointers. To be closed in any case.
+ * values are tables of the program's pointers.
  */
+CUresult fe_jit_check(unsigned int count, const CUjit_option *options, void *const *values);
+/* The same, and takes them. To be closed in any case. */
 CUresult fe_jit_open(struct fe_jit *jit, unsigned int count, const CUjit_option *options,
 		     void *const *values);
 /* Logs and values go back to the program, also after an error, as CUDA does it. */

@@ -18,6 +18,7 @@
 #include "xen-frontend/libcuda/launch.h"
 #include "xen-frontend/libcuda/managed.h"
 #include "xen-frontend/libcuda/params.h"
+#include "xen-frontend/libcuda/stream.h"
 
 static bool exceeds(const struct vg_device_info *info, CUdevice_attribute attribute,
 		    unsigned int value)
@@ -119,7 +120,10 @@ CUresult fe_launch_attributes_check(const CUlaunchAttribute *attributes, unsigne
 			if (value->deviceUpdatableKernelNode.deviceUpdatable)
 				result = CUDA_ERROR_NOT_SUPPORTED;
 			break;
-		default: break;
+		default:
+			if ((unsigned int)attributes[i].id >= CU_LAUNCH_ATTRIBUTE_MAX)
+				result = CUDA_ERROR_INVALID_VALUE;
+			break;
 		}
 	}
 	return result;
@@ -134,6 +138,23 @@ static bool is_cooperative(const CUlaunchConfig *config)
 			cooperative = config->attrs[i].value.cooperative != 0;
 	}
 	return cooperative;
+}
+
+/* A grid is whole clusters; how large one may be is the driver's to say. */
+static CUresult check_clusters(const CUlaunchConfig *config)
+{
+	for (unsigned int i = 0; i < config->numAttrs; i++) {
+		const CUlaunchAttributeValue *value = &config->attrs[i].value;
+
+		if (config->attrs[i].id != CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION ||
+		    !value->clusterDim.x || !value->clusterDim.y || !value->clusterDim.z)
+			continue;
+		if (config->gridDimX % value->clusterDim.x ||
+		    config->gridDimY % value->clusterDim.y ||
+		    config->gridDimZ % value->clusterDim.z)
+			return CUDA_ERROR_INVALID_CLUSTER_SIZE;
+	}
+	return CUDA_SUCCESS;
 }
 
 /* All blocks of a cooperative launch must be on the device at once; CUDA says so at once. */
@@ -174,6 +195,8 @@ static CUresult check_launch(const CUlaunchConfig *config, CUfunction f,
 		result = check_function(config, (uint64_t)f, function, device);
 	if (!result)
 		result = fe_launch_attributes_check(config->attrs, config->numAttrs);
+	if (!result)
+		result = check_clusters(config);
 	if (!result && is_cooperative(config))
 		result = check_cooperative(config, f, info);
 	return result;
@@ -255,14 +278,19 @@ CUresult fe_cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **
 			     void **extra)
 {
 	CUlaunchConfig own;
+	CUresult result;
+	bool entered;
 
 	if (!config)
 		return CUDA_ERROR_INVALID_VALUE;
 	own = *config;
-	/* The stream is inside the structure, so the entry could not put it there. */
+	/* The stream is inside the structure, so the entry could do nothing about it. */
 	if (fe_ptds && !own.hStream)
 		own.hStream = CU_STREAM_PER_THREAD;
-	return launch(&own, f, kernelParams, extra);
+	entered = fe_stream_enter(own.hStream);
+	result = launch(&own, f, kernelParams, extra);
+	fe_context_exit(entered);
+	return result;
 }
 
 CUresult fe_cuLaunchCooperativeKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY,

@@ -9,7 +9,9 @@
 
 #include "xen-frontend/libcuda/calls.h"
 
+#include "protocol/bounds.h"
 #include "xen-frontend/libcuda/call.h"
+#include "xen-frontend/libcuda/function.h"
 
 #define PARAMS_MAX 4096u
 
@@ -38,9 +40,26 @@ static CUresult prepared_get(CUfunction f, struct prepared **prepared)
 	if (!*prepared)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	(*prepared)->handle = (uint64_t)f;
+	(*prepared)->block[0] = (*prepared)->block[1] = (*prepared)->block[2] = 1;
 	(*prepared)->next = all;
 	all = *prepared;
 	return CUDA_SUCCESS;
+}
+
+/* What the current device allows. */
+static int limit_of(CUdevice_attribute attribute)
+{
+	CUdevice device;
+	int limit = 0;
+
+	if (!fe_cuCtxGetDevice(&device))
+		(void)fe_cuDeviceGetAttribute(&limit, attribute, device);
+	return limit;
+}
+
+static bool is_dimension(int size, CUdevice_attribute most)
+{
+	return size > 0 && size <= limit_of(most);
 }
 
 CUresult fe_cuFuncSetBlockShape(CUfunction hfunc, int x, int y, int z)
@@ -48,7 +67,9 @@ CUresult fe_cuFuncSetBlockShape(CUfunction hfunc, int x, int y, int z)
 	struct prepared *prepared;
 	CUresult result;
 
-	if (x <= 0 || y <= 0 || z <= 0)
+	if (!is_dimension(x, CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X) ||
+	    !is_dimension(y, CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Y) ||
+	    !is_dimension(z, CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Z))
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&lock);
 	result = prepared_get(hfunc, &prepared);
@@ -66,6 +87,8 @@ CUresult fe_cuFuncSetSharedSize(CUfunction hfunc, unsigned int bytes)
 	struct prepared *prepared;
 	CUresult result;
 
+	if (bytes > (unsigned int)limit_of(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK))
+		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&lock);
 	result = prepared_get(hfunc, &prepared);
 	if (!result)
@@ -117,20 +140,27 @@ CUresult fe_cuParamSetf(CUfunction hfunc, int offset, float value)
 
 static CUresult prepared_launch(CUfunction f, int width, int height, CUstream stream)
 {
+	struct fe_function *function;
 	struct prepared *found, own;
 	CUresult result;
 	size_t size;
 
 	if (width <= 0 || height <= 0)
 		return CUDA_ERROR_INVALID_VALUE;
+	result = fe_capture_allows();
+	if (result)
+		return result;
 	pthread_mutex_lock(&lock);
 	result = prepared_get(f, &found);
 	if (!result)
 		own = *found;
 	pthread_mutex_unlock(&lock);
+	if (!result)
+		result = fe_function_get((uint64_t)f, &function);
 	if (result)
 		return result;
-	size = own.size;
+	/* What has not been set is zeros. */
+	size = vg_min(vg_max(own.size, function->params_size), PARAMS_MAX);
 	return fe_cuLaunchKernel(f, (unsigned int)width, (unsigned int)height, 1, own.block[0],
 				 own.block[1], own.block[2], own.shared, stream, NULL,
 				 (void *[]){CU_LAUNCH_PARAM_BUFFER_POINTER, own.params,

@@ -98,11 +98,16 @@ CUresult fe_cuLibraryLoadFromFile(CUlibrary *library, const char *fileName,
 	struct load load = {numJitOptions, jitOptions, jitOptionsValues, numLibraryOptions,
 			    libraryOptions};
 	struct fe_image image = FE_IMAGE_NONE;
-	CUresult result = load_check(library, &load);
+	CUresult result;
 
 	(void)libraryOptionValues;
+	if (!library || !fileName || !*fileName)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = fe_jit_check(numJitOptions, jitOptions, jitOptionsValues);
 	if (!result)
 		result = fe_image_read_module(fileName, &image);
+	if (!result)
+		result = load_check(library, &load);
 	return library_load_found(library, result, &image, &load);
 }
 /* NOLINTEND(readability-non-const-parameter) */

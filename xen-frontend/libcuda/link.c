@@ -134,12 +134,16 @@ CUresult fe_cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void *data,
 CUresult fe_cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char *path,
 			     unsigned int numOptions, CUjit_option *options, void **optionValues)
 {
-	struct fe_image file;
+	struct fe_image file = FE_IMAGE_NONE;
 	CUresult result;
 
-	if ((unsigned int)type >= CU_JIT_NUM_INPUT_TYPES)
+	if (!path || !*path)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = fe_image_read(path, &file);
+	result = fe_jit_check(numOptions, options, optionValues);
+	if (!result)
+		result = fe_image_read(path, &file);
+	if (!result && (unsigned int)type >= CU_JIT_NUM_INPUT_TYPES)
+		result = CUDA_ERROR_INVALID_VALUE;
 	/* Text is given with its NUL. */
 	if (!result)
 		result = link_add(state, type, file.data,

@@ -4,6 +4,7 @@
  * to, and waits after which a prefetch to the CPU must have come. Runs in the program's threads.
  */
 #include "xen-frontend/libcuda/calls.h"
+#include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/managed.h"
 
 static bool is_host(const CUmemLocation *location)
@@ -168,10 +169,12 @@ CUresult fe_cuEventSynchronize(CUevent hEvent)
 
 CUresult fe_cuGraphLaunch(CUgraphExec hGraph, CUstream hStream)
 {
+	/* Without a context that lives the stream's may not live either, which is to be said at once. */
+	bool asynchronous = !fe_context_needed();
 	CUresult result;
 
 	fe_managed_launch(hStream);
-	result = rpc_cuGraphLaunch(hGraph, hStream);
+	result = rpc_cuGraphLaunch(hGraph, hStream, asynchronous);
 	fe_managed_launched();
 	return result;
 }

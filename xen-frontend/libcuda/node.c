@@ -201,6 +201,23 @@ static CUresult node_open(struct node *node, const CUgraphNodeParams *from)
 	return result ? result : context_open(node);
 }
 
+/* What says nothing of its context is for the current one. changed: a node that has one already. */
+static CUresult context_check(const CUgraphNodeParams *params, bool changed)
+{
+	switch ((int)params->type) {
+	case CU_GRAPH_NODE_TYPE_MEMCPY:
+	case CU_GRAPH_NODE_TYPE_MEMSET:
+		if (changed)
+			return CUDA_SUCCESS;
+		break;
+	case CU_GRAPH_NODE_TYPE_KERNEL:
+	case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP:
+	case CU_GRAPH_NODE_TYPE_CONDITIONAL: break;
+	default: return CUDA_SUCCESS;
+	}
+	return fe_context_needed();
+}
+
 /* result: what became of it. */
 static CUresult node_close(struct node *node, CUresult result)
 {
@@ -256,6 +273,8 @@ CUresult fe_node_add(CUgraphNode *out, struct fe_node_place place, CUgraphNodePa
 		return CUDA_ERROR_INVALID_VALUE;
 	result = node_open(&node, params);
 	if (!result)
+		result = context_check(params, false);
+	if (!result)
 		result = node_send(out, &place, &node, params);
 	return node_close(&node, result);
 }
@@ -266,6 +285,8 @@ CUresult fe_node_set(CUgraphNode hNode, const CUgraphNodeParams *params)
 	CUresult result = node_open(&node, params);
 
 	if (!result)
+		result = context_check(params, true);
+	if (!result)
 		result = rpc_vgGraphNodeSet(hNode, &node.params, node.size, node.data);
 	return node_close(&node, result);
 }
@@ -275,6 +296,8 @@ CUresult fe_node_exec_set(CUgraphExec exec, CUgraphNode hNode, const CUgraphNode
 	struct node node;
 	CUresult result = node_open(&node, params);
 
+	if (!result)
+		result = context_check(params, false);
 	if (!result)
 		result = rpc_vgGraphExecNodeSet(exec, hNode, &node.params, node.size, node.data);
 	return node_close(&node, result);

@@ -8,6 +8,7 @@
 #include "xen-frontend/libcuda/calls.h"
 
 #include "xen-frontend/libcuda/call.h"
+#include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/node.h"
 
 #define PLACE(graph, deps, count) ((struct fe_node_place){graph, deps, NULL, count})
@@ -189,6 +190,8 @@ CUresult fe_cuGraphAddMemcpyNode(CUgraphNode *phGraphNode, CUgraph hGraph,
 
 	if (!copyParams)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (!ctx)
+		ctx = fe_context_current();
 	if (!ctx)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	params = of_copy(copyParams, ctx);

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
 
 /* Bytes of an attribute's value; 0: unknown, so that no guess writes beyond the program's variable. */
@@ -20,6 +21,16 @@ static size_t value_size(CUmemPool_attribute attribute)
 	case CU_MEMPOOL_ATTR_USED_MEM_HIGH: return sizeof(cuuint64_t);
 	default: return 0;
 	}
+}
+
+/* For nobody: done. */
+CUresult fe_cuMemPoolSetAccess(CUmemoryPool pool, const CUmemAccessDesc *map, size_t count)
+{
+	CUresult result = fe_handle_check(VG_HANDLE_CUmemoryPool, (uint64_t)pool, 0);
+
+	if (!result && !map)
+		result = CUDA_ERROR_INVALID_VALUE;
+	return result || !count ? result : rpc_cuMemPoolSetAccess(pool, map, count);
 }
 
 CUresult fe_cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute attr, void *value)

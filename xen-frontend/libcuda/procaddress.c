@@ -5,10 +5,17 @@
  */
 #include "xen-frontend/libcuda/procaddress.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "xen-frontend/libcuda/calls.h"
+
+/* The driver takes programs of its own major version and older ones, any number below 0 for the newest, and
+ * both kinds of default streams at once. */
+#define CUDA_MAJOR 13
+#define BOTH_STREAMS \
+	(CU_GET_PROC_ADDRESS_LEGACY_STREAM | CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM)
 
 /* First entry of the ladder of (name, flag); count entries follow from there at most. */
 static unsigned int ladder_find(const char *name, unsigned int flag)
@@ -52,9 +59,12 @@ CUresult fe_cuGetProcAddress_v2(const char *symbol, void **pfn, int cudaVersion,
 	CUdriverProcAddressQueryResult status;
 	void (*function)(void);
 
-	if (!symbol || !pfn || flags > CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM)
+	if (!symbol || !pfn || flags > BOTH_STREAMS || cudaVersion / 1000 > CUDA_MAJOR)
 		return CUDA_ERROR_INVALID_VALUE;
-	status = proc_find(symbol, (unsigned int)flags, cudaVersion, &function);
+	if (flags == BOTH_STREAMS)
+		flags = CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM;
+	status = proc_find(symbol, (unsigned int)flags, cudaVersion < 0 ? INT_MAX : cudaVersion,
+			   &function);
 	*pfn = (void *)function;
 	if (symbolStatus)
 		*symbolStatus = status;

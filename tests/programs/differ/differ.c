@@ -4,7 +4,8 @@
  * a line for each: function, case, result, outputs. What it prints natively and on a vGPU is
  * compared by tests/gpu/compare-errors. It judges nothing.
  *
- *     differ [--slice I/N] [--garbage] [--list] [FUNCTION[:CASE]...]      (patterns as a shell's)
+ *     differ [--slice I/N] [--patience SECONDS] [--garbage] [--list] [FUNCTION[:CASE]...]
+ *                                                                      (patterns as a shell's)
  *
  * The first process makes no call. Its children do, one after the other: when one dies in a call or
  * hangs there, that is the case's result, and the next child goes on behind it.
@@ -27,7 +28,7 @@
 #include "protocol/errors.h"
 #include "tests/programs/differ/cases.h"
 
-#define CASE_SECONDS  5  /* that a case may take */
+#define CASE_SECONDS  5  /* that a case may take, if --patience says nothing else */
 #define START_SECONDS 60 /* that a child may take before its first */
 #define CHILD_CASES   400
 
@@ -41,12 +42,12 @@ struct progress {
 
 struct options {
 	bool garbage, list;
-	unsigned int slice, slices, children;
+	unsigned int slice, slices, patience, children;
 	char **patterns;
 	int count;
 };
 
-static struct options options = {.slices = 1};
+static struct options options = {.slices = 1, .patience = CASE_SECONDS};
 
 static bool is_asked_for(const struct df_case *it)
 {
@@ -263,7 +264,7 @@ static int wait_child(struct progress *progress, pid_t child)
 			seen = atomic_load(&progress->begun);
 			since = vg_clock_ms();
 		}
-		limit = atomic_load(&progress->idle) ? START_SECONDS : CASE_SECONDS;
+		limit = atomic_load(&progress->idle) ? START_SECONDS : options.patience;
 		if (vg_clock_ms() - since > limit * 1000u) {
 			kill(child, SIGKILL);
 			waitpid(child, &status, 0);
@@ -319,6 +320,14 @@ static bool take_slice(const char *text)
 	return end != text && !*end && options.slice < options.slices;
 }
 
+static bool take_patience(const char *text)
+{
+	char *end;
+
+	options.patience = (unsigned int)strtoul(text, &end, 10);
+	return end != text && !*end && options.patience;
+}
+
 static bool take_options(int argc, char **argv)
 {
 	int i;
@@ -328,7 +337,10 @@ static bool take_options(int argc, char **argv)
 			options.garbage = true;
 		else if (!strcmp(argv[i], "--list"))
 			options.list = true;
-		else if (strcmp(argv[i], "--slice") || i + 1 >= argc || !take_slice(argv[++i]))
+		else if (!strcmp(argv[i], "--patience")) {
+			if (i + 1 >= argc || !take_patience(argv[++i]))
+				return false;
+		} else if (strcmp(argv[i], "--slice") || i + 1 >= argc || !take_slice(argv[++i]))
 			return false;
 	}
 	options.patterns = argv + i;
@@ -342,8 +354,9 @@ int main(int argc, char **argv)
 	unsigned int at = 0;
 
 	if (!take_options(argc, argv)) {
-		fprintf(stderr, "usage: differ [--slice I/N] [--garbage] [--list] "
-				"[FUNCTION[:CASE]...]\n");
+		fprintf(stderr,
+			"usage: differ [--slice I/N] [--patience SECONDS] [--garbage] [--list] "
+			"[FUNCTION[:CASE]...]\n");
 		return 2;
 	}
 	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,

@@ -13,6 +13,8 @@
 #include "tests/unit/libcuda/fake.h"
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/context_storage.h"
+#include "xen-frontend/libcuda/call.h"
+#include "xen-frontend/libcuda/stream.h"
 
 static int setup(void **state)
 {
@@ -135,6 +137,60 @@ static void destroy(void **state)
 	assert_int_equal(fe_context_bind(&sent), CUDA_ERROR_CONTEXT_IS_DESTROYED);
 	assert_int_equal(fe_context_check(a), CUDA_ERROR_CONTEXT_IS_DESTROYED);
 	assert_int_equal(fake.destroys, 2);
+}
+
+static void detach_ends_what_is_no_primary(void **state)
+{
+	CUcontext ctx = created(0), again = NULL;
+
+	(void)state;
+	assert_int_equal(fe_cuCtxAttach(&again, 0), CUDA_SUCCESS);
+	assert_ptr_equal(again, ctx);
+	assert_int_equal(fe_cuCtxDetach(ctx), CUDA_SUCCESS);
+	assert_int_equal(fake.destroys, 0);
+	assert_int_equal(fe_cuCtxDetach(ctx), CUDA_SUCCESS);
+	assert_int_equal(fake.destroys, 1);
+	assert_int_equal(fe_cuCtxDetach(ctx), CUDA_ERROR_INVALID_CONTEXT);
+	ctx = retained(0);
+	assert_int_equal(fe_cuCtxDetach(ctx), CUDA_ERROR_INVALID_CONTEXT); /* not current */
+	assert_int_equal(fe_cuCtxSetCurrent(ctx), CUDA_SUCCESS);
+	assert_int_equal(fe_cuCtxDetach(ctx), CUDA_SUCCESS);
+	assert_int_equal(fake.releases, 0);
+}
+
+static void stream_has_its_own(void **state)
+{
+	CUstream stream = (CUstream)fe_handle_mint(VG_HANDLE_CUstream);
+	CUcontext ctx = retained(1), popped;
+
+	(void)state;
+	fake.stream_context = ctx;
+	assert_false(fe_stream_enter(NULL));
+	assert_false(fe_stream_enter(CU_STREAM_PER_THREAD));
+	assert_false(fe_stream_enter((CUstream)0x1234));
+	assert_true(fe_stream_enter(stream));
+	assert_ptr_equal(current(), ctx);
+	fe_context_exit(true);
+	assert_null(current());
+	/* A thread's own context counts, whichever it is. */
+	created(0);
+	assert_false(fe_stream_enter(stream));
+	assert_int_equal(fe_cuCtxPopCurrent_v2(&popped), CUDA_SUCCESS);
+	fe_handle_drop(VG_HANDLE_CUstream, (uint64_t)stream);
+	assert_false(fe_stream_enter(stream));
+}
+
+static void none_is_allowed_but_not_a_dead_one(void **state)
+{
+	CUcontext ctx = retained(0);
+
+	(void)state;
+	assert_int_equal(fe_context_allowed(), CUDA_SUCCESS);
+	assert_int_equal(fe_context_needed(), CUDA_ERROR_INVALID_CONTEXT);
+	assert_int_equal(fe_cuCtxSetCurrent(ctx), CUDA_SUCCESS);
+	assert_int_equal(fe_context_allowed(), CUDA_SUCCESS);
+	assert_int_equal(fe_cuDevicePrimaryCtxRelease_v2(0), CUDA_SUCCESS);
+	assert_int_equal(fe_context_allowed(), CUDA_ERROR_CONTEXT_IS_DESTROYED);
 }
 
 static void primary_before_retain(void **state)
@@ -330,6 +386,9 @@ int main(void)
 		cmocka_unit_test_setup(stack_order, setup),
 		cmocka_unit_test_setup(told_only_when_needed, setup),
 		cmocka_unit_test_setup(destroy, setup),
+		cmocka_unit_test_setup(detach_ends_what_is_no_primary, setup),
+		cmocka_unit_test_setup(stream_has_its_own, setup),
+		cmocka_unit_test_setup(none_is_allowed_but_not_a_dead_one, setup),
 		cmocka_unit_test_setup(primary_before_retain, setup),
 		cmocka_unit_test_setup(primary_counts, setup),
 		cmocka_unit_test_setup(primary_fails, setup),

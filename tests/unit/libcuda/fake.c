@@ -61,6 +61,13 @@ CUresult rpc_vgCtxSetCurrent(uint64_t ctx, int primary)
 	return CUDA_SUCCESS;
 }
 
+CUresult rpc_cuStreamGetCtx(CUstream hStream, CUcontext *pctx)
+{
+	(void)hStream;
+	*pctx = fake.stream_context;
+	return CUDA_SUCCESS;
+}
+
 CUresult rpc_vgPrimaryRetain(CUdevice dev, uint64_t ctx)
 {
 	(void)dev;

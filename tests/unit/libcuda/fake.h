@@ -30,6 +30,7 @@ struct fake {
 	const char *name;
 	int attributes[CU_FUNC_ATTRIBUTE_MAX];
 	bool capturing;
+	CUcontext stream_context;
 	int blocks; /* active blocks a multiprocessor, unless: */
 	int (*blocks_of)(int block, size_t shared);
 

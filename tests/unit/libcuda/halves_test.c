@@ -407,6 +407,30 @@ CUresult rpc_vgMemPoolGet(CUmemoryPool pool, CUmemPool_attribute attr, uint64_t 
 	return CUDA_SUCCESS;
 }
 
+static size_t pool_grants;
+
+CUresult rpc_cuMemPoolSetAccess(CUmemoryPool pool, const CUmemAccessDesc *map, size_t count)
+{
+	(void)pool;
+	(void)map;
+	pool_grants += count;
+	return CUDA_SUCCESS;
+}
+
+static void pool_access_for_nobody(void **state)
+{
+	CUmemoryPool pool = (CUmemoryPool)fe_handle_mint(VG_HANDLE_CUmemoryPool);
+	CUmemAccessDesc map = {0};
+
+	(void)state;
+	assert_int_equal(fe_cuMemPoolSetAccess(pool, &map, 0), CUDA_SUCCESS);
+	assert_int_equal(pool_grants, 0);
+	assert_int_equal(fe_cuMemPoolSetAccess(pool, &map, 1), CUDA_SUCCESS);
+	assert_int_equal(pool_grants, 1);
+	assert_int_equal(fe_cuMemPoolSetAccess(pool, NULL, 0), CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(fe_cuMemPoolSetAccess(NULL, &map, 0), CUDA_ERROR_INVALID_VALUE);
+}
+
 static void pool_attributes(void **state)
 {
 	struct {
@@ -675,6 +699,7 @@ int main(void)
 		cmocka_unit_test_setup(capture_of_thread, setup),
 		cmocka_unit_test_setup(occupancy_search, setup),
 		cmocka_unit_test_setup(occupancy_clusters, setup),
+		cmocka_unit_test_setup(pool_access_for_nobody, setup),
 		cmocka_unit_test_setup(pool_attributes, setup),
 		cmocka_unit_test_setup(tensor_maps, setup),
 		cmocka_unit_test_setup(im2col_maps, setup),

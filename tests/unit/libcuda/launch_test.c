@@ -273,9 +273,14 @@ static void attributes(void **state)
 	CUlaunchAttribute event = {.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT};
 	CUlaunchAttribute update = {.id = CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE,
 				    .value = {.deviceUpdatableKernelNode = {.deviceUpdatable = 1}}};
+	CUlaunchAttribute unknown = {.id = CU_LAUNCH_ATTRIBUTE_MAX};
 	CUfunction f = new_function();
 
 	(void)state;
+	assert_int_equal(launch_ex(f, &unknown, 1), CUDA_ERROR_INVALID_VALUE);
+	cluster.value.clusterDim.x = 3; /* of 8 blocks */
+	assert_int_equal(launch_ex(f, &cluster, 1), CUDA_ERROR_INVALID_CLUSTER_SIZE);
+	cluster.value.clusterDim.x = 2;
 	assert_int_equal(launch_ex(f, &cluster, 1), CUDA_SUCCESS);
 	assert_int_equal(fake.launch.numAttrs, 1);
 	assert_memory_equal(&fake.launch_attributes[0], &cluster, sizeof(cluster));

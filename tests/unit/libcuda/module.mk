@@ -3,7 +3,7 @@
 
 FE := xen-frontend/libcuda
 FE_STATE_SRCS := $(D)/fake.c $(addprefix $(FE)/, context.c context_primary.c context_stack.c \
-	context_storage.c device.c handle.c) xen-frontend/pci_id.c protocol/context_storage.c
+	context_storage.c device.c handle.c stream_context.c) xen-frontend/pci_id.c protocol/context_storage.c
 
 $(eval $(call unit_test,libcuda-context,$(D)/context_test.c $(FE_STATE_SRCS)))
 $(eval $(call unit_test,libcuda-launch,$(D)/launch_test.c $(FE_STATE_SRCS) \
