@@ -332,9 +332,13 @@ static void session_unshare(struct be_session *session, const struct vg_control 
 		be_device_answer(session->device, msg, rc, "the executor does not take requests");
 }
 
-/* Answered when the executor has ended: nothing of the guest is mapped then. */
+/* Answered when the executor has ended, which it may be about already: nothing of the guest is mapped then. */
 static void session_close(struct be_session *session, const struct vg_control *msg)
 {
+	if (session->close_asked) {
+		be_device_answer(session->device, msg, -EPROTO, "it is being closed already");
+		return;
+	}
 	session->close_asked = true;
 	session->close_tag = msg->tag;
 	be_session_end(session, 0, "closed by the program");
@@ -345,7 +349,7 @@ void be_session_request(struct be_session *session, const struct vg_control *msg
 	vg_call(&session->who, "event=request session=%u type=%u tag=%u", session->id, msg->type,
 		msg->tag);
 	/* A program may end while its session is being opened or taken over. */
-	if (session->state < BE_SESSION_ENDING && msg->type == VG_CTL_CLOSE) {
+	if (session->state <= BE_SESSION_ENDING && msg->type == VG_CTL_CLOSE) {
 		session_close(session, msg);
 		return;
 	}

@@ -13,7 +13,7 @@ uint32_t fe_account_pages(const struct fe_client *client, uint32_t kind)
 	uint32_t sum = 0;
 
 	for (const struct fe_hold *hold = client->holds; hold; hold = hold->next)
-		sum += hold->kind == kind ? hold->pages : 0;
+		sum += hold->kind == kind ? hold->offer.pages.pages : 0;
 	return sum;
 }
 
@@ -59,18 +59,27 @@ bool fe_account_pages_allowed(const struct fe_client *client, uint32_t more)
 	return all <= options->pages_max && user <= options->pages_max_user;
 }
 
+/* Sessions that are ending take nobody's place, but as many again may be at most. */
 bool fe_account_session_allowed(const struct fe_client *client)
 {
 	const struct fe_options *options = &client->broker->options;
-	unsigned int all = 1, user = 1;
+	unsigned int all = 1, user = 1, ending = 0, ending_user = 0;
 
 	for (const struct fe_client *c = client->broker->clients; c; c = c->next) {
+		bool mine = c->uid == client->uid;
+
 		if (c == client || c->state == FE_CLIENT_NEW)
 			continue;
-		all++;
-		user += c->uid == client->uid;
+		if (c->state == FE_CLIENT_GONE) {
+			ending++;
+			ending_user += mine;
+		} else {
+			all++;
+			user += mine;
+		}
 	}
-	return all <= options->sessions_max && user <= options->sessions_max_user;
+	return all <= options->sessions_max && user <= options->sessions_max_user &&
+	       ending <= options->sessions_max && ending_user <= options->sessions_max_user;
 }
 
 bool fe_account_holds(struct fe_client *client, uint32_t kind, uint32_t id)
@@ -78,35 +87,47 @@ bool fe_account_holds(struct fe_client *client, uint32_t kind, uint32_t id)
 	return *hold_find(client, kind, id) != NULL;
 }
 
-int fe_account_add(struct fe_client *client, const struct vg_control_share *share)
+int fe_account_add(struct fe_client *client, const struct vg_control_share *share,
+		   struct fe_offer *offer)
 {
 	struct fe_hold *hold = malloc(sizeof(*hold));
 
 	if (!hold)
 		return -ENOMEM;
 	*hold = (struct fe_hold){
-		.next = client->holds, .kind = share->kind, .id = share->id, .pages = share->pages};
+		.next = client->holds, .kind = share->kind, .id = share->id, .offer = *offer};
+	*offer = FE_OFFER_NONE;
 	client->holds = hold;
 	return 0;
+}
+
+/* Takes it out of the list. */
+static void hold_free(struct fe_hold **at)
+{
+	struct fe_hold *hold = *at;
+
+	*at = hold->next;
+	fe_offer_free(&hold->offer);
+	free(hold);
 }
 
 void fe_account_remove(struct fe_client *client, uint32_t kind, uint32_t id)
 {
 	struct fe_hold **at = hold_find(client, kind, id);
-	struct fe_hold *hold = *at;
 
-	if (!hold)
-		return;
-	*at = hold->next;
-	free(hold);
+	if (*at)
+		hold_free(at);
+}
+
+void fe_account_mourn(const struct fe_client *client)
+{
+	for (const struct fe_hold *hold = client->holds; hold; hold = hold->next)
+		if (hold->kind == VG_SHARE_LANE)
+			fe_offer_mourn(&hold->offer);
 }
 
 void fe_account_free(struct fe_client *client)
 {
-	while (client->holds) {
-		struct fe_hold *hold = client->holds;
-
-		client->holds = hold->next;
-		free(hold);
-	}
+	while (client->holds)
+		hold_free(&client->holds);
 }

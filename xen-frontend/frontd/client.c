@@ -4,6 +4,8 @@
  *
  *   NEW --OPEN--> WAITING --a device is ready--> OPENING --answer--> OPEN --EOF, CLOSE, GONE--> GONE
  *
+ * GONE lasts until the backend has said that it has nothing of the session mapped any more.
+ *
  * A client speaks (its request is checked here), the backend is asked over the control ring, its answer goes
  * back to the client; SHARE makes the pages on the way down and hands them over on the way up. While a
  * request is on its way the client's socket is not read.
@@ -28,6 +30,7 @@
 #define HELLO_TIMEOUT_MS   10000  /* connected, but no OPEN */
 #define OPEN_TIMEOUT_MS    55000  /* shorter than libcuda's own, so that it hears the reason */
 #define UNSHARE_TIMEOUT_MS 600000 /* the lane is drained first, and may wait for the device */
+#define CLOSE_TIMEOUT_MS   120000 /* then its pages are left to the kernel's deferred frees */
 
 /* The largest that wire.h allows: a page and two rings. */
 #define LANE_PAGES_MAX (1 + 2 * (VG_RING_MAX / VG_PAGE_SIZE))
@@ -69,17 +72,18 @@ client_answer(struct fe_client *client, uint32_t tag, int status, const char *fo
 	client_send(client, &packet);
 }
 
-/* Closes the client's end. The object stays until its request has been answered. */
+/* Closes the client's end. The object stays while a device is closing the session, and its pages with it. */
 static void client_close(struct fe_client *client)
 {
 	if (client->sock >= 0)
 		close(client->sock);
 	client->sock = -1;
-	fe_account_free(client);
+	if (client->state != FE_CLIENT_GONE)
+		client->broker->client_count--;
 	client->state = FE_CLIENT_GONE;
-	client->parked = false;
-	if (!client->ring_tag)
-		client->deadline = 0;
+	client->ring_tag = 0;
+	client->deadline = client->closing ? fe_clock_ms() + CLOSE_TIMEOUT_MS : 0;
+	client->parked = client->repeated = client->undoing = false;
 }
 
 void fe_request_done(struct fe_client *client)
@@ -102,14 +106,28 @@ void fe_session_forget(struct fe_client *client)
 void fe_session_close(struct fe_client *client, const char *why)
 {
 	struct vg_control msg = {.type = VG_CTL_CLOSE, .session = client->session};
+	static const struct fe_choice none;
 
 	vg_info(&client->log, "op=close session=%u why=\"%s\"", client->session, why);
-	if (client->device)
-		fe_device_send_early(client->device, &msg);
+	if (client->device) {
+		client->closing = client->device;
+		client->close_tag = fe_device_send_early(client->device, &msg) ? 0 : msg.tag;
+		fe_account_mourn(client);
+	}
 	client_close(client);
+	fe_choice_take(client, &none);
 }
 
-void fe_client_end(struct fe_client *client, int status, const char *why)
+/* The session has ended over there: nothing of it is mapped. */
+void fe_session_closed(struct fe_client *client)
+{
+	client->closing = NULL;
+	client->close_tag = 0;
+	client->deadline = 0;
+}
+
+/* Tells the program that its session is over. */
+static void gone_send(struct fe_client *client, int status, const char *why)
 {
 	struct vg_packet packet;
 
@@ -119,6 +137,11 @@ void fe_client_end(struct fe_client *client, int status, const char *why)
 	packet.msg.status = status;
 	snprintf(packet.msg.text, sizeof(packet.msg.text), "%s", why);
 	client_send(client, &packet);
+}
+
+void fe_client_end(struct fe_client *client, int status, const char *why)
+{
+	gone_send(client, status, why);
 	client_close(client);
 	fe_session_forget(client);
 }
@@ -365,11 +388,9 @@ static void opened(struct fe_client *client, const struct vg_control *answer,
 
 static int shared(struct fe_client *client, struct vg_packet *reply)
 {
-	int rc = fe_account_add(client, &client->request.u.share);
-
-	if (rc == 0)
-		fe_offer_hand_over(&client->offer, reply);
-	return rc;
+	fe_offer_taken(&client->offer);
+	fe_offer_hand_over(&client->offer, reply);
+	return fe_account_add(client, &client->request.u.share, &client->offer);
 }
 
 static void resumed(struct fe_client *client, const struct vg_control *answer)
@@ -399,10 +420,6 @@ void fe_client_answered(struct fe_client *client, const struct vg_control *answe
 	struct vg_packet reply;
 	int rc = 0;
 
-	if (client->state == FE_CLIENT_GONE) {
-		fe_request_done(client);
-		return;
-	}
 	if (client->device->resuming) {
 		resumed(client, answer);
 		return;
@@ -429,7 +446,6 @@ void fe_client_answered(struct fe_client *client, const struct vg_control *answe
 	}
 	if (rc == 0)
 		client_send(client, &reply);
-	/* The client has its own descriptors now; ours would keep the pages alive beyond its death. */
 	fe_request_done(client);
 	if (rc) {
 		fe_session_close(client, strerror(-rc));
@@ -447,6 +463,16 @@ static void on_message(struct fe_device *device, const struct vg_control *msg)
 	struct fe_broker *broker = device->owner;
 
 	for (struct fe_client *c = broker->clients; c; c = c->next) {
+		if (msg->type == VG_CTL_ANSWER && c->closing == device && c->close_tag &&
+		    c->close_tag == msg->tag) {
+			fe_session_closed(c);
+			return;
+		}
+		if (msg->type == VG_CTL_GONE && c->closing == device &&
+		    c->session == msg->session) {
+			fe_session_closed(c);
+			return;
+		}
 		if (c->device != device)
 			continue;
 		if (msg->type == VG_CTL_ANSWER && c->ring_tag && c->ring_tag == msg->tag) {
@@ -460,7 +486,7 @@ static void on_message(struct fe_device *device, const struct vg_control *msg)
 			return;
 		}
 	}
-	/* An answer to CLOSE, or one that came after its time limit. */
+	/* One that came after its time limit. */
 }
 
 static void on_lost(struct fe_device *device, const char *why)
@@ -468,14 +494,14 @@ static void on_lost(struct fe_device *device, const char *why)
 	struct fe_broker *broker = device->owner;
 
 	for (struct fe_client *c = broker->clients; c; c = c->next) {
-		struct vg_control msg = {.type = VG_CTL_CLOSE, .session = c->session};
-
-		if (c->device == device) {
+		if (c->closing == device) {
+			fe_session_closed(c);
+		} else if (c->device == device) {
 			fe_client_end(c, -ENODEV, why);
 		} else if (fe_choice_has(c, device, true) && c->state == FE_CLIENT_OPEN) {
 			/* The host ends it too, unless it is only this connection that has gone. */
-			fe_device_send_early(c->device, &msg);
-			fe_client_end(c, -ENODEV, why);
+			gone_send(c, -ENODEV, why);
+			fe_session_close(c, why);
 		}
 	}
 }
@@ -541,9 +567,14 @@ static void client_timeout(struct fe_client *client)
 			      "the host does not answer: see xen-vgpud's log");
 		fe_session_close(client, "the host does not answer");
 		break;
-	case FE_CLIENT_GONE: break;
+	case FE_CLIENT_GONE:
+		vg_warn(&client->log,
+			"op=timeout session=%u pages=%u why=\"the host does not end it; its pages come back "
+			"when it does\"",
+			client->session, fe_client_pages(client));
+		fe_session_closed(client);
+		break;
 	}
-	fe_request_done(client);
 }
 
 void fe_clients_step(struct fe_broker *broker)
@@ -558,10 +589,10 @@ void fe_clients_step(struct fe_broker *broker)
 			fe_open_try(client);
 		if (client->deadline && now >= client->deadline)
 			client_timeout(client);
-		if (client->state == FE_CLIENT_GONE && !client->ring_tag) {
+		if (client->state == FE_CLIENT_GONE && !client->closing) {
 			fe_session_forget(client);
+			fe_account_free(client);
 			*at = client->next;
-			broker->client_count--;
 			free(client);
 			continue;
 		}
@@ -572,7 +603,7 @@ void fe_clients_step(struct fe_broker *broker)
 bool fe_clients_timed(const struct fe_broker *broker)
 {
 	for (const struct fe_client *c = broker->clients; c; c = c->next)
-		if (c->deadline || c->state == FE_CLIENT_GONE)
+		if (c->deadline || (c->state == FE_CLIENT_GONE && !c->closing))
 			return true;
 	return false;
 }
@@ -580,8 +611,8 @@ bool fe_clients_timed(const struct fe_broker *broker)
 void fe_clients_free(struct fe_broker *broker)
 {
 	for (struct fe_client *c = broker->clients; c; c = c->next) {
+		c->closing = NULL;
 		client_close(c);
-		fe_request_done(c);
 	}
 	fe_clients_step(broker);
 }

@@ -22,15 +22,18 @@ enum fe_client_state {
 	FE_CLIENT_WAITING, /* has, but no device is ready yet */
 	FE_CLIENT_OPENING, /* the backend has been asked */
 	FE_CLIENT_OPEN,
-	FE_CLIENT_GONE, /* socket closed; goes when the backend has answered what is on its way */
+	FE_CLIENT_GONE, /* socket closed; goes when the session has ended on the other side too */
 };
 
-/* A share that the backend holds: for the accounts. */
+/*
+ * A share that the backend holds. We keep its pages until it has let go of them: pages that are freed
+ * while they are mapped over there come back to the kernel at ten a second (its list of deferred frees).
+ */
 struct fe_hold {
 	struct fe_hold *next;
 	uint32_t kind;
 	uint32_t id;
-	uint32_t pages;
+	struct fe_offer offer;
 };
 
 struct fe_client {
@@ -50,6 +53,10 @@ struct fe_client {
 	uint32_t session;
 	struct vg_limits limits;
 	struct fe_hold *holds;
+
+	/* GONE: the device that has been told, or is to be when it is back, and has not said yet that it is done. */
+	struct fe_device *closing;
+	uint32_t close_tag; /* of CLOSE; 0: the connection has ended since */
 
 	/* The request on its way to the backend, as the client sent it. */
 	struct vg_control request;

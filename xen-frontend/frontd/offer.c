@@ -50,7 +50,7 @@ static int dirs_make(struct fe_offer *offer, uint32_t domid, uint32_t limit_max)
 
 /*
  * The port, the notification of the client's death, and the header that must stand before the
- * lane is announced. From the notification on it fires when the last of us lets the pages go.
+ * lane is announced. From the notification on it fires when the last of us lets the pages go: should we and the program die.
  */
 static int lane_make(struct fe_offer *offer, uint32_t domid)
 {
@@ -97,6 +97,22 @@ void fe_offer_hand_over(const struct fe_offer *offer, struct vg_packet *answer)
 	answer->fds[1] = offer->bell.ring_fd; /* -1 for a region */
 	answer->msg.u.answer.map_offset = offer->pages.offset;
 	answer->msg.u.answer.port = offer->port;
+}
+
+void fe_offer_mourn(const struct fe_offer *offer)
+{
+	struct vg_lane_shared *lane = fe_grant_map(&offer->pages, 0, 1);
+
+	if (!lane)
+		return;
+	__atomic_store_n(&lane->guest_alive, 0, __ATOMIC_RELEASE);
+	munmap(lane, VG_PAGE_SIZE);
+	(void)vg_bell_ring(&offer->bell); /* a backend that has closed its end knows already */
+}
+
+void fe_offer_taken(struct fe_offer *offer)
+{
+	fe_grant_free(&offer->dirs);
 }
 
 void fe_offer_free(struct fe_offer *offer)

@@ -30,6 +30,10 @@ int fe_offer_make(struct fe_offer *offer, struct vg_control_share *share, uint32
 		  uint32_t limit_max);
 /* Puts descriptors, offset and port into the answer to the client. */
 void fe_offer_hand_over(const struct fe_offer *offer, struct vg_packet *answer);
+/* A lane whose program has gone: says so in its first page, and rings. */
+void fe_offer_mourn(const struct fe_offer *offer);
+/* The backend has its pages: the directory has served. */
+void fe_offer_taken(struct fe_offer *offer);
 /* Closes our own ends; what the client holds lives on with it. May be called twice. */
 void fe_offer_free(struct fe_offer *offer);
 

@@ -21,6 +21,8 @@ void fe_request_done(struct fe_client *client);
 void fe_open_try(struct fe_client *client);
 /* The client ends the session, or we do: the backend is told. */
 void fe_session_close(struct fe_client *client, const char *why);
+/* The session has ended over there too. */
+void fe_session_closed(struct fe_client *client);
 /* It is the device's no more. */
 void fe_session_forget(struct fe_client *client);
 

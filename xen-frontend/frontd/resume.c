@@ -31,9 +31,7 @@ static void client_away(struct fe_client *client)
 	bool asked = client->ring_tag && !client->device->resuming;
 
 	client->resumed = false;
-	if (client->state == FE_CLIENT_GONE) {
-		fe_session_forget(client);
-	} else if (client->state == FE_CLIENT_OPENING) {
+	if (client->state == FE_CLIENT_OPENING) {
 		open_again(client);
 	} else if (asked || client->parked) {
 		bool repeated = asked || client->repeated;
@@ -52,6 +50,8 @@ void fe_resume_away(struct fe_device *device, const char *why)
 	struct fe_broker *broker = device->owner;
 
 	for (struct fe_client *c = broker->clients; c; c = c->next) {
+		if (c->closing == device)
+			c->close_tag = 0; /* the service says so of all together when it is back */
 		if (c->device != device)
 			continue;
 		vg_info(&c->log, "op=away session=%u why=\"%s\"", c->session, why);
@@ -112,6 +112,10 @@ void fe_resume_ready(struct fe_device *device)
 {
 	struct fe_broker *broker = device->owner;
 
-	for (struct fe_client *c = broker->clients; c; c = c->next)
-		client_ready(c, device);
+	for (struct fe_client *c = broker->clients; c; c = c->next) {
+		if (c->closing == device && !c->close_tag)
+			fe_session_closed(c);
+		else
+			client_ready(c, device);
+	}
 }
