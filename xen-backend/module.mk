@@ -32,10 +32,10 @@ endif
 $(eval $(call unit_test,backend_state_test,tests/unit/backend/state_test.c $(D)/state.c))
 $(eval $(call unit_test,backend_ctlring_test,tests/unit/backend/ctlring_test.c $(D)/ctlring.c))
 ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
-$(eval $(call unit_test,backend_test,$(addprefix tests/unit/backend/,daemon_test.c fake_executor.c \
-	fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
-$(eval $(call unit_test,backend_joined_test,$(addprefix tests/unit/backend/,joined_test.c fake_executor.c \
-	fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+$(eval $(call unit_test,backend_test,$(addprefix tests/unit/backend/,daemon_test.c rig.c \
+	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+$(eval $(call unit_test,backend_joined_test,$(addprefix tests/unit/backend/,joined_test.c rig.c \
+	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 $(eval $(call unit_test,backend_tools_test,$(addprefix tests/unit/backend/,tools_test.c fake_link.c \
 	fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 endif

@@ -3,83 +3,38 @@
  * The daemon, turn by turn, against a xenstore, pages, ports and executors of the tests' own:
  * devices that come and go, and guests and executors that do not behave.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "protocol/clock.h"
 #include "tests/unit/backend/fake_executor.h"
 #include "tests/unit/backend/fake_link.h"
 #include "tests/unit/backend/fake_xs.h"
-#include "xen-backend/daemon.h"
+#include "tests/unit/backend/rig.h"
+#include "xen-backend/session.h"
 
-#define BE       "/local/domain/0/backend/vgpu/3/0"
-#define FE       "/local/domain/3/device/vgpu/0"
-#define BE_ERR   "/local/domain/0/error/backend/vgpu/3/0/error"
-#define DRIVER   "/local/domain/5" /* a driver domain */
-#define WAIT_MS  8000
-#define PROTOCOL "3" /* VG_PROTOCOL_VERSION as xenstore has it */
+#define BE     "/local/domain/0/backend/vgpu/3/0"
+#define FE     "/local/domain/3/device/vgpu/0"
+#define BE_ERR "/local/domain/0/error/backend/vgpu/3/0/error"
+#define DRIVER "/local/domain/5" /* a driver domain */
 
-static struct be_daemon daemon_;
-static struct vg_control_ring *page;
 static int nodes_before;
 
 /* --- the toolstack's and the guest's part ---------------------------------------------------- */
-
-static void attach(const char *gpu)
-{
-	fake_xs_set(FE "/backend", BE);
-	fake_xs_set(FE "/backend-id", "0");
-	fake_xs_set(FE "/state", "1");
-	fake_xs_set(BE "/frontend", FE);
-	fake_xs_set(BE "/frontend-id", "3");
-	fake_xs_set(BE "/online", "1");
-	fake_xs_set(BE "/gpu", gpu);
-	fake_xs_set(BE "/max-sessions", "2");
-	fake_xs_set(BE "/max-lanes", "8");
-	fake_xs_set(BE "/max-lane-pages", "100");
-	fake_xs_set(BE "/max-region-pages", "1000");
-	fake_xs_set(BE "/state", "1");
-}
 
 static bool state_is(const char *state)
 {
 	const char *now = fake_xs_get(BE "/state");
 
 	return now && !strcmp(now, state);
-}
-
-/* Turns until `condition`, at most WAIT_MS. */
-#define turn_until(condition)                                  \
-	do {                                                   \
-		uint64_t until_ = vg_clock_ms() + WAIT_MS;     \
-		while (!(condition) && vg_clock_ms() < until_) \
-			be_turn(&daemon_);                     \
-		assert_true(condition);                        \
-	} while (0)
-
-static void turns(int count)
-{
-	for (int i = 0; i < count; i++) {
-		fake_xs_set("/wake", ""); /* nobody watches it, but no turn waits */
-		daemon_.rescan = true;
-		be_turn(&daemon_);
-	}
 }
 
 static void frontend_write(const char *protocol)
@@ -93,27 +48,12 @@ static void frontend_write(const char *protocol)
 
 static void connect_device(void)
 {
-	attach("soft");
+	attach(3, 0, "soft");
 	turn_until(state_is("2"));
-	frontend_write(PROTOCOL);
+	frontend_write(RIG_PROTOCOL);
 	turn_until(state_is("4"));
 	fake_xs_set(FE "/state", "4");
 	turns(2);
-}
-
-static void request(uint32_t type, uint32_t tag, uint32_t session, const struct vg_control *body)
-{
-	struct vg_control *slot = &page->req[page->req_prod % VG_CTLRING_SLOTS];
-
-	if (body)
-		*slot = *body;
-	else
-		memset(slot, 0, sizeof(*slot));
-	slot->type = type;
-	slot->tag = tag;
-	slot->session = session;
-	page->req_prod++;
-	fake_link_ring();
 }
 
 static void request_open(uint32_t tag, uint32_t session)
@@ -134,28 +74,6 @@ static void request_share(uint32_t tag, uint32_t session, uint32_t kind, uint32_
 	request(VG_CTL_SHARE, tag, session, &share);
 }
 
-static struct vg_control response(void)
-{
-	struct vg_control msg;
-
-	turn_until(page->rsp_prod != page->rsp_cons);
-	msg = page->rsp[page->rsp_cons % VG_CTLRING_SLOTS];
-	page->rsp_cons++;
-	fake_link_ring();
-	return msg;
-}
-
-static void assert_answer(uint32_t tag, int32_t status)
-{
-	struct vg_control msg = response();
-
-	assert_int_equal(msg.type, VG_CTL_ANSWER);
-	assert_int_equal(msg.tag, tag);
-	if (msg.status != status)
-		print_error("status %d: %s\n", msg.status, msg.text);
-	assert_int_equal(msg.status, status);
-}
-
 static void open_session(uint32_t session)
 {
 	request_open(100 + session, session);
@@ -170,48 +88,13 @@ static const struct be_record *last_record(void)
 
 /* --- set-up ---------------------------------------------------------------------------------- */
 
-/* `home`: of the domain that the daemon runs in, with a slash at its end. */
 static int setup_in(const char *home)
 {
-	char why[BE_CONFIG_WHY];
-	sigset_t set;
-
-	unsetenv("VGPU_FAKE");
-	fake_xs_reset();
-	fake_xs_home(home);
-	fake_link_reset();
-	memset(&daemon_, 0, sizeof(daemon_));
-	daemon_.who = VG_LOG_WHO_NONE;
-	vg_log_set_level(&daemon_.who, getenv("VERBOSE") ? VG_LOG_DATA : VG_LOG_ERROR);
-	be_config_init(&daemon_.config);
-	if (readlink("/proc/self/exe", daemon_.config.executor, BE_CONFIG_PATH_MAX - 1) <= 0)
-		return -1;
-	daemon_.config.request_timeout = 1;
-	daemon_.config.open_timeout = 1;
-	daemon_.config.exit_timeout = 1;
-	daemon_.config.adopt_timeout = 2;
-	snprintf(daemon_.config.session_dir, sizeof(daemon_.config.session_dir),
-		 "/tmp/vgpud-test-%d", (int)getpid());
-	snprintf(daemon_.config.socket, sizeof(daemon_.config.socket), "/tmp/vgpud-test-%d.sock",
-		 (int)getpid());
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	daemon_.signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	daemon_.history = calloc(BE_HISTORY_MAX, sizeof(*daemon_.history));
-	daemon_.history_fd = -1;
-	daemon_.xs = xs_open(0);
-	fake_xs_set("/local/domain/0/domid", "0");
+	rig_init(home);
 	fake_xs_set(DRIVER "/domid", "5");
-	if (!be_devices_open(&daemon_))
+	if (rig_open())
 		return -1;
-	fake_xs_set("/local/domain/0/backend", "");
-	fake_xs_set("/local/domain/0/error", "");
-	fake_xs_set("/wake", "");
-	fake_xs_domain(3, true);
 	nodes_before = fake_xs_nodes();
-	if (be_tools_open(&daemon_, why) || be_adopt_open(&daemon_, why))
-		return -1;
 	be_history_open(&daemon_);
 	return 0;
 }
@@ -235,26 +118,9 @@ static int teardown(void **state)
 
 	(void)state;
 	be_history_close(&daemon_);
-	daemon_.stopping = daemon_.end_sessions = true;
-	turn_until(be_all_released(&daemon_));
-	assert_int_equal(fake_link_mapped(), 0);
-	assert_int_equal(fake_link_bound(), 0);
-	assert_int_equal(daemon_.executor_count, 0);
 	snprintf(path, sizeof(path), "%s/.ended", daemon_.config.session_dir);
 	unlink(path);
-	/* No socket of an executor is left, and no executor. */
-	assert_int_equal(rmdir(daemon_.config.session_dir), 0);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-	while (daemon_.devices) {
-		struct be_device *next = daemon_.devices->next;
-
-		be_device_free(daemon_.devices);
-		daemon_.devices = next;
-	}
-	be_tools_close(&daemon_);
-	close(daemon_.signals);
-	xs_close(daemon_.xs);
-	free(daemon_.history);
+	rig_close();
 	return 0;
 }
 
@@ -264,7 +130,7 @@ static void test_connects(void **state)
 {
 	(void)state;
 	connect_device();
-	assert_string_equal(fake_xs_get(BE "/protocol-versions"), PROTOCOL);
+	assert_string_equal(fake_xs_get(BE "/protocol-versions"), RIG_PROTOCOL);
 	assert_null(fake_xs_get(BE "/error"));
 	assert_int_equal(fake_link_mapped(), 1);
 	assert_int_equal(page->backend_alive, 1);
@@ -279,7 +145,7 @@ static void test_conflicting_transactions(void **state)
 
 static void assert_refused(const char *key, const char *value, const char *says)
 {
-	attach("soft");
+	attach(3, 0, "soft");
 	fake_xs_set(key, value);
 	turn_until(state_is("6"));
 	assert_non_null(fake_xs_get(BE "/error"));
@@ -310,7 +176,7 @@ static void test_bad_driver(void **state)
 static void test_other_protocol(void **state)
 {
 	(void)state;
-	attach("soft");
+	attach(3, 0, "soft");
 	turn_until(state_is("2"));
 	frontend_write("1");
 	turn_until(state_is("6"));
@@ -319,7 +185,7 @@ static void test_other_protocol(void **state)
 	/* The right version heals it. */
 	fake_xs_set(FE "/state", "1");
 	turn_until(state_is("2"));
-	frontend_write(PROTOCOL);
+	frontend_write(RIG_PROTOCOL);
 	turn_until(state_is("4"));
 	assert_null(fake_xs_get(BE "/error"));
 	assert_null(fake_xs_get(BE_ERR));
@@ -328,9 +194,9 @@ static void test_other_protocol(void **state)
 static void test_bad_grant(void **state)
 {
 	(void)state;
-	attach("soft");
+	attach(3, 0, "soft");
 	turn_until(state_is("2"));
-	frontend_write(PROTOCOL);
+	frontend_write(RIG_PROTOCOL);
 	fake_xs_set(FE "/ring-ref", "11");
 	turn_until(state_is("6"));
 	assert_non_null(strstr(fake_xs_get(BE "/error"), "ring-ref 11"));
@@ -343,9 +209,9 @@ static void test_bad_numbers(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		attach("soft");
+		attach(3, 0, "soft");
 		turn_until(state_is("2"));
-		frontend_write(PROTOCOL);
+		frontend_write(RIG_PROTOCOL);
 		fake_xs_set(FE "/ring-ref", bad[i]);
 		turn_until(state_is("6"));
 		assert_non_null(strstr(fake_xs_get(BE "/error"), "ring-ref"));
@@ -355,9 +221,9 @@ static void test_bad_numbers(void **state)
 static void test_wrong_page(void **state)
 {
 	(void)state;
-	attach("soft");
+	attach(3, 0, "soft");
 	turn_until(state_is("2"));
-	frontend_write(PROTOCOL);
+	frontend_write(RIG_PROTOCOL);
 	page->magic = 0;
 	turn_until(state_is("6"));
 	assert_int_equal(fake_link_mapped(), 0);
@@ -395,7 +261,7 @@ static void test_driver_domain(void **state)
 
 	(void)state;
 	assert_int_equal(daemon_.domid, 5);
-	attach("soft"); /* dom0's: not ours to touch */
+	attach(3, 0, "soft"); /* dom0's: not ours to touch */
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const char *value = strchr(keys[i][1], '=') + 1;
 		char path[128];
@@ -405,7 +271,7 @@ static void test_driver_domain(void **state)
 		fake_xs_set(path, value);
 	}
 	turn_until(!strcmp(fake_xs_get(DRIVER "/backend/vgpu/3/0/state"), "2"));
-	frontend_write(PROTOCOL);
+	frontend_write(RIG_PROTOCOL);
 	turn_until(!strcmp(fake_xs_get(DRIVER "/backend/vgpu/3/0/state"), "4"));
 	fake_xs_set(FE "/state", "4");
 	turns(2);
@@ -436,10 +302,10 @@ static void test_attached_anew_in_one_turn(void **state)
 	(void)state;
 	connect_device();
 	fake_xs_remove(BE);
-	attach("soft");
+	attach(3, 0, "soft");
 	turn_until(state_is("2"));
 	assert_int_equal(fake_link_mapped(), 0);
-	frontend_write(PROTOCOL);
+	frontend_write(RIG_PROTOCOL);
 	turn_until(state_is("4"));
 }
 
@@ -468,7 +334,7 @@ static void test_frontend_restarts(void **state)
 	turn_until(state_is("6"));
 	fake_xs_set(FE "/state", "1");
 	turn_until(state_is("2"));
-	frontend_write(PROTOCOL);
+	frontend_write(RIG_PROTOCOL);
 	turn_until(state_is("4"));
 	open_session(1);
 }
@@ -502,7 +368,7 @@ static void test_frontend_dies(void **state)
 static void test_stale_state(void **state)
 {
 	(void)state;
-	attach("soft");
+	attach(3, 0, "soft");
 	fake_xs_set(FE "/state", "4");
 	fake_xs_set(BE "/state", "4");
 	turn_until(state_is("6"));
@@ -600,18 +466,6 @@ static void test_refused_requests(void **state)
 	assert_true(state_is("4")); /* none of it was the device's end */
 }
 
-static void assert_gone(uint32_t session, const char *says)
-{
-	struct vg_control msg = response();
-
-	assert_int_equal(msg.type, VG_CTL_GONE);
-	assert_int_equal(msg.session, session);
-	assert_true(msg.status < 0);
-	if (!strstr(msg.text, says))
-		print_error("GONE says \"%s\"\n", msg.text);
-	assert_non_null(strstr(msg.text, says));
-}
-
 static void test_executor_killed(void **state)
 {
 	(void)state;
@@ -700,6 +554,24 @@ static void test_executor_is_stubborn(void **state)
 	assert_int_equal(daemon_.executor_count, 0);
 }
 
+/* The program closes a session that is ending already: it is told when nothing is mapped any more, as always. */
+static void test_closed_while_it_ends(void **state)
+{
+	(void)state;
+	setenv("VGPU_FAKE", "stubborn", 1);
+	connect_device();
+	open_session(1);
+	be_session_end(daemon_.devices->sessions, -EIO, "a test has ended it");
+	request(VG_CTL_CLOSE, 2, 1, NULL);
+	request(VG_CTL_CLOSE, 3, 1, NULL);
+	assert_answer(3, -EPROTO);
+	assert_int_equal(daemon_.executor_count, 1);
+	assert_answer(2, 0);
+	assert_int_equal(daemon_.executor_count, 0);
+	turns(2);
+	assert_int_equal(page->rsp_prod, page->rsp_cons); /* and no GONE */
+}
+
 /* What each executor holds is the device's until it has been reaped, however it ended. */
 static void test_account(void **state)
 {
@@ -750,38 +622,16 @@ static void test_no_executor(void **state)
 
 /* --- restarts -------------------------------------------------------------------------------- */
 
-/* As after SIGKILL: all that the process had has gone, nothing has been said. */
 static void daemon_dies(void)
 {
-	while (daemon_.devices) {
-		struct be_device *next = daemon_.devices->next;
-
-		be_device_free(daemon_.devices);
-		daemon_.devices = next;
-	}
-	daemon_.device_count = daemon_.executor_count = 0;
 	be_history_close(&daemon_);
-	daemon_.history_next = daemon_.history_count = 0;
-	daemon_.history_number = 0;
-	memset(daemon_.history, 0, BE_HISTORY_MAX * sizeof(*daemon_.history));
-	memset(daemon_.history, 0, BE_HISTORY_MAX * sizeof(*daemon_.history));
-	daemon_.history_next = daemon_.history_count = 0;
-	daemon_.stopping = daemon_.end_sessions = false;
+	rig_die();
 }
 
 static void daemon_starts(void)
 {
-	DIR *dir = opendir(daemon_.config.session_dir);
-	static const struct timespec old[2];
-	const struct dirent *entry;
-
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.')
-			utimensat(dirfd(dir), entry->d_name, old, AT_SYMLINK_NOFOLLOW);
-	closedir(dir);
-	daemon_.rescan = true;
 	be_history_open(&daemon_);
-	be_adopt_scan(&daemon_);
+	rig_start();
 }
 
 /* What vgpu-frontd does about it. */
@@ -792,7 +642,7 @@ static void frontend_reconnects(void)
 	turns(2);
 	fake_xs_set(FE "/state", "1");
 	turn_until(state_is("2"));
-	frontend_write(PROTOCOL);
+	frontend_write(RIG_PROTOCOL);
 	turn_until(state_is("4"));
 	fake_xs_set(FE "/state", "4");
 	turns(2);
@@ -892,14 +742,14 @@ static void test_killed_in_each_state(void **state)
 		daemon_dies();
 		fake_xs_set(BE "/state", found[i][0]);
 		if (!strcmp(found[i][1], "3"))
-			frontend_write(PROTOCOL);
+			frontend_write(RIG_PROTOCOL);
 		fake_xs_set(FE "/state", found[i][1]);
 		daemon_starts();
 		turns(4);
 		if (!state_is("2") && !state_is("4"))
 			frontend_reconnects();
 		if (state_is("2"))
-			frontend_write(PROTOCOL);
+			frontend_write(RIG_PROTOCOL);
 		turn_until(state_is("4"));
 		fake_xs_set(FE "/state", "4");
 		turns(2);
@@ -997,7 +847,7 @@ static void test_hostile_resume(void **state)
 	page = fake_link_page(6);
 	fake_xs_set("/local/domain/4/device/vgpu/0/ring-ref", "6");
 	fake_xs_set("/local/domain/4/device/vgpu/0/event-channel", "9");
-	fake_xs_set("/local/domain/4/device/vgpu/0/protocol", PROTOCOL);
+	fake_xs_set("/local/domain/4/device/vgpu/0/protocol", RIG_PROTOCOL);
 	fake_xs_set("/local/domain/4/device/vgpu/0/state", "3");
 	turn_until(be_devices_find(&daemon_, 4, 0)->connected);
 	request(VG_CTL_RESUME, 1, 1, NULL);
@@ -1384,7 +1234,7 @@ static void test_random_page(void **state)
 		if (state_is("6")) {
 			fake_xs_set(FE "/state", "1");
 			turn_until(state_is("2"));
-			frontend_write(PROTOCOL);
+			frontend_write(RIG_PROTOCOL);
 			turn_until(state_is("4"));
 			fake_xs_set(FE "/state", "4");
 		}
@@ -1419,7 +1269,7 @@ static void test_random_page(void **state)
 	turn_until(state_is("6"));
 	fake_xs_set(FE "/state", "1");
 	turn_until(state_is("2"));
-	frontend_write(PROTOCOL);
+	frontend_write(RIG_PROTOCOL);
 	turn_until(state_is("4"));
 	open_session(1);
 }
@@ -1511,6 +1361,7 @@ int main(int argc, char **argv)
 		T(test_executor_answers_unasked),
 		T(test_executor_says_why),
 		T(test_executor_is_stubborn),
+		T(test_closed_while_it_ends),
 		T(test_account),
 		T(test_account_resumed),
 		T(test_executor_scribbles),

@@ -5,97 +5,26 @@
  * fake ones, which reserve a MiB more of each further vGPU.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "protocol/clock.h"
 #include "tests/unit/backend/fake_executor.h"
 #include "tests/unit/backend/fake_link.h"
 #include "tests/unit/backend/fake_xs.h"
-#include "xen-backend/daemon.h"
+#include "tests/unit/backend/rig.h"
 
-#define WAIT_MS 8000
-#define MIB     (1u << 20)
+#define MIB (1u << 20)
 
-static struct be_daemon daemon_;
-static struct vg_control_ring
-	*page; /* of vGPU 0, every session's home but where it says otherwise */
+/* The rig's page is that of vGPU 0, every session's home but where it says otherwise. */
 static uint32_t tag;
-
-static const char *node(const char *tree, uint32_t domid, uint32_t devid, const char *key)
-{
-	static char path[4][128];
-	static unsigned int next;
-	char *text = path[next++ % 4];
-
-	if (!strcmp(tree, "backend"))
-		snprintf(text, 128, "/local/domain/0/backend/vgpu/%u/%u%s", domid, devid, key);
-	else
-		snprintf(text, 128, "/local/domain/%u/device/vgpu/%u%s", domid, devid, key);
-	return text;
-}
-
-static void set(const char *tree, uint32_t domid, uint32_t devid, const char *key,
-		const char *value)
-{
-	fake_xs_set(node(tree, domid, devid, key), value);
-}
 
 static bool state_is(uint32_t devid, const char *state)
 {
 	const char *now = fake_xs_get(node("backend", 3, devid, "/state"));
 
 	return now && !strcmp(now, state);
-}
-
-#define turn_until(condition)                                  \
-	do {                                                   \
-		uint64_t until_ = vg_clock_ms() + WAIT_MS;     \
-		while (!(condition) && vg_clock_ms() < until_) \
-			be_turn(&daemon_);                     \
-		assert_true(condition);                        \
-	} while (0)
-
-static void turns(int count)
-{
-	for (int i = 0; i < count; i++) {
-		fake_xs_set("/wake", ""); /* nobody watches it, but no turn waits */
-		daemon_.rescan = true;
-		be_turn(&daemon_);
-	}
-}
-
-static void attach(uint32_t domid, uint32_t devid, const char *gpu)
-{
-	char id[8];
-
-	snprintf(id, sizeof(id), "%u", domid);
-	set("frontend", domid, devid, "/backend", node("backend", domid, devid, ""));
-	set("frontend", domid, devid, "/backend-id", "0");
-	set("frontend", domid, devid, "/state", "1");
-	set("backend", domid, devid, "/frontend", node("frontend", domid, devid, ""));
-	set("backend", domid, devid, "/frontend-id", id);
-	set("backend", domid, devid, "/online", "1");
-	set("backend", domid, devid, "/gpu", gpu);
-	set("backend", domid, devid, "/max-sessions", "2");
-	set("backend", domid, devid, "/max-lanes", "8");
-	set("backend", domid, devid, "/max-lane-pages", "100");
-	set("backend", domid, devid, "/max-region-pages", "1000");
-	set("backend", domid, devid, "/state", "1");
 }
 
 /* Each device has a page of its own; that of vGPU 0 of domain 3 is `page`. */
@@ -109,7 +38,7 @@ static void frontend_connects(uint32_t domid, uint32_t devid)
 	snprintf(ref, sizeof(ref), "%u", domid * 3 - 8 + devid);
 	set("frontend", domid, devid, "/ring-ref", ref);
 	set("frontend", domid, devid, "/event-channel", "9");
-	set("frontend", domid, devid, "/protocol", "3");
+	set("frontend", domid, devid, "/protocol", RIG_PROTOCOL);
 	set("frontend", domid, devid, "/state", "3");
 	turns(3);
 	set("frontend", domid, devid, "/state", "4");
@@ -144,28 +73,11 @@ static uint64_t used(uint32_t devid)
 
 /* --- the frontend's requests ------------------------------------------------------------------------- */
 
-static uint32_t request(uint32_t type, uint32_t session, const struct vg_control *body)
+/* Its tag. */
+static uint32_t ask(uint32_t type, uint32_t session, const struct vg_control *body)
 {
-	struct vg_control *slot = &page->req[page->req_prod % VG_CTLRING_SLOTS];
-
-	*slot = body ? *body : (struct vg_control){0};
-	slot->type = type;
-	slot->tag = ++tag;
-	slot->session = session;
-	page->req_prod++;
-	fake_link_ring();
+	request(type, ++tag, session, body);
 	return tag;
-}
-
-static struct vg_control response(void)
-{
-	struct vg_control msg;
-
-	turn_until(page->rsp_prod != page->rsp_cons);
-	msg = page->rsp[page->rsp_cons % VG_CTLRING_SLOTS];
-	page->rsp_cons++;
-	fake_link_ring();
-	return msg;
 }
 
 /* A list as text of digits, so that "01" asks for vGPUs 0 and 1. */
@@ -178,7 +90,7 @@ static struct vg_control open_list(uint32_t session, const char *list, uint16_t 
 	open.u.open.count = (uint16_t)strlen(list);
 	for (size_t i = 0; i < VG_SESSION_DEVICES && list[i]; i++)
 		open.u.open.devids[i] = (uint8_t)(list[i] - '0');
-	request(VG_CTL_OPEN, session, &open);
+	ask(VG_CTL_OPEN, session, &open);
 	msg = response();
 	assert_int_equal(msg.type, VG_CTL_ANSWER);
 	assert_int_equal(msg.tag, tag);
@@ -208,29 +120,9 @@ static void assert_refused(const char *list, uint16_t flags, int status, const c
 	assert_int_equal(daemon_.executor_count, 0);
 }
 
-static void assert_answer(uint32_t wanted, int status)
-{
-	struct vg_control msg = response();
-
-	assert_int_equal(msg.type, VG_CTL_ANSWER);
-	assert_int_equal(msg.tag, wanted);
-	if (msg.status != status)
-		print_error("status %d: %s\n", msg.status, msg.text);
-	assert_int_equal(msg.status, status);
-}
-
-static void assert_gone(uint32_t session, const char *says)
-{
-	struct vg_control msg = response();
-
-	assert_int_equal(msg.type, VG_CTL_GONE);
-	assert_int_equal(msg.session, session);
-	assert_non_null(strstr(msg.text, says));
-}
-
 static void assert_closes(uint32_t session)
 {
-	assert_answer(request(VG_CTL_CLOSE, session, NULL), 0);
+	assert_answer(ask(VG_CTL_CLOSE, session, NULL), 0);
 }
 
 static void assert_seats(unsigned int zero, unsigned int one, unsigned int two)
@@ -244,68 +136,20 @@ static void assert_seats(unsigned int zero, unsigned int one, unsigned int two)
 
 static int setup(void **state)
 {
-	char why[BE_CONFIG_WHY];
-	sigset_t set_;
-
 	(void)state;
-	unsetenv("VGPU_FAKE");
-	fake_xs_reset();
-	fake_xs_home("/local/domain/0/");
-	fake_link_reset();
-	memset(&daemon_, 0, sizeof(daemon_));
-	daemon_.who = VG_LOG_WHO_NONE;
-	vg_log_set_level(&daemon_.who, getenv("VERBOSE") ? VG_LOG_DATA : VG_LOG_ERROR);
-	be_config_init(&daemon_.config);
-	if (readlink("/proc/self/exe", daemon_.config.executor, BE_CONFIG_PATH_MAX - 1) <= 0)
-		return -1;
+	rig_init("/local/domain/0/");
 	daemon_.config.request_timeout = 2;
-	daemon_.config.open_timeout = 1;
-	daemon_.config.exit_timeout = 1;
 	daemon_.config.adopt_timeout = 4;
-	snprintf(daemon_.config.session_dir, sizeof(daemon_.config.session_dir),
-		 "/tmp/vgpud-test-%d", (int)getpid());
-	sigemptyset(&set_);
-	sigaddset(&set_, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set_, NULL);
-	daemon_.signals = signalfd(-1, &set_, SFD_NONBLOCK | SFD_CLOEXEC);
-	daemon_.history = calloc(BE_HISTORY_MAX, sizeof(*daemon_.history));
-	daemon_.history_fd = -1;
-	daemon_.xs = xs_open(0);
-	fake_xs_set("/local/domain/0/domid", "0");
-	if (!be_devices_open(&daemon_))
+	if (rig_open())
 		return -1;
-	fake_xs_set("/local/domain/0/backend", "");
-	fake_xs_set("/local/domain/0/error", "");
-	fake_xs_set("/wake", "");
-	fake_xs_domain(3, true);
 	fake_xs_domain(4, true);
-	return be_adopt_open(&daemon_, why);
-}
-
-static void devices_free(void)
-{
-	while (daemon_.devices) {
-		struct be_device *next = daemon_.devices->next;
-
-		be_device_free(daemon_.devices);
-		daemon_.devices = next;
-	}
-	daemon_.device_count = 0;
+	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	daemon_.stopping = daemon_.end_sessions = true;
-	turn_until(be_all_released(&daemon_));
-	assert_int_equal(fake_link_mapped(), 0);
-	assert_int_equal(daemon_.executor_count, 0);
-	assert_int_equal(rmdir(daemon_.config.session_dir), 0);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-	devices_free();
-	close(daemon_.signals);
-	xs_close(daemon_.xs);
-	free(daemon_.history);
+	rig_close();
 	return 0;
 }
 
@@ -460,28 +304,6 @@ static void test_executor_dies(void **state)
 /* --- another daemon ------------------------------------------------------------------------------------- */
 
 /* As if it had been killed. */
-static void daemon_dies(void)
-{
-	devices_free();
-	daemon_.executor_count = 0;
-	daemon_.history_next = daemon_.history_count = 0;
-	daemon_.stopping = daemon_.end_sessions = false;
-}
-
-static void daemon_starts(void)
-{
-	DIR *dir = opendir(daemon_.config.session_dir);
-	static const struct timespec old[2];
-	const struct dirent *entry;
-
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.')
-			utimensat(dirfd(dir), entry->d_name, old, AT_SYMLINK_NOFOLLOW);
-	closedir(dir);
-	daemon_.rescan = true;
-	be_adopt_scan(&daemon_);
-}
-
 static void frontend_back(uint32_t devid)
 {
 	turn_until(state_is(devid, "6"));
@@ -501,12 +323,12 @@ static void test_resumed(void **state)
 	connect_three();
 	assert_opens(1, "02", 0, "02");
 	executor = device_of(0)->sessions->pid;
-	daemon_dies();
-	daemon_starts();
+	rig_die();
+	rig_start();
 	for (uint32_t i = 0; i < 3; i++)
 		frontend_back(i);
-	assert_answer(request(VG_CTL_RESUME, 1, NULL), 0);
-	assert_answer(request(VG_CTL_RESUME, 0, NULL), 0);
+	assert_answer(ask(VG_CTL_RESUME, 1, NULL), 0);
+	assert_answer(ask(VG_CTL_RESUME, 0, NULL), 0);
 	assert_seats(1, 0, 1);
 	assert_int_equal(device_of(0)->sessions->pid, executor);
 	assert_int_equal(used(0), MIB);
@@ -529,12 +351,12 @@ static void test_resumed_one_by_one(void **state)
 	connect_device(3, 0, "soft");
 	connect_device(3, 1, "soft:1");
 	assert_opens(1, "01", 0, "01");
-	daemon_dies();
-	daemon_starts();
+	rig_die();
+	rig_start();
 	/* Its frontend is slow. */
 	frontend_back(0);
 	assert_false(device_of(1)->published);
-	asked = request(VG_CTL_RESUME, 1, NULL);
+	asked = ask(VG_CTL_RESUME, 1, NULL);
 	turns(5);
 	assert_true(page->rsp_prod == page->rsp_cons);
 	frontend_back(1);
@@ -548,12 +370,12 @@ static void test_settings_changed(void **state)
 	connect_device(3, 0, "soft");
 	connect_device(3, 1, "soft:1");
 	assert_opens(1, "01", 0, "01");
-	daemon_dies();
+	rig_die();
 	set("backend", 3, 1, "/mem", "1073741824");
-	daemon_starts();
+	rig_start();
 	frontend_back(0);
 	frontend_back(1);
-	assert_answer(request(VG_CTL_RESUME, 1, NULL), -ESTALE);
+	assert_answer(ask(VG_CTL_RESUME, 1, NULL), -ESTALE);
 	turn_until(daemon_.executor_count == 0);
 }
 
@@ -563,12 +385,12 @@ static void test_removed_meanwhile(void **state)
 	connect_device(3, 0, "soft");
 	connect_device(3, 1, "soft:1");
 	assert_opens(1, "01", 0, "01");
-	daemon_dies();
+	rig_die();
 	fake_xs_remove(node("backend", 3, 1, ""));
-	daemon_starts();
+	rig_start();
 	turn_until(daemon_.executor_count == 0);
 	frontend_back(0);
-	assert_answer(request(VG_CTL_RESUME, 1, NULL), -ENOENT);
+	assert_answer(ask(VG_CTL_RESUME, 1, NULL), -ENOENT);
 	assert_null(device_of(1));
 }
 
@@ -591,13 +413,13 @@ static void test_hostile_executors(void **state)
 		assert_opens(1, "01", 0, "01"); /* whose accounts they really are */
 		setenv("VGPU_FAKE", cases[i].mode, 1);
 		assert_opens(2, "01", 0, "01");
-		daemon_dies();
-		daemon_starts();
+		rig_die();
+		rig_start();
 		frontend_back(0);
 		frontend_back(1);
 		turn_until(daemon_.history_count > 0);
 		assert_non_null(strstr(daemon_.history[0].reason, cases[i].says));
-		assert_answer(request(VG_CTL_RESUME, 1, NULL), 0);
+		assert_answer(ask(VG_CTL_RESUME, 1, NULL), 0);
 		assert_closes(1);
 		assert_int_equal(daemon_.executor_count, 0);
 		assert_int_equal(device_of(0)->seat_count, 0);
