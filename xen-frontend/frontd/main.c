@@ -273,7 +273,7 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Each session takes a descriptor, each request of one a few more. */
+/* A session takes a descriptor, each of its lanes two, each region one. */
 static void descriptors_allow(void)
 {
 	struct rlimit limit;
