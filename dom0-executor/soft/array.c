@@ -53,14 +53,6 @@ static void array_measure(struct soft_array *array)
 	array->slices = descriptor->Depth ? descriptor->Depth : 1;
 }
 
-CUresult array_unknown(CUarray handle)
-{
-	if (!handle)
-		return CUDA_ERROR_INVALID_VALUE;
-	return object_kind_of(handle) == SOFT_ARRAY ? CUDA_ERROR_CONTEXT_IS_DESTROYED
-						    : CUDA_ERROR_INVALID_HANDLE;
-}
-
 CUresult array_create(struct soft_context *ctx, const CUDA_ARRAY3D_DESCRIPTOR *descriptor,
 		      CUarray *handle)
 {

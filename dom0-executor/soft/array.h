@@ -14,9 +14,16 @@ struct soft_array {
 	size_t slices; /* depth or layers, at least 1 */
 };
 
-/* Checked and made, with a handle. */
 /* What a copy answers to a handle that is no array, or none any more. */
-CUresult array_unknown(CUarray handle);
+static inline CUresult array_unknown(CUarray handle)
+{
+	if (!handle)
+		return CUDA_ERROR_INVALID_VALUE;
+	return object_kind_of(handle) == SOFT_ARRAY ? CUDA_ERROR_CONTEXT_IS_DESTROYED
+						    : CUDA_ERROR_INVALID_HANDLE;
+}
+
+/* Checked and made, with a handle. */
 CUresult array_create(struct soft_context *ctx, const CUDA_ARRAY3D_DESCRIPTOR *descriptor,
 		      CUarray *handle);
 size_t
