@@ -71,6 +71,7 @@ static void error_publish(struct fe_device *device)
 	snprintf(dir, sizeof(dir), "error/%s", device->dir);
 	if (!device->why[0]) {
 		vg_store_remove(device->xs, XBT_NULL, dir, NULL);
+		vg_store_prune(device->xs, "error/device/vgpu");
 		return;
 	}
 	snprintf(value, sizeof(value), "%d %s", -device->why_rc, device->why);

@@ -818,6 +818,8 @@ static void test_versions(void **state)
 	fake_xs_set(BE "/protocol-versions", "7,1,3");
 	backend_connect();
 	assert_null(fake_xs_get("/local/domain/3/error/device/vgpu/0/error"));
+	/* Nor is its directory left. */
+	assert_null(fake_xs_get("/local/domain/3/error/device/vgpu"));
 }
 
 static void test_backend_refuses(void **state)
