@@ -259,7 +259,10 @@ def pvh():
 def restored():
     """the diversion undone: stock xl, which ignores the key"""
     must('sh', '-c', STOCK)
-    check_equal('create -n', dom0('xl', 'create', '-n', config(["vgpu = [ 'colour=red' ]"]))[0], 0)
+    try:
+        check_equal('create -n', dom0('xl', 'create', '-n', config(["vgpu = [ 'colour=red' ]"]))[0], 0)
+    finally:
+        must('sh', '-c', DIVERT)        # for the tests that come after in the same system
 
 
 main(divert, help_texts, mistakes, no_daemon, create, commands, save_refused, reboot, config_update,
