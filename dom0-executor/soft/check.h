@@ -6,25 +6,15 @@
 #include <stdint.h>
 
 #include "protocol/calls.h"
+#include "protocol/check.h"
 
-#define VG_CHECK_MADE   1u /* default streams are none */
-#define VG_CHECK_STRICT 2u /* no other type may stand for it */
+#define VG_CHECK_MADE       1u /* default streams are none */
+#define VG_CHECK_STRICT     2u /* no other type may stand for it */
 
-#define VG_CHECK(call)                      \
-	do {                                \
-		CUresult checked_ = (call); \
-		if (checked_)               \
-			return checked_;    \
-	} while (0)
 #define VG_CHECK_INIT(name) VG_CHECK(check_init())
 /* needed: it is there; allowed: if there is one, it lives. code: the answer to what is wrong, 0: CUDA's own. */
-#define VG_CHECK_CONTEXT(how, code)                                  \
-	do {                                                         \
-		CUresult checked_ = check_context_##how();           \
-		if (checked_)                                        \
-			return (code) ? (CUresult)(code) : checked_; \
-	} while (0)
-#define VG_CHECK_OLD() VG_CHECK(CUDA_ERROR_INVALID_CONTEXT)
+#define VG_CHECK_CONTEXT(how, code) VG_CHECK_AS(check_context_##how(), code)
+#define VG_CHECK_OLD()              VG_CHECK(CUDA_ERROR_INVALID_CONTEXT)
 #define VG_CHECK_HANDLE(type, handle, flags, code) \
 	VG_CHECK(check_handle(type, (uint64_t)(handle), flags, (CUresult)(code)))
 

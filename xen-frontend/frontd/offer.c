@@ -50,7 +50,8 @@ static int dirs_make(struct fe_offer *offer, uint32_t domid, uint32_t limit_max)
 
 /*
  * The port, the notification of the client's death, and the header that must stand before the
- * lane is announced. From the notification on it fires when the last of us lets the pages go: should we and the program die.
+ * lane is announced. From the notification on it fires when the last of us lets the pages go: should
+ * both we and the program die.
  */
 static int lane_make(struct fe_offer *offer, uint32_t domid)
 {

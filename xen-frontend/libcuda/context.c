@@ -342,11 +342,9 @@ CUresult fe_cuCtxCreate_v4(CUcontext *pctx, CUctxCreateParams *ctxCreateParams, 
 			   CUdevice dev)
 {
 	/* Shares of the multiprocessors and graphics interop are not for guests to have. */
-	if (ctxCreateParams && ctxCreateParams->numExecAffinityParams &&
-	    !ctxCreateParams->execAffinityParams)
-		return CUDA_ERROR_INVALID_VALUE;
 	if (ctxCreateParams && ctxCreateParams->numExecAffinityParams)
-		return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
+		return ctxCreateParams->execAffinityParams ? CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY
+							   : CUDA_ERROR_INVALID_VALUE;
 	if (ctxCreateParams && ctxCreateParams->cigParams)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	return fe_cuCtxCreate_v2(pctx, flags, dev);
