@@ -39,12 +39,25 @@ CUresult ex_copy_mode_check(struct ex_call *call, unsigned int mode, CUstream *s
 	return ex_stream_captures(*stream) ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
 }
 
+void ex_capture_mode(CUstreamCaptureMode *mode)
+{
+	if (ex_driver.cuThreadExchangeStreamCaptureMode)
+		ex_driver.cuThreadExchangeStreamCaptureMode(mode);
+}
+
 CUresult ex_copy_settle(struct ex_call *call, unsigned int mode, CUstream stream, bool always)
 {
+	CUstreamCaptureMode capture = CU_STREAM_CAPTURE_MODE_RELAXED;
+	CUresult result;
+
 	if (mode != VG_COPY_ASYNC || (!always && !call->session->pageable_is_async))
 		return CUDA_SUCCESS;
-	return ex_driver.cuStreamSynchronize ? ex_driver.cuStreamSynchronize(stream)
-					     : CUDA_ERROR_NOT_SUPPORTED;
+	if (!ex_driver.cuStreamSynchronize)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	ex_capture_mode(&capture);
+	result = ex_driver.cuStreamSynchronize(stream);
+	ex_capture_mode(&capture);
+	return result;
 }
 
 static CUresult copy_in(struct ex_call *call, CUdeviceptr dst, const void *src, size_t size,
@@ -222,6 +235,11 @@ CUresult ex_cuMemBatchDecompressAsync(struct ex_call *call, CUmemDecompressParam
 
 	if (!ex_driver.cuMemBatchDecompressAsync)
 		return CUDA_ERROR_NOT_SUPPORTED;
+	/* The driver says first whether it can do it at all. */
+	if (!paramsArray && count) {
+		result = ex_driver.cuMemBatchDecompressAsync(NULL, 0, flags, errorIndex, stream);
+		return result ? result : CUDA_ERROR_INVALID_VALUE;
+	}
 	for (size_t i = 0; i < count && !result; i++)
 		result = decompress_check(call, &paramsArray[i]);
 	return result ? result

@@ -14,6 +14,9 @@ CUresult ex_copy_mode_check(struct ex_call *call, unsigned int mode, CUstream *s
 /* Waits until an asynchronous copy is done with host memory: always, or where it may not be. */
 CUresult ex_copy_settle(struct ex_call *call, unsigned int mode, CUstream stream, bool always);
 
+/* RELAXED before calls of our own that a capture of this thread must not notice; what it was, behind them. */
+void ex_capture_mode(CUstreamCaptureMode *mode);
+
 /* Whether work on it goes into a graph. Errors count as no: the work itself finds them. */
 bool ex_stream_captures(CUstream stream);
 

@@ -7,6 +7,11 @@
 #include "dom0-executor/launch.h"
 #include "dom0-executor/primary.h"
 
+bool ex_function_is_kernel(struct ex_call *call, const void *real)
+{
+	return ex_handles_find(&call->session->handles, VG_HANDLE_CUkernel, real) != 0;
+}
+
 CUresult ex_function_param(void *real, bool kernel, size_t index, size_t *offset, size_t *size)
 {
 	if (kernel)

@@ -11,6 +11,7 @@
 #include "protocol/bounds.h"
 
 #include "dom0-executor/calls.h"
+#include "dom0-executor/copy.h"
 #include "dom0-executor/lane.h"
 
 /* --- capture ------------------------------------------------------------------------------------ */
@@ -238,6 +239,63 @@ CUresult ex_vgTextFetch(struct ex_call *call, size_t size)
 	return CUDA_SUCCESS;
 }
 
+/* A graph cannot be a part of itself, and the driver does not look. */
+CUresult ex_cuGraphAddChildGraphNode(struct ex_call *call, CUgraphNode *phGraphNode, CUgraph hGraph,
+				     const CUgraphNode *dependencies, size_t numDependencies,
+				     CUgraph childGraph)
+{
+	(void)call;
+	if (!ex_driver.cuGraphAddChildGraphNode)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (childGraph == hGraph)
+		return CUDA_ERROR_INVALID_VALUE;
+	return ex_driver.cuGraphAddChildGraphNode(phGraphNode, hGraph, dependencies,
+						  numDependencies, childGraph);
+}
+
+/* --- capture ---------------------------------------------------------------------------------------- */
+
+/* What a capture is to depend on may be missing only where there is no capture: that is the error then. */
+static CUresult dependencies_check(CUstream stream, const CUgraphNode *dependencies, size_t *count)
+{
+	if (dependencies || !*count)
+		return CUDA_SUCCESS;
+	*count = 0;
+	return ex_stream_captures(stream) ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+}
+
+CUresult ex_cuStreamUpdateCaptureDependencies(struct ex_call *call, CUstream hStream,
+					      CUgraphNode *dependencies, size_t numDependencies,
+					      unsigned int flags)
+{
+	CUresult result;
+
+	if (!ex_driver.cuStreamUpdateCaptureDependencies)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	(void)call;
+	result = dependencies_check(hStream, dependencies, &numDependencies);
+	return result ? result
+		      : ex_driver.cuStreamUpdateCaptureDependencies(hStream, dependencies,
+								    numDependencies, flags);
+}
+
+CUresult ex_cuStreamUpdateCaptureDependencies_v2(struct ex_call *call, CUstream hStream,
+						 CUgraphNode *dependencies,
+						 const CUgraphEdgeData *dependencyData,
+						 size_t numDependencies, unsigned int flags)
+{
+	CUresult result;
+
+	if (!ex_driver.cuStreamUpdateCaptureDependencies_v2)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	(void)call;
+	result = dependencies_check(hStream, dependencies, &numDependencies);
+	return result ? result
+		      : ex_driver.cuStreamUpdateCaptureDependencies_v2(
+				hStream, dependencies, dependencies ? dependencyData : NULL,
+				numDependencies, flags);
+}
+
 /* --- user objects ----------------------------------------------------------------------------------- */
 
 /* The guest's destructor is told and not waited for: the driver calls from wherever the last reference went. */
@@ -255,6 +313,8 @@ CUresult ex_vgUserObjectCreate(struct ex_call *call, CUuserObject *object, uint6
 	result = ex_driver.cuUserObjectCreate(object, func, ex_host_func_post, references, flags);
 	if (result)
 		ex_host_func_cancel(func);
+	else
+		ex_host_func_ends(func, &call->session->handles, *object);
 	return result;
 }
 

@@ -19,6 +19,8 @@ struct ex_host_func {
 	struct ex_host_funcs *all;
 	uint64_t id;
 	bool once;
+	struct ex_handles *handles; /* with it goes the handle of ... */
+	void *user_object;          /* ... this; NULL: none */
 };
 
 /* One call of a function: on the driver's thread's stack, for as long as that waits; or allocated. */
@@ -168,12 +170,33 @@ void ex_host_func_run(void *func)
 	func_turn(func, CUDA_SUCCESS);
 }
 
+void ex_host_func_ends(struct ex_host_func *func, struct ex_handles *handles, void *user_object)
+{
+	pthread_mutex_lock(&func->all->lock);
+	func->handles = handles;
+	func->user_object = user_object;
+	pthread_mutex_unlock(&func->all->lock);
+}
+
+/* Before the driver frees the object: nobody may name it any more. */
+static void user_object_forget(struct ex_host_func *func)
+{
+	uint64_t handle;
+
+	if (!func->user_object)
+		return;
+	handle = ex_handles_find(func->handles, VG_HANDLE_CUuserObject, func->user_object);
+	if (handle)
+		ex_handles_drop(func->handles, VG_HANDLE_CUuserObject, handle);
+}
+
 void ex_host_func_post(void *data)
 {
 	struct ex_host_func *func = data;
 	struct ex_host_funcs *funcs = func->all;
 	struct ex_host_turn *turn = calloc(1, sizeof(*turn));
 
+	user_object_forget(func);
 	pthread_mutex_lock(&funcs->lock);
 	if (turn && !funcs->ending) {
 		*turn = (struct ex_host_turn){.id = func->id, .last = true, .posted = true};

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dom0-executor/handle.h"
+
 /* Functions that may be outstanding at a time, those in graphs included. */
 #define EX_HOST_FUNCS_MAX 65536u
 
@@ -42,6 +44,8 @@ void ex_host_func_cancel(struct ex_host_func *func);
 void ex_host_func_run(void *func);
 /* The same for functions that nothing waits for; only with `once`. */
 void ex_host_func_post(void *data);
+/* It is a user object's destructor: when it is posted, the object's handle goes. */
+void ex_host_func_ends(struct ex_host_func *func, struct ex_handles *handles, void *user_object);
 /* The guest's number of what the driver says it holds; false: not one of ours. */
 bool ex_host_func_id(struct ex_host_funcs *funcs, const void *data, uint64_t *id);
 

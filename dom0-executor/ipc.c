@@ -377,7 +377,7 @@ CUresult ex_cuIpcOpenEventHandle(struct ex_call *call, CUevent *phEvent, CUipcEv
 		return CUDA_ERROR_NOT_SUPPORTED;
 	result = ex_ipc_take(call->session, VG_OFFER_EVENT, &handle, &taken);
 	if (result)
-		return result;
+		return result == CUDA_ERROR_INVALID_HANDLE ? CUDA_ERROR_MAP_FAILED : result;
 	memcpy(&real, taken.data, sizeof(real));
 	result = ex_driver.cuIpcOpenEventHandle(phEvent, real);
 	ex_ipc_leave(call->session, taken.index);

@@ -106,6 +106,25 @@ CUresult ex_params_pointers(struct ex_call *call, void *real, bool kernel, const
 	return CUDA_SUCCESS;
 }
 
+static bool is_cooperative(const CUlaunchAttribute *attrs, unsigned int count)
+{
+	bool cooperative = false;
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (attrs[i].id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE)
+			cooperative = attrs[i].value.cooperative != 0;
+	}
+	return cooperative;
+}
+
+/* The driver captures no cooperative launch whose parameters are one piece. */
+static CUresult params_apart(struct ex_call *call, CUfunction func, const void *params, size_t size,
+			     void ***pointers)
+{
+	return ex_params_pointers(call, func, ex_function_is_kernel(call, func), params, size,
+				  pointers);
+}
+
 CUresult ex_vgLaunch(struct ex_call *call, CUfunction func, unsigned int gridX, unsigned int gridY,
 		     unsigned int gridZ, unsigned int blockX, unsigned int blockY,
 		     unsigned int blockZ, unsigned int shared, CUstream stream, unsigned int count,
@@ -122,6 +141,7 @@ CUresult ex_vgLaunch(struct ex_call *call, CUfunction func, unsigned int gridX, 
 				 .sharedMemBytes = shared,
 				 .hStream = stream,
 				 .numAttrs = count};
+	void **pointers = NULL;
 	CUresult result;
 
 	if (!stream && call->ptds)
@@ -136,5 +156,9 @@ CUresult ex_vgLaunch(struct ex_call *call, CUfunction func, unsigned int gridX, 
 	if (!ex_driver.cuLaunchKernelEx)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	result = ex_attributes_read(call, count, attrs, &config.attrs);
-	return result ? result : ex_driver.cuLaunchKernelEx(&config, func, NULL, extra);
+	if (!result && size && is_cooperative(config.attrs, count))
+		result = params_apart(call, func, params, size, &pointers);
+	if (result)
+		return result;
+	return ex_driver.cuLaunchKernelEx(&config, func, pointers, pointers ? NULL : extra);
 }

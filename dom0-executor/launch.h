@@ -30,6 +30,8 @@ CUresult ex_params_pointers(struct ex_call *call, void *real, bool kernel, const
 
 /* The next index behind a kernel's last parameter answers CUDA_ERROR_INVALID_VALUE. */
 #define EX_PARAMETERS_MAX (32u * 1024) /* bytes of parameters, so no more of them */
+/* Whether what stands for a function is a CUkernel. */
+bool ex_function_is_kernel(struct ex_call *call, const void *real);
 CUresult ex_function_param(void *real, bool kernel, size_t index, size_t *offset, size_t *size);
 
 #endif

@@ -8,16 +8,11 @@
 #include "dom0-executor/lane.h"
 #include "dom0-executor/launch.h"
 
-static bool is_kernel(struct ex_call *call, void *real)
-{
-	return ex_handles_find(&call->session->handles, VG_HANDLE_CUkernel, real) != 0;
-}
-
 /* The driver takes pointers to parameters only, and reads what the function's layout says. */
 static CUresult params_read(struct ex_call *call, CUDA_LAUNCH_PARAMS *launch, const void *bytes,
 			    size_t size)
 {
-	bool kernel = is_kernel(call, launch->function);
+	bool kernel = ex_function_is_kernel(call, launch->function);
 	CUresult result = ex_params_pointers(call, launch->function, kernel, bytes, size,
 					     &launch->kernelParams);
 	size_t offset, length;

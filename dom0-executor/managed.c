@@ -7,6 +7,7 @@
  * wait for what runs there nor end up in a capture. Runs in lanes' threads.
  */
 #include "dom0-executor/calls.h"
+#include "dom0-executor/copy.h"
 #include "dom0-executor/lane.h"
 
 /* Under the session's managed_lock. The stream goes with its context. */
@@ -72,13 +73,6 @@ static CUresult piece_copy(struct ex_session *session, CUdeviceptr address, void
 	return result;
 }
 
-/* A capture that this thread has begun must not notice. */
-static void capture_mode(CUstreamCaptureMode *mode)
-{
-	if (ex_driver.cuThreadExchangeStreamCaptureMode)
-		ex_driver.cuThreadExchangeStreamCaptureMode(mode);
-}
-
 CUresult ex_vgManagedIn(struct ex_call *call, CUdeviceptr address, size_t size)
 {
 	CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_RELAXED;
@@ -89,7 +83,7 @@ CUresult ex_vgManagedIn(struct ex_call *call, CUdeviceptr address, size_t size)
 	/* A module's variable may have gone with it: then its bytes are nobody's. */
 	if (result)
 		return CUDA_SUCCESS;
-	capture_mode(&mode);
+	ex_capture_mode(&mode);
 	for (size_t at = 0; !result && at < size; at += n) {
 		n = ex_bulk_span(call, &span, size - at);
 		if (!n) {
@@ -98,7 +92,7 @@ CUresult ex_vgManagedIn(struct ex_call *call, CUdeviceptr address, size_t size)
 		}
 		result = piece_copy(call->session, address + at, (void *)(uintptr_t)span, n, true);
 	}
-	capture_mode(&mode);
+	ex_capture_mode(&mode);
 	if (!result)
 		ex_stats_add(&call->session->stats.page->bytes_htod, size);
 	return result;
@@ -132,9 +126,9 @@ CUresult ex_vgManagedOut(struct ex_call *call, CUdeviceptr address, size_t size)
 		return result;
 	if (!ex_reply_bulk_begin(call, size))
 		return CUDA_ERROR_UNKNOWN;
-	capture_mode(&mode);
+	ex_capture_mode(&mode);
 	result = managed_out(call, address, size);
-	capture_mode(&mode);
+	ex_capture_mode(&mode);
 	return result;
 }
 

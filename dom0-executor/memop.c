@@ -55,6 +55,12 @@ CUresult ex_cuStreamBatchMemOp(struct ex_call *call, CUstream stream, unsigned i
 
 	if (!ex_driver.cuStreamBatchMemOp)
 		return CUDA_ERROR_NOT_SUPPORTED;
+	/* Where the host's driver is not set to let it be, it refuses before it looks at the operations. */
+	result = ex_driver.cuStreamBatchMemOp(stream, 0, NULL, flags);
+	if (result == CUDA_ERROR_NOT_SUPPORTED || result == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED)
+		return result;
+	if (count && !paramArray)
+		return CUDA_ERROR_INVALID_VALUE;
 	result = ex_memops_read(call, paramArray, count, &own);
 	return result ? result : ex_driver.cuStreamBatchMemOp(stream, count, own, flags);
 }

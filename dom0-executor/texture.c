@@ -15,6 +15,8 @@ static CUresult resource_in(struct ex_call *call, const CUDA_RESOURCE_DESC *wire
 	*own = *wire;
 	switch ((int)wire->resType) {
 	case CU_RESOURCE_TYPE_ARRAY:
+		if (!wire->res.array.hArray)
+			return CUDA_ERROR_INVALID_VALUE;
 		return ex_handle_in(call, VG_HANDLE_CUarray, wire->res.array.hArray, 0,
 				    &own->res.array.hArray);
 	case CU_RESOURCE_TYPE_MIPMAPPED_ARRAY:

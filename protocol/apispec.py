@@ -39,7 +39,7 @@ Attributes: opt (may be NULL), null (handle: may be 0), destroy (the handle ends
 destroy: only with the last of as many as there were retains, which the executor counts), mut (the
 prototype has no const), covers EXPR (so many bytes from this address must be the session's),
 align N (the address is a multiple of N), least EXPR
-(a number of at least that), only EXPR (no other bits than those), mint (the guest makes the handle), of ARG (the handle ends
+(a number of at least that), below EXPR (one under that), only EXPR (no other bits than those), mint (the guest makes the handle), of ARG (the handle ends
 when ARG's does; otherwise with the current context), ready (handle: the guest calls fe_ready_TYPE before
 anything is sent).
 
@@ -67,7 +67,7 @@ PROPERTIES = {
     "anyerror": "outputs are sent with errors too (exec only)",
 }
 ATTRIBUTES = {
-    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align", "least", "only", "ready"},
+    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align", "least", "below", "only", "ready"},
     "out": {"opt", "mint", "of"},
     "inout": {"opt"},
 }
@@ -372,7 +372,7 @@ class Spec:
             attrs, rest = {}, words[3:]
             while rest:
                 key = rest.pop(0)
-                attrs[key] = rest.pop(0) if key in ("of", "covers", "align", "least", "only") and rest else True
+                attrs[key] = rest.pop(0) if key in ("of", "covers", "align", "least", "below", "only") and rest else True
             call.args.append(Arg(where, words[0], words[1], words[2], attrs, self))
         elif words[0] == "raw":
             if len(words) < 3:

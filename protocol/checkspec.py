@@ -7,9 +7,10 @@ SYMBOL is an exported name, or a pattern as a shell's. The first line that fits 
     init        cuInit has been called; last where no step says it, so that what stands before is looked at
                 even then
     context     the thread has a current context, and that is alive; of a call on a stream only a default stream asks
-                for one (others have their own), and a destroyed one will not do for any
+                for one: others have their own
+    current     the same, whatever the stream
     ?context    there may be none, but not one that is destroyed
-    context=CODE, ?context=CODE
+    context=CODE, current=CODE, ?context=CODE
                 the same, with CODE instead of CUDA's own for what is wrong
     old         it was made by a call of before CUDA 3.2
     ARG         a pointer: not NULL; a number: not 0; a handle: not NULL, and (after init) one that lives
@@ -18,6 +19,8 @@ SYMBOL is an exported name, or a pattern as a shell's. The first line that fits 
     ARG=A,B     A for NULL, B for a handle that is none or no more
     ARG!        a handle of that type itself, not of one that does as well; before = or ==
     ?ARG        a handle that may be NULL; otherwise as ARG
+    ARG|context a handle as ARG, or NULL, which stands for the current context
+    ARG|ARG     one of these pointers is not NULL
 
 Behind these, a call without a half of its own in the guest looks at its context (unless nocontext), its
 places and its handles, as the spec has them.
@@ -30,16 +33,20 @@ import apispec
 import emit_common as c
 
 
+CONTEXTS = ("context", "current")
+
+
 class Step:
     """One check."""
 
     def __init__(self, where, text):
-        match = re.fullmatch(r"(\??)(\w+)(!?)(?:(==?)([A-Z_]+)(?:,([A-Z_]+))?)?", text)
+        match = re.fullmatch(r"(\??)(\w+)(?:\|(\w+))?(!?)(?:(==?)([A-Z_]+)(?:,([A-Z_]+))?)?", text)
         if not match:
             raise apispec.SpecError(where, f"cannot read the step '{text}'")
-        self.optional, self.name, self.strict = bool(match[1]), match[2], bool(match[3])
-        self.null = f"CUDA_ERROR_{match[5]}" if match[5] else None
-        self.gone = self.null if match[4] == "==" else f"CUDA_ERROR_{match[6]}" if match[6] else None
+        self.other, self.strict = match[3], bool(match[4])
+        self.name, self.optional = match[2], bool(match[1]) or self.other == "context"
+        self.null = f"CUDA_ERROR_{match[6]}" if match[6] else None
+        self.gone = self.null if match[5] == "==" else f"CUDA_ERROR_{match[7]}" if match[7] else None
 
 
 class Line:
@@ -84,9 +91,9 @@ class Checks:
 
     @staticmethod
     def _check(line, call):
-        for step in line.steps:
-            if step.name not in ("init", "context", "old") and step.name not in types(call):
-                raise apispec.SpecError(line.where, f"{call.name} has no argument {step.name}")
+        for name in (name for step in line.steps for name in (step.name, step.other) if name):
+            if name not in ("init", "old", *CONTEXTS) and name not in types(call):
+                raise apispec.SpecError(line.where, f"{call.name} has no argument {name}")
 
     def check_used(self):
         for line in self.lines:

@@ -29,6 +29,8 @@ def _handle(call, ctype, name, step=None):
     codes = f"{step.gone or 0}" if step else "0"
     flags = _flags(call, name) + strict
     text = f"\tVG_CHECK_HANDLE(VG_HANDLE_{ctype}, {name}, {flags.removeprefix('0 | ')}, {codes});"
+    if step and step.other:
+        return [f"\tif ({name})", "\t" + text, "\telse", "\t\tVG_CHECK_CONTEXT(needed, 0);"]
     return [f"\tif ({name})", "\t" + text] if step and step.optional else [text]
 
 
@@ -36,7 +38,7 @@ def _context(call, step=None):
     """Only a default stream is the context's."""
     how = "allowed" if step and step.optional else "needed"
     text = f"\tVG_CHECK_CONTEXT({how}, {step.null if step and step.null else 0});"
-    if not call.has("streamcontext"):
+    if not call.has("streamcontext") or step and step.name == "current":
         return [text]
     return [f"\tif (vg_handle_passes(VG_HANDLE_CUstream, (uint64_t){call.stream}))", "\t" + text]
 
@@ -44,7 +46,8 @@ def _context(call, step=None):
 def _null(spec, call, step):
     ctype = checkspec.types(call)[step.name]
     if not _is_handle(spec, ctype):
-        return _test(f"!{step.name}", step.null or "CUDA_ERROR_INVALID_VALUE")
+        both = f" && !{step.other}" if step.other else ""
+        return _test(f"!{step.name}{both}", step.null or "CUDA_ERROR_INVALID_VALUE")
     passes = spec.handles[ctype]["pass"]
     if 0 in passes and _flags(call, step.name) == "0":
         return []
@@ -62,9 +65,9 @@ def _steps(spec, call, steps):
             out.append(f"\tVG_CHECK_INIT({call.name});")
             for each in early:
                 out += _handle(call, checkspec.types(call)[each.name], each.name, each)
-        elif step.name in ("context", "old"):
-            out += _context(call, step) if step.name == "context" else ["\tVG_CHECK_OLD();"]
-            seen.add(step.name)
+        elif step.name in ("old", *checkspec.CONTEXTS):
+            out += _context(call, step) if step.name in checkspec.CONTEXTS else ["\tVG_CHECK_OLD();"]
+            seen.add("context" if step.name in checkspec.CONTEXTS else step.name)
         else:
             out += [] if step.optional else _null(spec, call, step)
             if _is_handle(spec, checkspec.types(call)[step.name]):
@@ -85,6 +88,16 @@ def _places(call):
             out += _test(f"!{arg.name} && ({arg.count}) != 0" if counted else f"!{arg.name}",
                          "CUDA_ERROR_INVALID_VALUE")
     return out
+
+
+def enters(call, symbol, table):
+    """Whether the exported function runs in its stream's context: None, or "if_none" (where the thread has none), or
+    "if_needed" (also where that has been destroyed)."""
+    steps = table.steps(call, symbol)
+    if not call.stream or any(map(call.has, ("nocontext", "streamcontext", "noinit"))) or \
+            any(step.name == "current" for step in steps):
+        return None
+    return "if_none" if any(step.name == "context" and step.optional for step in steps) else "if_needed"
 
 
 def checks(spec, call, symbol, table, stub=False):

@@ -85,9 +85,15 @@ def ret_fields(call):
     return fields
 
 
-def enters_stream(call):
-    """It runs in its stream's context where the thread has none."""
-    return bool(call.stream) and not any(map(call.has, ("nocontext", "streamcontext", "noinit")))
+def value_checks(arg):
+    """Statements that return CUDA_ERROR_INVALID_VALUE for a value that its attributes do not allow."""
+    tests = {"align": "{0} % {1}", "only": "{0} & ~(unsigned int)({1})", "least": "{0} < ({1})",
+             "below": "(unsigned int){0} >= (unsigned int)({1})"}
+    out = []
+    for attr, test in tests.items():
+        if attr in arg.attrs:
+            out += [f"\tif ({test.format(arg.name, arg.attrs[attr])})", "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
+    return out
 
 
 def count_expr(arg):

@@ -138,6 +138,7 @@ def _decode(call):
             out += _room(arg)
     out += ["\tif (!ex_args_end(call))", "\t\treturn CUDA_ERROR_UNKNOWN;"]
     for arg in call.args:
+        out += c.value_checks(arg)
         if arg.number and arg.direction == "in":
             out += [f"\tresult = ex_number_check(call, VG_HANDLE_{arg.base}, {arg.name});",
                     "\tif (result)", "\t\treturn result;"]

@@ -41,15 +41,7 @@ def _checks(call):
                     "\tif (result)", "\t\treturn result;"]
         if "ready" in arg.attrs:
             out.append(f"\tfe_ready_{arg.base}({arg.name});")
-        if "align" in arg.attrs:
-            out += [f"\tif ({arg.name} % {arg.attrs['align']})",
-                    "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
-        if "only" in arg.attrs:
-            out += [f"\tif ({arg.name} & ~(unsigned int)({arg.attrs['only']}))",
-                    "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
-        if "least" in arg.attrs:
-            out += [f"\tif ({arg.name} < ({arg.attrs['least']}))",
-                    "\t\treturn CUDA_ERROR_INVALID_VALUE;"]
+        out += c.value_checks(arg)
         if "covers" in arg.attrs:
             otherwise = "call.async = false;" if call.captures_anything \
                 else "return CUDA_ERROR_INVALID_VALUE;"
@@ -194,12 +186,12 @@ def stubs(spec):
     return "\n".join(out)
 
 
-def _entry(call, symbol, variant, checks):
+def _entry(call, symbol, variant, checks, enters):
     target = f"fe_{call.name}" if call.has("guest") else f"rpc_{call.name}"
     out = emit_checks.function(call, symbol, checks) if checks else []
     out += [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tCUresult result = CUDA_SUCCESS;"]
-    if c.enters_stream(call):
-        out.append(f"\tbool entered = fe_stream_enter({call.stream});")
+    if enters:
+        out.append(f"\tbool entered = fe_stream_enter_{enters}({call.stream});")
     out.append("")
     if checks:
         out += [f"\tresult = check_{symbol}({c.arguments(call)});", "\tif (result)", "\t\tgoto out;"]
@@ -211,7 +203,7 @@ def _entry(call, symbol, variant, checks):
     if variant and not call.stream:
         out.append("\tfe_ptds = false;")
     out += ["out:"] if checks else []
-    if c.enters_stream(call):
+    if enters:
         out.append("\tfe_context_exit(entered);")
     return "\n".join(out + [f'\treturn fe_leave("{symbol}", result);', "}", ""])
 
@@ -228,7 +220,7 @@ def entries(spec, variants, table):
             continue
         for symbol, variant in variants.of(call):
             checks = emit_checks.checks(spec, call, symbol, table, stub=True)
-            out.append(_entry(call, symbol, variant, checks))
+            out.append(_entry(call, symbol, variant, checks, emit_checks.enters(call, symbol, table)))
             done.add(symbol)
     out.append("/* Answered by the driver itself with nothing but this. */")
     for symbol, (error, _) in sorted(spec.answered.items()):

@@ -441,7 +441,7 @@ CUresult cuStreamEndCapture(CUstream hStream, CUgraph *phGraph)
 
 	ENTER_STREAM_ALONE(ctx, stream, hStream);
 	if (!phGraph)
-		return CUDA_ERROR_INVALID_VALUE;
+		return capture_is_on(stream) ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_ILLEGAL_STATE;
 	pthread_mutex_lock(&graph_lock);
 	result = end(stream, phGraph);
 	pthread_mutex_unlock(&graph_lock);
@@ -537,6 +537,8 @@ CUresult cuStreamUpdateCaptureDependencies_v2(CUstream hStream, CUgraphNode *dep
 	(void)dependencyData;
 	if (flags > CU_STREAM_SET_CAPTURE_DEPENDENCIES)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (!capture_is_on(stream))
+		return CUDA_ERROR_ILLEGAL_STATE;
 	result = nodes_get(dependencies, numDependencies, &nodes);
 	if (result != CUDA_SUCCESS)
 		return result;
@@ -568,7 +570,7 @@ CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
 	CUstreamCaptureMode before = thread_mode;
 
 	ENTER_DRIVER();
-	if (!mode || (int)*mode < 0 || *mode > CU_STREAM_CAPTURE_MODE_RELAXED)
+	if (!mode)
 		return CUDA_ERROR_INVALID_VALUE;
 	thread_mode = *mode;
 	*mode = before;

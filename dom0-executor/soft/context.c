@@ -5,6 +5,7 @@
  */
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/capture.h"
+#include "dom0-executor/soft/check.h"
 #include "dom0-executor/soft/memory.h"
 #include "protocol/context_storage.h"
 
@@ -170,14 +171,21 @@ CUresult context_enter_of(const void *object, struct soft_context **entered)
 	return context_error(*entered);
 }
 
-bool context_enter_of_stream(CUstream handle)
+static bool enter_of_stream(CUstream handle)
 {
-	struct soft_object *stream auto_put = NULL;
+	struct soft_object *stream auto_put = object_get(SOFT_STREAM, handle);
 
-	if (stack_top())
-		return false;
-	stream = object_get(SOFT_STREAM, handle);
 	return stream && !stack_push(object_handle(stream->ctx));
+}
+
+bool context_enter_if_none(CUstream handle)
+{
+	return !stack_top() && enter_of_stream(handle);
+}
+
+bool context_enter_if_needed(CUstream handle)
+{
+	return check_context_needed() && enter_of_stream(handle);
 }
 
 void context_exit(bool entered)

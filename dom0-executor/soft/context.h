@@ -87,7 +87,9 @@ CUresult context_enter_of(const void *object, struct soft_context **entered);
 
 /* A thread without a context works in that of the stream it names, unless that is a default stream. True: until
  * context_exit. */
-bool context_enter_of_stream(CUstream handle);
+bool context_enter_if_none(CUstream handle);
+/* The same also for a thread whose context has been destroyed. */
+bool context_enter_if_needed(CUstream handle);
 void context_exit(bool entered);
 
 /* True in a host function or stream callback, which may not call the driver. */

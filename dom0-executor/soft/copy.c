@@ -159,7 +159,7 @@ CUresult copy_side(uint64_t address, size_t pitch, size_t slice, const struct so
 
 /* Half of a CUDA_MEMCPY3D. */
 struct half {
-	size_t x, y, z, lod, pitch, height;
+	size_t x, y, z, pitch, height;
 	CUmemorytype type;
 	const void *host;
 	CUdeviceptr device;
@@ -218,8 +218,6 @@ static CUresult linear_side(const struct half *half, const struct soft_box *box,
 static CUresult half_side(const struct half *half, const struct soft_box *box, bool write,
 			  struct soft_side *side)
 {
-	if (half->lod)
-		return CUDA_ERROR_INVALID_VALUE;
 	switch ((int)half->type) {
 	case CU_MEMORYTYPE_ARRAY: return array_side(half, box, side);
 	case CU_MEMORYTYPE_HOST:
@@ -236,7 +234,6 @@ CUresult copy_describe(const CUDA_MEMCPY3D *what, struct soft_side *dst, struct 
 		.x = what->srcXInBytes,
 		.y = what->srcY,
 		.z = what->srcZ,
-		.lod = what->srcLOD,
 		.pitch = what->srcPitch,
 		.height = what->srcHeight,
 		.type = what->srcMemoryType,
@@ -248,7 +245,6 @@ CUresult copy_describe(const CUDA_MEMCPY3D *what, struct soft_side *dst, struct 
 		.x = what->dstXInBytes,
 		.y = what->dstY,
 		.z = what->dstZ,
-		.lod = what->dstLOD,
 		.pitch = what->dstPitch,
 		.height = what->dstHeight,
 		.type = what->dstMemoryType,

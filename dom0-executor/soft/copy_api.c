@@ -85,8 +85,10 @@ CUresult cuMemcpyPeerAsync(CUdeviceptr dstDevice, CUcontext dstContext, CUdevice
 {
 	CUresult result;
 
-	ENTER_DRIVER();
+	ENTER_STREAM(ctx, stream, hStream);
 	result = peer_check(dstContext, srcContext);
+	if (result == CUDA_SUCCESS && capture_is_on(stream))
+		result = capture_forbids(ctx, stream);
 	return result ? result : cuMemcpyDtoDAsync_v2(dstDevice, srcDevice, ByteCount, hStream);
 }
 
@@ -200,10 +202,12 @@ static CUresult copy_peer(CUstream hStream, const CUDA_MEMCPY3D_PEER *pCopy, enu
 	CUDA_MEMCPY3D what;
 	CUresult result;
 
-	ENTER_DRIVER();
+	ENTER_STREAM(ctx, stream, hStream);
 	if (!pCopy)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = peer_check(pCopy->dstContext, pCopy->srcContext);
+	if (result == CUDA_SUCCESS && capture_is_on(stream))
+		result = capture_forbids(ctx, stream);
 	if (result != CUDA_SUCCESS)
 		return result;
 	what = from_peer(pCopy);

@@ -12,7 +12,8 @@ static CUresult attributes_check(const CUmemcpyAttributes *attrs, const size_t *
 		return CUDA_ERROR_INVALID_VALUE;
 	for (size_t i = 0; i < attr_count; i++) {
 		if (attrs[i].srcAccessOrder < CU_MEMCPY_SRC_ACCESS_ORDER_STREAM ||
-		    attrs[i].srcAccessOrder > CU_MEMCPY_SRC_ACCESS_ORDER_ANY)
+		    attrs[i].srcAccessOrder > CU_MEMCPY_SRC_ACCESS_ORDER_ANY ||
+		    (attrs[i].flags & ~(unsigned int)CU_MEMCPY_FLAG_PREFER_OVERLAP_WITH_COMPUTE))
 			return CUDA_ERROR_INVALID_VALUE;
 		if (i && (indices[i] <= indices[i - 1] || indices[i] >= count))
 			return CUDA_ERROR_INVALID_VALUE;
@@ -35,8 +36,9 @@ static CUresult batch(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *sizes, size_
 	if (result == CUDA_SUCCESS && capture_is_on(stream))
 		result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 	for (size_t i = 0; i < count && result == CUDA_SUCCESS; i++) {
-		result = copy_flat(stream, dsts[i], CU_MEMORYTYPE_UNIFIED, srcs[i],
-				   CU_MEMORYTYPE_UNIFIED, sizes[i], SOFT_QUEUE);
+		result = sizes[i] ? copy_flat(stream, dsts[i], CU_MEMORYTYPE_UNIFIED, srcs[i],
+					      CU_MEMORYTYPE_UNIFIED, sizes[i], SOFT_QUEUE)
+				  : CUDA_ERROR_INVALID_VALUE;
 		if (result != CUDA_SUCCESS)
 			*failed = i;
 	}

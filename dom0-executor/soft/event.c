@@ -210,7 +210,7 @@ CUresult cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle handle)
 	event->shared = event_shared_open(&handle, &event->fd, &event->peer);
 	if (!event->shared) {
 		object_put(event);
-		return CUDA_ERROR_INVALID_HANDLE;
+		return CUDA_ERROR_MAP_FAILED;
 	}
 	result = object_publish(event);
 	if (result == CUDA_SUCCESS)
@@ -275,6 +275,8 @@ CUresult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (capture_waits(stream, event, Flags, &result))
 		return result;
+	if (Flags & CU_EVENT_WAIT_EXTERNAL)
+		return CUDA_ERROR_ILLEGAL_STATE;
 	if (event->shared)
 		return shared_wait(stream, event);
 	pthread_mutex_lock(&sched_lock);

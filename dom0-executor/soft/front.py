@@ -21,14 +21,14 @@ import emit_common as c  # noqa: E402
 import tables  # noqa: E402
 
 
-def entry(call, symbol, statements):
+def entry(call, symbol, statements, enters):
     params, names = c.parameters(call), c.arguments(call)
     head = [f"CUresult soft_{symbol}({params});", *emit_checks.function(call, symbol, statements),
             f'__attribute__((visibility("default"))) CUresult {symbol}({params})', "{"]
-    if not c.enters_stream(call):
+    if not enters:
         return [*head, f"\tCUresult result = check_{symbol}({names});", "",
                 f"\treturn result ? result : soft_{symbol}({names});", "}", ""]
-    return [*head, f"\tbool entered = context_enter_of_stream({call.stream});",
+    return [*head, f"\tbool entered = context_enter_{enters}({call.stream});",
             f"\tCUresult result = check_{symbol}({names});", "",
             "\tif (!result)", f"\t\tresult = soft_{symbol}({names});",
             "\tcontext_exit(entered);", "\treturn result;", "}", ""]
@@ -48,7 +48,7 @@ def main(folder, headers):
             statements = emit_checks.checks(spec, call, symbol, table)
             if symbol in have and statements:
                 names.append(f"#define {symbol} soft_{symbol}")
-                front += entry(call, symbol, statements)
+                front += entry(call, symbol, statements, emit_checks.enters(call, symbol, table))
     table.check_used()
     for name, lines in ("names.h", names), ("front.c", front):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as output:

@@ -21,8 +21,11 @@ CUresult cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 	void *memory;
 
 	ENTER_CONTEXT(ctx);
-	if (!pp || !bytesize || Flags & ~(unsigned int)ALLOC_FLAGS)
+	if (!pp || Flags & ~(unsigned int)ALLOC_FLAGS)
 		return CUDA_ERROR_INVALID_VALUE;
+	*pp = NULL;
+	if (!bytesize)
+		return CUDA_SUCCESS;
 	result = capture_forbids(ctx, NULL);
 	if (result != CUDA_SUCCESS)
 		return result;
@@ -74,7 +77,7 @@ CUresult cuMemFreeHost(void *p)
 	CUresult result = driver_enter();
 
 	if (result != CUDA_SUCCESS || !p)
-		return result ? result : CUDA_ERROR_INVALID_VALUE;
+		return result;
 	if (context_enter_broken(&ctx) == CUDA_SUCCESS)
 		result = capture_forbids(ctx, NULL);
 	if (result != CUDA_SUCCESS)
@@ -103,6 +106,17 @@ static bool is_mapped(uint64_t base, size_t size)
 	return true;
 }
 
+/* What lies at an address; 0: nothing. */
+static unsigned int kind_at(const void *p)
+{
+	struct soft_range *range = range_pin((uintptr_t)p);
+	unsigned int kind = range ? range->kind : 0;
+
+	if (range)
+		range_unpin(range);
+	return kind;
+}
+
 CUresult cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
 {
 	uint64_t first = (uintptr_t)p & ~(uint64_t)(SOFT_PAGE - 1);
@@ -116,6 +130,9 @@ CUresult cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (Flags & CU_MEMHOSTREGISTER_IOMEMORY)
 		return CUDA_ERROR_NOT_SUPPORTED;
+	result = capture_forbids(ctx, NULL);
+	if (result != CUDA_SUCCESS)
+		return result;
 	pages = round_up((uintptr_t)p + bytesize - first, SOFT_PAGE);
 	if (range_is_device_address((uintptr_t)p) || !is_mapped(first, pages))
 		return CUDA_ERROR_INVALID_VALUE;
@@ -130,8 +147,16 @@ CUresult cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
 	if (result == CUDA_SUCCESS)
 		return result;
 	range_delete(range);
-	return result == CUDA_ERROR_INVALID_VALUE ? CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED
-						  : result;
+	if (result != CUDA_ERROR_INVALID_VALUE)
+		return result;
+	return kind_at(p) & RANGE_HOST ? result : CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+}
+
+/* The call of before CUDA 6.5 looks at no other flags. */
+CUresult cuMemHostRegister(void *p, size_t bytesize, unsigned int Flags)
+{
+	return cuMemHostRegister_v2(
+		p, bytesize, Flags & (CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP));
 }
 
 /* The pinned range of a host address, pinned in the table too; NULL: it has none. */
@@ -146,28 +171,23 @@ static struct soft_range *pinned_range(const void *p)
 	return range;
 }
 
-static bool is_registered(const void *p)
-{
-	struct soft_range *range = pinned_range(p);
-	bool registered = range && (range->kind & RANGE_REGISTERED);
-
-	if (range)
-		range_unpin(range);
-	return registered;
-}
-
 CUresult cuMemHostUnregister(void *p)
 {
 	struct soft_range *range;
+	struct soft_context *ctx auto_put = NULL;
+	CUresult result = driver_enter();
 
-	ENTER_DRIVER();
-	if (!p)
-		return CUDA_ERROR_INVALID_VALUE;
+	if (result != CUDA_SUCCESS || !p)
+		return result ? result : CUDA_ERROR_INVALID_VALUE;
+	if (context_enter_broken(&ctx) == CUDA_SUCCESS)
+		result = capture_forbids(ctx, NULL);
+	if (result != CUDA_SUCCESS)
+		return result;
 	devices_synchronize();
 	range = range_take((uintptr_t)p, RANGE_REGISTERED);
 	if (!range)
-		return is_registered(p) ? CUDA_ERROR_INVALID_VALUE
-					: CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+		return kind_at(p) & RANGE_ANY_HOST ? CUDA_ERROR_INVALID_VALUE
+						   : CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
 	range_delete(range);
 	return CUDA_SUCCESS;
 }

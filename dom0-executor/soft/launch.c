@@ -174,7 +174,8 @@ static CUresult shape_check(const struct soft_context *ctx, const struct soft_fu
 	settings_get(&function->info, &function->settings,
 		     CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, &dynamic);
 	if (shape->dynamic_shared > (unsigned int)dynamic)
-		return CUDA_ERROR_INVALID_VALUE;
+		return shape->cooperative ? CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE
+					  : CUDA_ERROR_INVALID_VALUE;
 	return shape->cooperative ? cooperative_check(ctx, function, shape, threads) : CUDA_SUCCESS;
 }
 
@@ -390,7 +391,7 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **ker
 			  void **extra)
 {
 	/* The stream is inside the structure, so the front could do nothing about it. */
-	bool entered = config && context_enter_of_stream(config->hStream);
+	bool entered = config && context_enter_if_needed(config->hStream);
 	CUresult result = launch_config(config, f, kernelParams, extra);
 
 	context_exit(entered);

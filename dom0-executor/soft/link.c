@@ -87,7 +87,7 @@ CUresult cuLinkAddData_v2(CUlinkState state, CUjitInputType type, void *data, si
 	struct soft_jit ignored;
 	CUresult result;
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	(void)name;
 	if (!data || !size)
 		return CUDA_ERROR_INVALID_VALUE;

@@ -146,7 +146,7 @@ CUresult memop_work_new(const CUstreamBatchMemOpParams *params, unsigned int cou
 	struct memop_work *memop;
 	CUresult result;
 
-	if (!params || !count || count > 256)
+	if ((count && !params) || count > 256)
 		return CUDA_ERROR_INVALID_VALUE;
 	for (unsigned int i = 0; i < count; i++) {
 		result = op_check(&params[i]);
@@ -157,7 +157,8 @@ CUresult memop_work_new(const CUstreamBatchMemOpParams *params, unsigned int cou
 	if (!memop)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	memop->count = count;
-	memcpy(memop->ops, params, count * sizeof(*params));
+	if (count)
+		memcpy(memop->ops, params, count * sizeof(*params));
 	*work = &memop->work;
 	return CUDA_SUCCESS;
 }

@@ -97,7 +97,7 @@ CUresult cuMipmappedArrayGetLevel(CUarray *pLevelArray, CUmipmappedArray hMipmap
 {
 	struct soft_mipmap *mipmap auto_put = object_get(SOFT_MIPMAP, hMipmappedArray);
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	if (!mipmap)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (!pLevelArray || level >= mipmap->levels)
@@ -156,7 +156,7 @@ CUresult cuMipmappedArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *m
 {
 	struct soft_mipmap *mipmap auto_put = object_get(SOFT_MIPMAP, handle);
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	(void)memoryRequirements;
 	(void)device;
 	return mipmap ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
@@ -167,7 +167,7 @@ CUresult cuMipmappedArrayGetSparseProperties(CUDA_ARRAY_SPARSE_PROPERTIES *spars
 {
 	struct soft_mipmap *mipmap auto_put = object_get(SOFT_MIPMAP, handle);
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	(void)sparseProperties;
 	return mipmap ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
 }

@@ -227,7 +227,7 @@ CUresult cuModuleLoad(CUmodule *module, const char *fname)
 	CUresult result;
 
 	ENTER_DRIVER();
-	if (!module || !fname)
+	if (!module || !fname || !*fname)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = file_read(fname, &bytes, &size);
 	if (result == CUDA_SUCCESS)
@@ -241,11 +241,11 @@ CUresult cuModuleUnload(CUmodule hmod)
 	struct soft_module *module auto_put = object_get(SOFT_MODULE, hmod);
 	CUresult result;
 
-	ENTER_CONTEXT(ctx);
+	ENTER_CONTEXT_OF(ctx, module);
 	result = capture_forbids(ctx, NULL);
 	if (result != CUDA_SUCCESS)
 		return result;
-	if (!module || atomic_load(&module->of_library) || !object_retire(module))
+	if (atomic_load(&module->of_library) || !object_retire(module))
 		return CUDA_ERROR_INVALID_HANDLE;
 	context_synchronize(module->object.ctx);
 	module_unload(module);
@@ -271,7 +271,7 @@ CUresult cuModuleGetFunction(CUfunction *hfunc, CUmodule hmod, const char *name)
 	struct soft_module *module auto_put = object_get(SOFT_MODULE, hmod);
 	struct ptx_kernel *kernel;
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	if (!hfunc || !name)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!module)
@@ -290,7 +290,7 @@ CUresult cuModuleGetFunctionCount(unsigned int *count, CUmodule mod)
 {
 	struct soft_module *module auto_put = object_get(SOFT_MODULE, mod);
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	if (!count)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!module)
@@ -303,7 +303,7 @@ CUresult cuModuleEnumerateFunctions(CUfunction *functions, unsigned int numFunct
 {
 	struct soft_module *module auto_put = object_get(SOFT_MODULE, mod);
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	if (!functions || !numFunctions)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!module)
@@ -318,7 +318,7 @@ CUresult cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hmod, c
 	struct soft_module *module auto_put = object_get(SOFT_MODULE, hmod);
 	struct ptx_global_info info;
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	if (!name || (!dptr && !bytes))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!module)

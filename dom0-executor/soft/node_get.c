@@ -188,6 +188,9 @@ CUresult cuGraphExecBatchMemOpNodeSetParams(CUgraphExec hGraphExec, CUgraphNode 
 					    const CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams)
 {
 	ENTER_DRIVER();
+	/* As many as there were, and those were some. */
+	if (nodeParams && !nodeParams->count)
+		return CUDA_ERROR_INVALID_VALUE;
 	return node_exec_set_work(hGraphExec, hNode, CU_GRAPH_NODE_TYPE_BATCH_MEM_OP,
 				  node_memop_work(nodeParams));
 }

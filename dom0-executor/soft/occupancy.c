@@ -4,6 +4,7 @@
  * size their grids by it get consistent numbers. Any thread.
  */
 #include "dom0-executor/soft/api.h"
+#include "protocol/calls.h"
 #include "dom0-executor/soft/launch.h"
 
 static int least(int a, int b)
@@ -140,23 +141,29 @@ static CUresult clusters(int *value, CUfunction func, const CUlaunchConfig *conf
 	struct soft_stream *stream auto_put = NULL;
 	struct soft_context *of_stream auto_put = NULL;
 	struct soft_function *function auto_put = NULL;
-	CUresult result;
+	struct soft_context *ctx auto_put = NULL;
+	CUresult result = CUDA_SUCCESS;
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
+	/* A kernel is a function in some context, a function has its own. */
+	if (context_enter_broken(&ctx) && object_kind_of(func) == SOFT_KERNEL)
+		return CUDA_ERROR_INVALID_CONTEXT;
 	if (!value || !config || (config->numAttrs && !config->attrs))
 		return CUDA_ERROR_INVALID_VALUE;
 	for (unsigned int i = 0; i < config->numAttrs; i++)
 		if ((unsigned int)config->attrs[i].id >
 		    CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
 			return CUDA_ERROR_INVALID_VALUE;
-	result = stream_enter(config->hStream, &stream, &of_stream);
+	if (!vg_handle_passes(VG_HANDLE_CUstream, (uint64_t)config->hStream))
+		result = stream_enter(config->hStream, &stream, &of_stream);
 	if (result == CUDA_SUCCESS)
 		result = function_get(ctx, func, &function);
 	if (result != CUDA_SUCCESS)
 		return result;
 	*value = size_wanted ? 1
-			     : device_limit(ctx->device, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT) *
-				       occupancy_blocks(ctx->device, function,
+			     : device_limit(function->object.ctx->device,
+					    CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT) *
+				       occupancy_blocks(function->object.ctx->device, function,
 							config->blockDimX * config->blockDimY *
 								config->blockDimZ,
 							config->sharedMemBytes);

@@ -24,8 +24,6 @@ SAME(cuLinkAddFile, cuLinkAddFile_v2,
 SAME(cuLinkCreate, cuLinkCreate_v2,
      (unsigned int numOptions, CUjit_option *options, void **optionValues, CUlinkState *stateOut),
      (numOptions, options, optionValues, stateOut))
-SAME(cuMemHostRegister, cuMemHostRegister_v2, (void *p, size_t bytesize, unsigned int Flags),
-     (p, bytesize, Flags))
 SAME(cuStreamBatchMemOp, cuStreamBatchMemOp_v2,
      (CUstream stream, unsigned int count, CUstreamBatchMemOpParams *paramArray,
       unsigned int flags),

@@ -134,8 +134,12 @@ CUresult cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemoryPoo
 	struct soft_pool *pool auto_put = object_get(SOFT_POOL, handle);
 
 	ENTER_STREAM(ctx, stream, hStream);
-	if (!dptr || !bytesize || !pool || pool->imported)
+	if (!dptr || !pool || pool->imported)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (!bytesize) {
+		*dptr = 0;
+		return CUDA_SUCCESS;
+	}
 	if (capture_is_on(stream))
 		return alloc_captured(stream, bytesize, dptr);
 	return alloc_from(ctx, pool, bytesize, dptr);
@@ -151,8 +155,12 @@ CUresult cuMemAllocAsync(CUdeviceptr *dptr, size_t bytesize, CUstream hStream)
 	pthread_mutex_lock(&ctx->device->lock);
 	pool = object_ref(ctx->device->current_pool);
 	pthread_mutex_unlock(&ctx->device->lock);
-	if (!dptr || !bytesize)
+	if (!dptr)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (!bytesize) {
+		*dptr = 0;
+		return CUDA_SUCCESS;
+	}
 	if (capture_is_on(stream))
 		return alloc_captured(stream, bytesize, dptr);
 	return alloc_from(ctx, pool, bytesize, dptr);
@@ -165,6 +173,8 @@ CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 	bool is_start;
 
 	ENTER_STREAM(ctx, stream, hStream);
+	if (!dptr)
+		return CUDA_SUCCESS;
 	if (memory_is_graphs(dptr))
 		return stream_submit(stream, graph_free_work(dptr), SOFT_QUEUE);
 	range = range_pin(dptr);

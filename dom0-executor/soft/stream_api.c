@@ -113,9 +113,12 @@ CUresult cuStreamGetCtx(CUstream hStream, CUcontext *pctx)
 
 CUresult cuStreamGetCtx_v2(CUstream hStream, CUcontext *pCtx, CUgreenCtx *pGreenCtx)
 {
-	if (pGreenCtx)
+	CUcontext own;
+	CUresult result = cuStreamGetCtx(hStream, pCtx ? pCtx : &own);
+
+	if (!result && pGreenCtx)
 		*pGreenCtx = NULL;
-	return cuStreamGetCtx(hStream, pCtx);
+	return result;
 }
 
 /* --- attributes ------------------------------------------------------------------------------ */

@@ -53,7 +53,7 @@ CUresult cuTexRefCreate(CUtexref *pTexRef)
 
 #define ENTER_TEXREF(ref, handle)                                             \
 	struct soft_texref *ref auto_put = object_get(SOFT_TEXREF, (handle)); \
-	ENTER_CONTEXT(ctx);                                                   \
+	ENTER_DRIVER();                                                       \
 	if (!(ref))                                                           \
 	return CUDA_ERROR_INVALID_HANDLE
 
@@ -114,19 +114,10 @@ CUresult cuTexRefSetMipmappedArray(CUtexref hTexRef, CUmipmappedArray hMipmapped
 	return CUDA_SUCCESS;
 }
 
-static bool range_covers(CUdeviceptr address, size_t size)
-{
-	if (!range_pin_span(address, size, false))
-		return false;
-	range_unpin_span(address, size);
-	return true;
-}
-
 CUresult cuTexRefSetAddress_v2(size_t *ByteOffset, CUtexref hTexRef, CUdeviceptr dptr, size_t bytes)
 {
 	ENTER_TEXREF(ref, hTexRef);
-	if (!range_covers(dptr, bytes))
-		return CUDA_ERROR_INVALID_VALUE;
+	(void)bytes;
 	texref_bind(ref, NULL, NULL, dptr);
 	if (ByteOffset)
 		*ByteOffset = 0;
@@ -139,8 +130,6 @@ CUresult cuTexRefSetAddress2D_v3(CUtexref hTexRef, const CUDA_ARRAY_DESCRIPTOR *
 	ENTER_TEXREF(ref, hTexRef);
 	if (!desc || !array_format_bytes(desc->Format) ||
 	    Pitch < desc->Width * desc->NumChannels * array_format_bytes(desc->Format))
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!range_covers(dptr, Pitch * desc->Height))
 		return CUDA_ERROR_INVALID_VALUE;
 	ref->format = desc->Format;
 	ref->channels = (int)desc->NumChannels;
@@ -297,7 +286,7 @@ static CUresult nothing_of(CUmodule hmod, const void *out, const char *name)
 {
 	struct soft_module *module auto_put = object_get(SOFT_MODULE, hmod);
 
-	ENTER_CONTEXT(ctx);
+	ENTER_DRIVER();
 	if (!out || !name)
 		return CUDA_ERROR_INVALID_VALUE;
 	return module ? CUDA_ERROR_NOT_FOUND : CUDA_ERROR_INVALID_HANDLE;

@@ -67,6 +67,8 @@ static CUresult resource_take(const struct soft_context *ctx, struct soft_textur
 	switch ((int)desc->resType) {
 	case CU_RESOURCE_TYPE_ARRAY:
 		texture->array = object_get(SOFT_ARRAY, desc->res.array.hArray);
+		if (!desc->res.array.hArray)
+			return CUDA_ERROR_INVALID_VALUE;
 		return texture->array ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 	case CU_RESOURCE_TYPE_MIPMAPPED_ARRAY:
 		texture->mipmap = object_get(SOFT_MIPMAP, desc->res.mipmap.hMipmappedArray);
@@ -162,8 +164,9 @@ static CUresult texture_end(enum soft_kind kind, uint64_t handle)
 	struct soft_texture *texture auto_put = object_get_number(kind, handle);
 
 	ENTER_CONTEXT(ctx);
+	/* One that is none, or no more, is no error. */
 	if (!texture || !object_retire(texture))
-		return CUDA_ERROR_INVALID_VALUE;
+		return CUDA_SUCCESS;
 	device_synchronize(ctx->device);
 	object_put(texture); /* the table's */
 	return CUDA_SUCCESS;

@@ -34,7 +34,7 @@ CUresult cuUserObjectCreate(CUuserObject *object_out, void *ptr, CUhostFn destro
 	CUresult result;
 
 	ENTER_DRIVER();
-	if (!object_out || !destroy || !initialRefcount || initialRefcount > INT32_MAX ||
+	if (!object_out || !destroy || !initialRefcount ||
 	    flags != CU_USER_OBJECT_NO_DESTRUCTOR_SYNC)
 		return CUDA_ERROR_INVALID_VALUE;
 	user = object_new(SOFT_USER_OBJECT, sizeof(*user), NULL, user_object_destroy);

@@ -289,6 +289,12 @@ static CUresult stream_alloc(struct async_arguments *a, CUdeviceptr *dptr)
 {
 	CUresult result;
 
+	if (!a->bytes) {
+		*dptr = 0;
+		result = fe_handle_check(VG_HANDLE_CUmemoryPool, (uint64_t)a->pool, FE_NULL_OK);
+		return result ? result
+			      : fe_handle_check(VG_HANDLE_CUstream, (uint64_t)a->stream, 0);
+	}
 	if (!is_captured(a->stream))
 		return alloc_claimed(async_alloc, async_free, a, dptr, &a->bytes);
 	result = async_alloc(dptr, a);
@@ -301,7 +307,7 @@ CUresult fe_cuMemAllocAsync(CUdeviceptr *dptr, size_t bytesize, CUstream hStream
 {
 	struct async_arguments a = {bytesize, NULL, hStream};
 
-	if (!dptr || !bytesize)
+	if (!dptr)
 		return CUDA_ERROR_INVALID_VALUE;
 	return stream_alloc(&a, dptr);
 }
@@ -311,7 +317,7 @@ CUresult fe_cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytesize, CUmemory
 {
 	struct async_arguments a = {bytesize, pool, hStream};
 
-	if (!dptr || !bytesize || !pool)
+	if (!dptr || !pool)
 		return CUDA_ERROR_INVALID_VALUE;
 	return stream_alloc(&a, dptr);
 }
@@ -321,6 +327,8 @@ CUresult fe_cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 	struct fe_range range;
 	CUresult result;
 
+	if (!dptr)
+		return fe_handle_check(VG_HANDLE_CUstream, (uint64_t)hStream, 0);
 	if (range_is_graphs(dptr))
 		return rpc_cuMemFreeAsync(dptr, hStream);
 	if (!range_take(dptr, FE_RANGE_DEVICE, &range))

@@ -71,6 +71,8 @@ void fe_call_forgive(CUcontext context);
 extern atomic_int fe_captures;
 /* CUDA's answer to what a capture forbids, which ends it; for calls that do not reach the driver. */
 CUresult fe_capture_allows(void);
+/* The same for what no stream that is being captured takes. */
+CUresult fe_capture_refuses(CUstream stream);
 
 /*
  * Handles: a registry of what this process has, by which bad handles are answered without asking.

@@ -189,6 +189,19 @@ CUresult fe_capture_allows(void)
 	return result ? result : rpc_cuMemFree_v2(probe);
 }
 
+CUresult fe_capture_refuses(CUstream stream)
+{
+	CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+	CUresult result;
+
+	if (!atomic_load(&fe_captures))
+		return CUDA_SUCCESS;
+	result = rpc_cuStreamIsCapturing(stream, &status);
+	if (result || status == CU_STREAM_CAPTURE_STATUS_NONE)
+		return result;
+	return rpc_cuStreamSynchronize(stream);
+}
+
 CUresult fe_cuStreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus *captureStatus_out,
 				      cuuint64_t *id_out, CUgraph *graph_out,
 				      const CUgraphNode **dependencies_out,

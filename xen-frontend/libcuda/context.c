@@ -31,6 +31,7 @@ static struct fe_context primaries[FE_DEVICES_MAX];
 static pthread_mutex_t mint_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static _Atomic uint64_t last_id;
+_Atomic uint32_t fe_contexts_gone;
 
 uint64_t fe_context_new_id(void)
 {
@@ -104,6 +105,7 @@ void fe_context_remove(struct fe_context *context)
 	}
 	atomic_store(&context->usable, false);
 	pthread_mutex_unlock(&list_lock);
+	atomic_fetch_add(&fe_contexts_gone, 1);
 	if (found)
 		fe_context_put(context);
 }

@@ -78,6 +78,9 @@ void fe_context_exit(bool entered);
 struct fe_context *fe_context_find(CUcontext ctx);
 void fe_context_put(struct fe_context *context);
 
+/* How many contexts have been destroyed or reset so far: what was theirs has gone with them. */
+extern _Atomic uint32_t fe_contexts_gone;
+
 /* A new context that is not primary, in the list, with a reference for the caller. */
 struct fe_context *fe_context_add(CUcontext ctx, CUdevice device);
 /* Takes it out of the list, marks it destroyed. */

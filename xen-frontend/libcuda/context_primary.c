@@ -35,13 +35,17 @@ static CUresult primary_activate(struct fe_context *context)
 /* Under the lock. What the program had in the context is gone, under whatever thread. */
 static CUresult primary_deactivate(struct fe_context *context, int reset)
 {
+	CUresult result;
+
 	if (!atomic_load(&context->usable))
 		return CUDA_SUCCESS;
 	atomic_store(&context->usable, false);
 	atomic_fetch_add(&context->epoch, 1);
 	atomic_store(&context->id, fe_context_new_id());
 	fe_call_forgive((CUcontext)atomic_load(&context->handle));
-	return rpc_vgPrimaryRelease(context->device, reset);
+	result = rpc_vgPrimaryRelease(context->device, reset);
+	atomic_fetch_add(&fe_contexts_gone, 1);
+	return result;
 }
 
 CUresult fe_cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)

@@ -222,6 +222,8 @@ CUresult fe_cuMemcpyPeerAsync(CUdeviceptr dstDevice, CUcontext dstContext, CUdev
 {
 	CUresult result = stream_check(hStream);
 
+	if (!result)
+		result = fe_capture_refuses(hStream);
 	return result ? result
 		      : copy_peers(dstDevice, dstContext, srcDevice, srcContext, ByteCount,
 				   FE_COPY_ON(hStream));

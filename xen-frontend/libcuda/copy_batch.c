@@ -41,8 +41,9 @@ static CUresult attributes_check(const CUmemcpyAttributes *attrs, const size_t *
 	if (!attrs || !starts || !count || count > copies || starts[0])
 		return CUDA_ERROR_INVALID_VALUE;
 	for (size_t i = 0; i < count; i++) {
-		if (!order_is_known(attrs[i].srcAccessOrder) || starts[i] >= copies ||
-		    (i && starts[i] <= starts[i - 1]))
+		if (!order_is_known(attrs[i].srcAccessOrder) ||
+		    (attrs[i].flags & ~(unsigned int)CU_MEMCPY_FLAG_PREFER_OVERLAP_WITH_COMPUTE) ||
+		    starts[i] >= copies || (i && starts[i] <= starts[i - 1]))
 			return CUDA_ERROR_INVALID_VALUE;
 	}
 	return CUDA_SUCCESS;
@@ -73,7 +74,8 @@ CUresult fe_cuMemcpyBatchAsync(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *siz
 		if (attr + 1 < numAttrs && attrsIdxs[attr + 1] == i)
 			attr++;
 		wait |= must_wait(attrs[attr].srcAccessOrder, srcs[i]);
-		result = fe_cuMemcpyAsync(dsts[i], srcs[i], sizes[i], hStream);
+		result = sizes[i] ? fe_cuMemcpyAsync(dsts[i], srcs[i], sizes[i], hStream)
+				  : CUDA_ERROR_INVALID_VALUE;
 		if (result && failIdx)
 			*failIdx = i;
 	}

@@ -71,8 +71,7 @@ static CUresult copy_3d(const CUDA_MEMCPY3D *copy, struct fe_copy_how how)
 	result = fe_context_needed();
 	if (result)
 		return result;
-	/* Levels are of mipmapped arrays, which no copy names. */
-	if (!copy || copy->reserved0 || copy->reserved1 || copy->srcLOD || copy->dstLOD)
+	if (!copy || copy->reserved0 || copy->reserved1)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!copy->WidthInBytes || !copy->Height || !copy->Depth)
 		return CUDA_SUCCESS;
@@ -199,7 +198,11 @@ CUresult fe_cuMemcpy3DPeer(const CUDA_MEMCPY3D_PEER *pCopy)
 
 CUresult fe_cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *pCopy, CUstream hStream)
 {
-	return copy_peer(pCopy, FE_COPY_ON(hStream));
+	CUresult result = fe_handle_check(VG_HANDLE_CUstream, (uint64_t)hStream, 0);
+
+	if (!result)
+		result = fe_capture_refuses(hStream);
+	return result ? result : copy_peer(pCopy, FE_COPY_ON(hStream));
 }
 
 /* One row between an array of one dimension and memory, or another array. */

@@ -64,7 +64,8 @@ CUresult fe_cuStreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Fla
 {
 	if (Flags & ~(unsigned int)CU_EVENT_WAIT_EXTERNAL)
 		return CUDA_ERROR_INVALID_VALUE;
-	return rpc_cuStreamWaitEvent(hStream, hEvent, Flags, !is_shared(hEvent));
+	/* What is external is a capture's: outside of one that is an error, at once. */
+	return rpc_cuStreamWaitEvent(hStream, hEvent, Flags, !Flags && !is_shared(hEvent));
 }
 
 CUresult fe_cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle handle)

@@ -192,12 +192,15 @@ static _Atomic uint64_t *attribute_slot(uint64_t handle, struct fe_function *fun
 	return &function->attributes[row * CU_FUNC_ATTRIBUTE_MAX + (size_t)attribute];
 }
 
-/* Marks what is cached now, where the attribute can be set at all. */
+/* Marks what is cached now: void once it may have been set, and, of a function, once it may have gone with its context. */
 static uint64_t attribute_epoch(uint64_t handle, CUfunction_attribute attribute)
 {
-	if (!can_be_set(attribute))
-		return 0;
-	return (atomic_load(is_kernel(handle) ? &functions_set : &kernels_set) & EPOCH_MASK);
+	bool kernel = is_kernel(handle);
+	uint32_t epoch = kernel ? 0 : atomic_load(&fe_contexts_gone);
+
+	if (can_be_set(attribute))
+		epoch += atomic_load(kernel ? &functions_set : &kernels_set);
+	return epoch & EPOCH_MASK;
 }
 
 CUresult fe_function_attribute(uint64_t handle, struct fe_function *function,

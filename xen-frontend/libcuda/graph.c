@@ -3,7 +3,6 @@
  * Graphs where the program's structures hold pointers, or what comes back goes elsewhere than over there:
  * instantiation and update, the drawn graph, user objects. Nodes are in node.c. Runs in the program's threads.
  */
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,7 +142,7 @@ CUresult fe_cuUserObjectCreate(CUuserObject *object_out, void *ptr, CUhostFn des
 	CUresult result;
 	uint64_t id;
 
-	if (!object_out || !destroy || !initialRefcount || initialRefcount > INT_MAX ||
+	if (!object_out || !destroy || !initialRefcount ||
 	    flags != CU_USER_OBJECT_NO_DESTRUCTOR_SYNC)
 		return CUDA_ERROR_INVALID_VALUE;
 	id = fe_host_func_new(destroy, ptr);

@@ -123,7 +123,7 @@ CUresult fe_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	*pp = NULL;
 	if (!bytesize)
-		return CUDA_ERROR_INVALID_VALUE;
+		return CUDA_SUCCESS;
 	result = fe_capture_allows();
 	if (result)
 		return result;
@@ -139,10 +139,6 @@ CUresult fe_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 
 CUresult fe_cuMemAllocHost_v2(void **pp, size_t bytesize)
 {
-	if (pp && !bytesize) {
-		*pp = NULL;
-		return CUDA_SUCCESS;
-	}
 	return fe_cuMemHostAlloc(pp, bytesize, 0);
 }
 
@@ -152,7 +148,7 @@ CUresult fe_cuMemFreeHost(void *p)
 	CUresult result;
 
 	if (!p)
-		return CUDA_ERROR_INVALID_VALUE;
+		return CUDA_SUCCESS;
 	result = fe_capture_allows();
 	if (result)
 		return result;
@@ -202,6 +198,16 @@ CUresult fe_cuMemHostGetFlags(unsigned int *pFlags, void *p)
 	return CUDA_SUCCESS;
 }
 
+/* CUDA's answer where a range is in the way: memory of its own cannot be registered. */
+static CUresult already(const struct fe_range *wanted)
+{
+	struct fe_range there;
+
+	return fe_range_find(wanted->base, &there) && !there.registered
+		       ? CUDA_ERROR_INVALID_VALUE
+		       : CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+}
+
 /*
  * Memory that the program has already. Where its pages can be replaced by shared ones it is a region like
  * any other; otherwise its copies are staged.
@@ -214,17 +220,21 @@ CUresult fe_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
 				 .flags = Flags,
 				 .registered = true,
 				 .context = fe_context_current()};
+	CUresult result;
 
 	if (!p || !bytesize || (Flags & ~(unsigned int)HOST_REGISTER_FLAGS))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!range.context)
 		return CUDA_ERROR_INVALID_CONTEXT;
+	result = fe_capture_allows();
+	if (result)
+		return result;
 	if (fe_context_device(range.context, &range.device))
 		range.device = 0;
 	/* Entered first: of two threads that register the same memory one is refused. */
 	switch (fe_range_add(&range)) {
 	case 0: break;
-	case -EEXIST: return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+	case -EEXIST: return already(&range);
 	default: return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	if (fe_session.info.regions_pinned && !fe_register_in_place(&range)) {
@@ -239,15 +249,26 @@ CUresult fe_cuMemHostRegister_v2(void *p, size_t bytesize, unsigned int Flags)
 	return CUDA_SUCCESS;
 }
 
+/* The call of before CUDA 6.5 knows fewer flags, and looks at no others. */
+CUresult fe_cuMemHostRegister(void *p, size_t bytesize, unsigned int Flags)
+{
+	return fe_cuMemHostRegister_v2(
+		p, bytesize, Flags & (CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP));
+}
+
 CUresult fe_cuMemHostUnregister(void *p)
 {
 	struct fe_range range;
+	CUresult result;
 
 	if (!p)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!fe_range_find((uint64_t)p, &range) || !range.registered)
+	result = fe_capture_allows();
+	if (result)
+		return result;
+	if (!fe_range_find((uint64_t)p, &range))
 		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
-	if (range.base != (uint64_t)p)
+	if (!range.registered || range.base != (uint64_t)p)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!fe_range_remove((uint64_t)p, &range))
 		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;

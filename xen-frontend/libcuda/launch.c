@@ -72,6 +72,17 @@ static CUresult too_many_threads(unsigned int threads, uint64_t handle,
 	return CUDA_ERROR_INVALID_VALUE;
 }
 
+static bool is_cooperative(const CUlaunchConfig *config)
+{
+	bool cooperative = false;
+
+	for (unsigned int i = 0; i < config->numAttrs; i++) {
+		if (config->attrs[i].id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE)
+			cooperative = config->attrs[i].value.cooperative != 0;
+	}
+	return cooperative;
+}
+
 /* What the function's code allows: its registers and bounds, its shared memory. */
 static CUresult check_function(const CUlaunchConfig *config, uint64_t handle,
 			       struct fe_function *function, CUdevice device)
@@ -91,7 +102,8 @@ static CUresult check_function(const CUlaunchConfig *config, uint64_t handle,
 	result = fe_function_attribute(
 		handle, function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, device, &value);
 	if (!result && value >= 0 && config->sharedMemBytes > (unsigned int)value)
-		result = CUDA_ERROR_INVALID_VALUE;
+		result = is_cooperative(config) ? CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE
+						: CUDA_ERROR_INVALID_VALUE;
 	return result;
 }
 
@@ -127,17 +139,6 @@ CUresult fe_launch_attributes_check(const CUlaunchAttribute *attributes, unsigne
 		}
 	}
 	return result;
-}
-
-static bool is_cooperative(const CUlaunchConfig *config)
-{
-	bool cooperative = false;
-
-	for (unsigned int i = 0; i < config->numAttrs; i++) {
-		if (config->attrs[i].id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE)
-			cooperative = config->attrs[i].value.cooperative != 0;
-	}
-	return cooperative;
 }
 
 /* A grid is whole clusters; how large one may be is the driver's to say. */
@@ -287,7 +288,7 @@ CUresult fe_cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **
 	/* The stream is inside the structure, so the entry could do nothing about it. */
 	if (fe_ptds && !own.hStream)
 		own.hStream = CU_STREAM_PER_THREAD;
-	entered = fe_stream_enter(own.hStream);
+	entered = fe_stream_enter_if_needed(own.hStream);
 	result = launch(&own, f, kernelParams, extra);
 	fe_context_exit(entered);
 	return result;

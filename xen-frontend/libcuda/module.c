@@ -87,7 +87,7 @@ CUresult fe_cuModuleLoad(CUmodule *module, const char *fname)
 	struct fe_image image;
 	CUresult result;
 
-	if (!module)
+	if (!module || !fname || !*fname)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = fe_image_read_module(fname, &image);
 	if (!result)

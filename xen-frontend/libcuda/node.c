@@ -126,7 +126,7 @@ static CUresult batch_open(struct node *node, const CUgraphNodeParams *from)
 {
 	const CUDA_BATCH_MEM_OP_NODE_PARAMS_v2 *batch = &from->memOp;
 
-	if (!batch->count || batch->count > BATCH_MAX || !batch->paramArray || batch->flags)
+	if (batch->count > BATCH_MAX || (batch->count && !batch->paramArray) || batch->flags)
 		return CUDA_ERROR_INVALID_VALUE;
 	node->params.memOp = *batch;
 	node->params.memOp.paramArray = NULL;

@@ -41,40 +41,9 @@ static bool token_read(void *handle, CUipcMemHandle *token)
 	return pread((int)(intptr_t)handle, token, sizeof(*token), 0) == (ssize_t)sizeof(*token);
 }
 
-CUresult fe_cuMemExportToShareableHandle(void *shareableHandle, CUmemGenericAllocationHandle handle,
-					 CUmemAllocationHandleType handleType,
-					 unsigned long long flags)
-{
-	CUipcMemHandle token;
-	CUresult result;
-
-	if (!shareableHandle)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (handleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
-		return CUDA_ERROR_NOT_SUPPORTED;
-	result = rpc_vgMemExport(&token, handle, flags);
-	return result ? result : token_give(&token, shareableHandle);
-}
-
-CUresult fe_cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, void *osHandle,
-					   CUmemAllocationHandleType shHandleType)
-{
-	CUipcMemHandle token;
-
-	if (!handle)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (shHandleType != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
-		return CUDA_ERROR_NOT_SUPPORTED;
-	if (!token_read(osHandle, &token))
-		return CUDA_ERROR_INVALID_VALUE;
-	return rpc_vgMemImport(handle, token);
-}
-
-/* --- pools -------------------------------------------------------------------------------------------- */
-
 /* Fabric handles reach other hosts; of other types there are none here. */
-static CUresult pool_type_check(const void *place, CUmemAllocationHandleType type,
-				unsigned long long flags)
+static CUresult type_check(const void *place, CUmemAllocationHandleType type,
+			   unsigned long long flags)
 {
 	if (!place || flags)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -84,11 +53,40 @@ static CUresult pool_type_check(const void *place, CUmemAllocationHandleType typ
 								: CUDA_ERROR_INVALID_VALUE;
 }
 
+CUresult fe_cuMemExportToShareableHandle(void *shareableHandle, CUmemGenericAllocationHandle handle,
+					 CUmemAllocationHandleType handleType,
+					 unsigned long long flags)
+{
+	CUipcMemHandle token;
+	CUresult result;
+
+	result = type_check(shareableHandle, handleType, flags);
+	if (!result)
+		result = rpc_vgMemExport(&token, handle, flags);
+	return result ? result : token_give(&token, shareableHandle);
+}
+
+CUresult fe_cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *handle, void *osHandle,
+					   CUmemAllocationHandleType shHandleType)
+{
+	CUresult result = type_check(handle, shHandleType, 0);
+	CUipcMemHandle token;
+
+	if (result)
+		return result;
+	if (token_read(osHandle, &token))
+		return rpc_vgMemImport(handle, token);
+	return fcntl((int)(intptr_t)osHandle, F_GETFD) < 0 ? CUDA_ERROR_UNKNOWN
+							   : CUDA_ERROR_INVALID_VALUE;
+}
+
+/* --- pools -------------------------------------------------------------------------------------------- */
+
 CUresult fe_cuMemPoolExportToShareableHandle(void *handle_out, CUmemoryPool pool,
 					     CUmemAllocationHandleType handleType,
 					     unsigned long long flags)
 {
-	CUresult result = pool_type_check(handle_out, handleType, flags);
+	CUresult result = type_check(handle_out, handleType, flags);
 	CUipcMemHandle token;
 
 	if (!result)
@@ -100,7 +98,7 @@ CUresult fe_cuMemPoolImportFromShareableHandle(CUmemoryPool *pool_out, void *han
 					       CUmemAllocationHandleType handleType,
 					       unsigned long long flags)
 {
-	CUresult result = pool_type_check(pool_out, handleType, flags);
+	CUresult result = type_check(pool_out, handleType, flags);
 	CUipcMemHandle token;
 
 	if (!result && !token_read(handle, &token))

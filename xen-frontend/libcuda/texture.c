@@ -4,6 +4,21 @@
 
 #include "xen-frontend/libcuda/call.h"
 
+/* For CUDA one that is none, or no more, is no error. */
+CUresult fe_cuTexObjectDestroy(CUtexObject texObject)
+{
+	CUresult result = rpc_cuTexObjectDestroy(texObject);
+
+	return result == CUDA_ERROR_INVALID_VALUE ? CUDA_SUCCESS : result;
+}
+
+CUresult fe_cuSurfObjectDestroy(CUsurfObject surfObject)
+{
+	CUresult result = rpc_cuSurfObjectDestroy(surfObject);
+
+	return result == CUDA_ERROR_INVALID_VALUE ? CUDA_SUCCESS : result;
+}
+
 static void resource_note(const CUDA_RESOURCE_DESC *desc)
 {
 	if (desc->resType == CU_RESOURCE_TYPE_ARRAY)

@@ -345,6 +345,83 @@ static void drawings(void **state)
 	assert_non_null(strstr(text, "0x12\n"));
 }
 
+/* --- user objects ------------------------------------------------------------------------------------ */
+
+static struct {
+	CUhostFn destroy;
+	void *data;
+	unsigned int releases;
+} user;
+
+static CUresult user_create(CUuserObject *object, void *ptr, CUhostFn destroy,
+			    unsigned int references, unsigned int flags)
+{
+	(void)references;
+	(void)flags;
+	user.destroy = destroy;
+	user.data = ptr;
+	*object = (CUuserObject)&user;
+	return CUDA_SUCCESS;
+}
+
+/* The second one is the last. */
+static CUresult user_release(CUuserObject object, unsigned int count)
+{
+	assert_ptr_equal(object, &user);
+	user.releases += count;
+	if (user.releases == 2)
+		user.destroy(user.data);
+	return CUDA_SUCCESS;
+}
+
+static void a_user_objects_handle_ends_with_it(void **state)
+{
+	struct harness *h = *state;
+	uint64_t object;
+
+	user.releases = 0;
+	ex_driver.cuUserObjectCreate = (__typeof__(ex_driver.cuUserObjectCreate))user_create;
+	ex_driver.cuUserObjectRelease = user_release;
+	assert_int_equal(CALL(h, vgUserObjectCreate, .id = 7, .references = 2), CUDA_SUCCESS);
+	object = answer[0];
+	assert_int_equal(CALL(h, cuUserObjectRelease, .object = object, .count = 1), CUDA_SUCCESS);
+	assert_int_equal(CALL(h, cuUserObjectRetain, .object = object, .count = 1), CUDA_SUCCESS);
+	assert_int_equal(CALL(h, cuUserObjectRelease, .object = object, .count = 1), CUDA_SUCCESS);
+	/* The driver has freed it: nothing may reach it any more. */
+	assert_int_equal(CALL(h, cuUserObjectRelease, .object = object, .count = 1),
+			 CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(CALL(h, cuUserObjectRetain, .object = object, .count = 1),
+			 CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(user.releases, 2);
+}
+
+static void a_graph_is_not_its_own_child(void **state)
+{
+	struct harness *h = *state;
+	uint64_t graph = make_graph(h);
+
+	asked = fake_driver_calls();
+	assert_int_equal(CALL(h, cuGraphAddChildGraphNode, .hGraph = graph, .childGraph = graph),
+			 CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(fake_driver_calls(), asked);
+}
+
+static void values_have_bounds(void **state)
+{
+	struct harness *h = *state;
+	uint64_t function = ex_handles_put(&h->session.handles, VG_HANDLE_CUfunction, &harness, 0);
+
+	asked = fake_driver_calls();
+	assert_int_equal(CALL(h, cuFuncSetAttribute, .hfunc = function,
+			      .attrib = (CUfunction_attribute)-1),
+			 CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(CALL(h, cuFuncSetAttribute, .hfunc = function,
+			      .attrib = CU_FUNC_ATTRIBUTE_MAX),
+			 CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(fake_driver_calls(), asked);
+	assert_int_equal(CALL(h, cuFuncSetAttribute, .hfunc = function, .attrib = 0), CUDA_SUCCESS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +433,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(parts_of_devices, setup, teardown),
 		cmocka_unit_test_setup_teardown(drawings, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_user_objects_handle_ends_with_it, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_graph_is_not_its_own_child, setup, teardown),
+		cmocka_unit_test_setup_teardown(values_have_bounds, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,19 +165,19 @@ static void stream_has_its_own(void **state)
 
 	(void)state;
 	fake.stream_context = ctx;
-	assert_false(fe_stream_enter(NULL));
-	assert_false(fe_stream_enter(CU_STREAM_PER_THREAD));
-	assert_false(fe_stream_enter((CUstream)0x1234));
-	assert_true(fe_stream_enter(stream));
+	assert_false(fe_stream_enter_if_none(NULL));
+	assert_false(fe_stream_enter_if_needed(CU_STREAM_PER_THREAD));
+	assert_false(fe_stream_enter_if_needed((CUstream)0x1234));
+	assert_true(fe_stream_enter_if_needed(stream));
 	assert_ptr_equal(current(), ctx);
 	fe_context_exit(true);
 	assert_null(current());
 	/* A thread's own context counts, whichever it is. */
 	created(0);
-	assert_false(fe_stream_enter(stream));
+	assert_false(fe_stream_enter_if_needed(stream));
 	assert_int_equal(fe_cuCtxPopCurrent_v2(&popped), CUDA_SUCCESS);
 	fe_handle_drop(VG_HANDLE_CUstream, (uint64_t)stream);
-	assert_false(fe_stream_enter(stream));
+	assert_false(fe_stream_enter_if_needed(stream));
 }
 
 static void none_is_allowed_but_not_a_dead_one(void **state)

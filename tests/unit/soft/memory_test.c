@@ -228,7 +228,7 @@ static void host_memory_is_pinned(void **state)
 	ok(cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
 				 (uintptr_t)pinned + 9999));
 	assert_int_equal(type, CU_MEMORYTYPE_HOST);
-	fails(cuMemHostRegister_v2(pinned, 100, 0), CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED);
+	fails(cuMemHostRegister_v2(pinned, 100, 0), CUDA_ERROR_INVALID_VALUE);
 	fails(cuMemFreeHost(pinned + 1), CUDA_ERROR_INVALID_VALUE);
 	ok(cuMemFreeHost(pinned));
 	fails(cuMemFreeHost(pinned), CUDA_ERROR_INVALID_VALUE);
