@@ -12,8 +12,6 @@
  */
 #include "dom0-executor/jail.h"
 
-#include "dom0-executor/cache.h"
-
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -59,6 +57,9 @@ int ex_jail_environment(void)
 		if (unsetenv(name))
 			return -errno;
 	}
+	/* A cache shared by the executors of different guests could be poisoned by one of them. */
+	if (setenv("CUDA_CACHE_DISABLE", "1", 1))
+		return -errno;
 	return 0;
 }
 
@@ -281,14 +282,12 @@ static int filter_enter(const struct vg_log_who *who)
 
 #endif
 
-int ex_jail_enter(const char *user, uint64_t cache, const struct vg_log_who *who)
+int ex_jail_enter(const char *user, const struct vg_log_who *who)
 {
 	int rc = limits_set();
 
 	if (!rc)
 		rc = user_become(user, who);
-	if (!rc)
-		rc = ex_cache_open(cache, who);
 	if (rc)
 		return rc;
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);

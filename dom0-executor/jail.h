@@ -5,8 +5,6 @@
 #ifndef EX_JAIL_H
 #define EX_JAIL_H
 
-#include <stdint.h>
-
 #include "protocol/log.h"
 
 /*
@@ -15,9 +13,9 @@
  */
 int ex_jail_environment(void);
 /*
- * Another user (when we are root), a cache of so many bytes for the driver (cache.h), no capabilities, no new privileges, resource limits, a filter of
+ * Another user (when we are root), no capabilities, no new privileges, resource limits, a filter of
  * system calls. What cannot be had is logged; what must not fail does: 0 or a negative errno.
  */
-int ex_jail_enter(const char *user, uint64_t cache, const struct vg_log_who *who);
+int ex_jail_enter(const char *user, const struct vg_log_who *who);
 
 #endif

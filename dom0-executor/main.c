@@ -60,7 +60,7 @@ static int unprivileged(const struct ex_settings *settings)
 	if (!rc)
 		rc = ex_gpus_environment(settings);
 	if (!rc)
-		rc = ex_jail_enter(settings->user, settings->cache, &session.who);
+		rc = ex_jail_enter(settings->user, &session.who);
 	if (rc)
 		fprintf(stderr, "vgpu-executor: privileges cannot be dropped: %s\n", strerror(-rc));
 	return rc;

@@ -10,7 +10,7 @@ EX_SRCS := $(patsubst %,$(D)/%.c,$(EX_PARTS)) $(GEN)/dom0-executor/dispatch.c \
 EX_JAIL_CFLAGS := $(if $(HAVE_SECCOMP),-DHAVE_SECCOMP=1 $(SECCOMP_CFLAGS))
 
 $(eval $(call archive,libexecutor.a,$(EX_SRCS)))
-$(eval $(call program,vgpu-executor,$(addprefix $(D)/,main.c settings.c jail.c cache.c),$(EX_JAIL_CFLAGS),\
+$(eval $(call program,vgpu-executor,$(addprefix $(D)/,main.c settings.c jail.c),$(EX_JAIL_CFLAGS),\
 	$(B)/lib/libexecutor.a $(B)/lib/libvgproto.a -ldl $(if $(HAVE_SECCOMP),$(SECCOMP_LIBS))))
 $(eval $(call install,$(B)/bin/vgpu-executor,$(LIBEXECDIR),755))
 $(eval $(call install,docs/man/vgpu-executor.8,$(MANDIR)/man8,644))
@@ -32,8 +32,6 @@ $(eval $(call unit_test,executor_logs_test,tests/unit/executor/logs_test.c,,\
 $(eval $(call unit_test,executor_pool_share_test,tests/unit/executor/pool_share_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_handle_test,tests/unit/executor/handle_test.c,,$(EX_TEST_LIBS)))
-$(eval $(call unit_test,executor_cache_test,tests/unit/executor/cache_test.c dom0-executor/cache.c,,\
-	$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,executor_range_test,tests/unit/executor/range_test.c,,$(EX_TEST_LIBS)))
 
 $(eval $(call unit_test,executor_session_test,tests/unit/executor/session_test.c,,\

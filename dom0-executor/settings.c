@@ -12,7 +12,6 @@
 
 #define LANE_PAGES_DEFAULT   1024u          /* 4 MiB */
 #define REGION_PAGES_DEFAULT (1024u * 1024) /* 4 GiB */
-#define CACHE_DEFAULT        (64u * 1024 * 1024)
 
 enum option_id {
 	OPT_CHANNEL = 1,
@@ -30,7 +29,6 @@ enum option_id {
 	OPT_MAX_LANE_PAGES,
 	OPT_MAX_REGION_PAGES,
 	OPT_USER,
-	OPT_CACHE,
 	OPT_LOG_LEVEL,
 	OPT_SPIN,
 	OPT_LISTEN_FD,
@@ -54,7 +52,6 @@ static const struct option options[] = {
 	{"max-lane-pages", required_argument, NULL, OPT_MAX_LANE_PAGES},
 	{"max-region-pages", required_argument, NULL, OPT_MAX_REGION_PAGES},
 	{"user", required_argument, NULL, OPT_USER},
-	{"cache", required_argument, NULL, OPT_CACHE},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
 	{"spin-us", required_argument, NULL, OPT_SPIN},
 	{"listen-fd", required_argument, NULL, OPT_LISTEN_FD},
@@ -86,8 +83,6 @@ void ex_settings_help(void)
 	     "  for the first vGPU, and so on; one --mem is each one's\n"
 	     "  --max-lanes=N --max-lane-pages=N --max-region-pages=N\n"
 	     "  --user=NAME            user to become when started by root (vgpu)\n"
-	     "  --cache=BYTES          memory for the driver's compute cache, this executor's\n"
-	     "                         alone (64M); 0: none\n"
 	     "  --log-level=error|warn|info|call|data\n"
 	     "  --spin-us=N            look for commands so long before sleeping; 0: never, and\n"
 	     "                         unless given it adapts and is 0 on a single processor");
@@ -220,7 +215,6 @@ static int option_set(struct ex_settings *s, int id, char *text)
 	case OPT_MAX_LANE_PAGES: return number32(text, UINT32_MAX, &s->limits.lane_pages);
 	case OPT_MAX_REGION_PAGES: return number32(text, UINT32_MAX, &s->limits.region_pages);
 	case OPT_USER: s->user = text; return 0;
-	case OPT_CACHE: return size(text, &s->cache);
 	case OPT_LISTEN_FD: return descriptor(text, &s->listen_fd);
 	case OPT_ADOPT_TIMEOUT: return number32(text, 86400, &s->adopt_timeout);
 	case OPT_SPIN: return number32(text, 1000000, &s->spin_us);
@@ -267,7 +261,6 @@ int ex_settings_parse(struct ex_settings *settings, int argc, char **argv)
 		.session = VG_LOG_NOBODY,
 		.driver = "default",
 		.user = "vgpu",
-		.cache = CACHE_DEFAULT,
 		.limits = {.lanes = VG_LANES_MAX,
 			   .lane_pages = LANE_PAGES_DEFAULT,
 			   .region_pages = REGION_PAGES_DEFAULT},

@@ -22,7 +22,6 @@ struct ex_settings {
 	int64_t session;
 	const char *driver;
 	const char *user;
-	uint64_t cache; /* bytes of the driver's compute cache, 0: none */
 	/*
 	 * The session's vGPUs, by place. No GPU named: all that the driver has. One quota: each one's; it is of
 	 * device memory in bytes, 0: none.

@@ -58,8 +58,6 @@ static const struct option options[] = {
 	 "seconds that sessions go on without xen-vgpud and wait for the next; 0: they end with it"},
 	{"max-executors", OPTION_NUMBER, false, FIELD(max_executors), 1, 4096, "256",
 	 "executors in all; each guest process that uses a vGPU has one"},
-	{"executor-cache", OPTION_NUMBER, false, FIELD(executor_cache), 0, 1024, "64",
-	 "MiB of memory that an executor's compute cache may take; 0: none"},
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 

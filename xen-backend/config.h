@@ -27,7 +27,6 @@ struct be_config {
 	uint32_t exit_timeout;    /* seconds from asking an executor to end to SIGTERM */
 	uint32_t adopt_timeout;   /* seconds that a session outlives its xen-vgpud; 0: not at all */
 	uint32_t max_executors;   /* in all */
-	uint32_t executor_cache;  /* MiB for the driver's compute cache, each; 0: none */
 	bool show_help, show_version;
 };
 

@@ -87,7 +87,6 @@ static void args_fill(struct args *args, const struct be_session *session, bool 
 	args_add(args, "--max-lane-pages=%u", set->max_lane_pages);
 	args_add(args, "--max-region-pages=%u", set->max_region_pages);
 	args_add(args, "--user=%s", device->daemon->config.user);
-	args_add(args, "--cache=%uM", device->daemon->config.executor_cache);
 	args_add(args, "--log-level=%s",
 		 vg_log_level_name(
 			 (enum vg_log_level)__atomic_load_n(&device->who.level, __ATOMIC_RELAXED)));
