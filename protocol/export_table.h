@@ -22,7 +22,8 @@ enum vg_export {
 	VG_EXPORT_LOG,
 	VG_EXPORT_CONTEXT,
 	VG_EXPORT_MODULE,
-	VG_EXPORT_BLAS, /* asked by cuBLASLt's heuristics */
+	VG_EXPORT_BLAS,     /* asked by cuBLASLt's heuristics */
+	VG_EXPORT_COMPILED, /* libnvrtc's compute cache; the guest's library alone has it */
 	VG_EXPORTS
 };
 

@@ -12,6 +12,7 @@
 #include "xen-frontend/libcuda/calls.h"
 
 #include "xen-frontend/libcuda/call.h"
+#include "xen-frontend/libcuda/compile_cache.h"
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/context_storage.h"
 #include "xen-frontend/libcuda/device.h"
@@ -230,6 +231,7 @@ CUresult fe_cuGetExportTable(const void **ppExportTable, const CUuuid *pExportTa
 		[VG_EXPORT_CONTEXT] = context_table,
 		[VG_EXPORT_MODULE] = module_table,
 		[VG_EXPORT_BLAS] = vg_export_blas,
+		[VG_EXPORT_COMPILED] = fe_compile_cache_table,
 	};
 
 	CUresult result = vg_export_get(tables, ppExportTable, pExportTableId);
