@@ -44,8 +44,25 @@ static bool barrier_agrees(CUdeviceptr values)
 	return memcmp(got, now, sizeof(got)) == 0;
 }
 
+/* In a graph the launch is a node that stays cooperative. */
+static void launch_captured(CUfunction f, CUstream stream, void **params)
+{
+	CUgraphExec exec = NULL;
+	CUgraph graph = NULL;
+
+	CU(cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
+	CU(cuLaunchCooperativeKernel(f, BLOCKS, 1, 1, 32, 1, 1, 0, stream, params));
+	CU(cuStreamEndCapture(stream, &graph));
+	CU(cuGraphInstantiateWithFlags(&exec, graph, 0));
+	CU(cuGraphLaunch(exec, stream));
+	CU(cuStreamSynchronize(stream));
+	CU(cuGraphExecDestroy(exec));
+	CU(cuGraphDestroy(graph));
+}
+
 static void check_cooperative(CUdevice dev, CUmodule module, CUstream stream)
 {
+	static const char *const ways[] = {"attribute", "cuLaunchCooperativeKernel", "captured"};
 	CUfunction f = module_function(module, "grid_barrier");
 	CUlaunchAttribute attribute = {.id = CU_LAUNCH_ATTRIBUTE_COOPERATIVE};
 	CUlaunchConfig config = config_of(BLOCKS, 32, stream, &attribute, 1);
@@ -62,17 +79,19 @@ static void check_cooperative(CUdevice dev, CUmodule module, CUstream stream)
 		first[b] = b + 1;
 	CU(cuMemAlloc(&arrived, ROUNDS * 4));
 	CU(cuMemAlloc(&values, (ROUNDS + 1) * sizeof(first)));
-	for (int way = 0; way < 2; way++) {
+	for (int way = 0; way < 3; way++) {
 		CU(cuMemsetD32(arrived, 0, ROUNDS));
 		CU(cuMemcpyHtoD(values, first, sizeof(first)));
 		CU(cuCtxSynchronize());
 		if (way == 0)
 			CU(cuLaunchKernelEx(&config, f, params, NULL));
-		else
+		else if (way == 1)
 			CU(cuLaunchCooperativeKernel(f, BLOCKS, 1, 1, 32, 1, 1, 0, stream, params));
+		else
+			launch_captured(f, stream, params);
 		CU(cuStreamSynchronize(stream));
 		check_that(barrier_agrees(values), "cooperative", "%u barriers of %u blocks, %s",
-			   ROUNDS, BLOCKS, way ? "cuLaunchCooperativeKernel" : "attribute");
+			   ROUNDS, BLOCKS, ways[way]);
 	}
 	CU(cuMemFree(arrived));
 	CU(cuMemFree(values));

@@ -210,9 +210,6 @@ static void check_copies(void)
 	CU(cuStreamWaitEvent(CU_STREAM_LEGACY, event, 0));
 	CU(cuCtxSynchronize());
 	check_that(arrived(memory[0], 7) == 0, "copy-peer-async", "1 to 0");
-	CU(cuMemsetD8(memory[1], 0, BYTES));
-	CU(cuMemcpy(memory[1], memory[0], BYTES));
-	check_that(arrived(memory[1], 7) == 0, "copy-unified", "addresses alone");
 	/* Without contexts it is the current one's. */
 	CU(cuMemcpyPeer(memory[0], NULL, memory[0] + BYTES / 2, NULL, BYTES / 2));
 	CU(cuMemcpyDtoH(back, memory[0], BYTES));
@@ -244,6 +241,11 @@ static void check_access(void)
 	CU(cuCtxEnablePeerAccess(context[1], 0));
 	check_result("enabled", cuCtxEnablePeerAccess(context[1], 0),
 		     CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED);
+	CU(cuMemsetD8(memory[1], 0, BYTES));
+	CU(cuCtxSynchronize());
+	CU(cuMemcpy(memory[1], memory[0], BYTES));
+	check_that(arrived(memory[1], 7) == 0, "copy-unified", "addresses alone");
+	CU(cuCtxSetCurrent(context[0]));
 	module = module_load(chain_ptx);
 	check_that(append(module, memory[1], CU_STREAM_LEGACY, 9) == 12, "peer-kernel",
 		   "in the other's memory");

@@ -4,6 +4,8 @@
  * older forms too. One thread.
  */
 #include <stdlib.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/programs/chain.ptx.h"
@@ -259,6 +261,75 @@ static void check_instantiate(struct data *d, CUstream stream)
 	CU(cuGraphDestroy(other));
 }
 
+/* --- beside a capture, and without a context ----------------------------------------------------------- */
+
+/* What this thread captures on one stream does not notice a copy of pageable memory on another. */
+static void check_beside(struct data *d, CUstream stream)
+{
+	CUstream other = NULL;
+	CUgraph graph = NULL;
+	uint64_t value = 0;
+
+	CU(cuMemsetD8(d->state, 0x21, sizeof(value)));
+	CU(cuCtxSynchronize());
+	CU(cuStreamCreate(&other, CU_STREAM_NON_BLOCKING));
+	CU(cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+	append(d, stream, 1);
+	check_result("copy-beside", cuMemcpyDtoHAsync(&value, d->state, sizeof(value), other),
+		     CUDA_SUCCESS);
+	check_result("capture-beside", cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
+	CU(cuStreamSynchronize(other));
+	check_that(value == 0x2121212121212121, "copied-beside", "%#llx",
+		   (unsigned long long)value);
+	CU(cuGraphDestroy(graph));
+	CU(cuStreamDestroy(other));
+}
+
+struct lone {
+	CUcontext context; /* destroyed between the two meetings */
+	CUstream stream;
+	CUdeviceptr at;
+	pthread_barrier_t meeting;
+	CUresult in_it, on_stream;
+};
+
+static void *work_alone(void *argument)
+{
+	struct lone *lone = argument;
+
+	CU(cuCtxSetCurrent(lone->context));
+	pthread_barrier_wait(&lone->meeting);
+	pthread_barrier_wait(&lone->meeting);
+	lone->in_it = cuCtxSynchronize();
+	lone->on_stream = cuMemsetD8Async(lone->at, 0x5a, sizeof(uint64_t), lone->stream);
+	if (!lone->on_stream)
+		lone->on_stream = cuStreamSynchronize(lone->stream);
+	return NULL;
+}
+
+/* A thread whose context has been destroyed works on in its streams'. */
+static void check_alone(struct data *d, CUstream stream)
+{
+	struct lone lone = {.stream = stream, .at = d->state};
+	uint64_t value = 0;
+	pthread_t thread;
+
+	CU(cuCtxCreate(&lone.context, NULL, 0, d->dev));
+	CU(cuCtxPopCurrent(NULL));
+	pthread_barrier_init(&lone.meeting, NULL, 2);
+	if (pthread_create(&thread, NULL, work_alone, &lone))
+		exit(1);
+	pthread_barrier_wait(&lone.meeting);
+	CU(cuCtxDestroy(lone.context));
+	pthread_barrier_wait(&lone.meeting);
+	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&lone.meeting);
+	check_result("destroyed-context", lone.in_it, CUDA_ERROR_CONTEXT_IS_DESTROYED);
+	check_result("stream-alone", lone.on_stream, CUDA_SUCCESS);
+	CU(cuMemcpyDtoH(&value, d->state, sizeof(value)));
+	check_that(value == 0x5a5a5a5a5a5a5a5a, "filled-alone", "%#llx", (unsigned long long)value);
+}
+
 int main(void)
 {
 	CUstream stream = NULL;
@@ -279,6 +350,8 @@ int main(void)
 	check_capture_into(&data, stream);
 	check_edges();
 	check_instantiate(&data, stream);
+	check_beside(&data, stream);
+	check_alone(&data, stream);
 	CU(cuStreamDestroy(stream));
 	CU(cuMemFree(data.state));
 	CU(cuModuleUnload(module));
