@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The compute cache by the export table that libnvrtc asks for: what is kept is found again under the same source,
- * options, compiler and device, and under no others. On NVIDIA's driver too, whose table it is.
+ * options, compiler and device, and under no others.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +113,7 @@ int main(void)
 	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(source, sizeof(source), "source of %d at %lld.%09ld", (int)getpid(),
 		 (long long)now.tv_sec, now.tv_nsec);
+	CU(cuInit(0));
 	result = cuGetExportTable((const void **)&table, &id);
 	if (result == CUDA_ERROR_NOT_FOUND) {
 		check_skip("table", "this driver has none");
