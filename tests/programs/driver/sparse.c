@@ -67,7 +67,7 @@ static CUarrayMapInfo map_of(const struct data *d, CUmemGenericAllocationHandle 
 static size_t lost(CUarray array, size_t width, size_t height, uint64_t seed)
 {
 	size_t bytes = width * height * 4, wrong;
-	uint8_t *words = malloc(bytes);
+	uint8_t *words = malloc(bytes ? bytes : 1);
 	CUDA_MEMCPY2D copy;
 
 	if (!words)

@@ -5,7 +5,6 @@
  */
 #include <stdlib.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/programs/chain.ptx.h"
