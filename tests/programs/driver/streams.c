@@ -3,8 +3,8 @@
  * What streams and events tell of themselves and can be set to; captures from their beginning to what they depend on; in the
  * older forms too. One thread.
  */
-#include <stdlib.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/programs/chain.ptx.h"
