@@ -35,7 +35,7 @@ static CUDA_ARRAY3D_DESCRIPTOR words_of(size_t width, size_t height, unsigned in
 					 .Flags = flags};
 }
 
-/* Of at least so many bytes; *size: what it has. */
+/* Of at least so many bytes. */
 static CUmemGenericAllocationHandle memory_of(const struct data *d, size_t bytes)
 {
 	CUmemAllocationProp prop;
@@ -51,15 +51,42 @@ static CUmemGenericAllocationHandle memory_of(const struct data *d, size_t bytes
 	return handle;
 }
 
-static CUarrayMapInfo map_of(const struct data *d, CUmemGenericAllocationHandle memory)
+static void map_change(struct data *d, CUarrayMapInfo info)
+{
+	info.memHandleType = CU_MEM_HANDLE_TYPE_GENERIC;
+	info.deviceBitMask = 1u << d->dev;
+	CU(cuMemMapArrayAsync(&info, 1, d->stream));
+	CU(cuStreamSynchronize(d->stream));
+}
+
+/* Gives what `info` names new memory of at least so many bytes. */
+static CUmemGenericAllocationHandle map(struct data *d, CUarrayMapInfo info, size_t bytes)
+{
+	CUmemGenericAllocationHandle memory = memory_of(d, bytes);
+
+	info.memOperationType = CU_MEM_OPERATION_TYPE_MAP;
+	info.memHandle.memHandle = memory;
+	map_change(d, info);
+	return memory;
+}
+
+static CUarrayMapInfo whole_array(CUarray array)
 {
 	CUarrayMapInfo info;
 
 	memset(&info, 0, sizeof(info));
-	info.memOperationType = memory ? CU_MEM_OPERATION_TYPE_MAP : CU_MEM_OPERATION_TYPE_UNMAP;
-	info.memHandleType = CU_MEM_HANDLE_TYPE_GENERIC;
-	info.memHandle.memHandle = memory;
-	info.deviceBitMask = 1u << d->dev;
+	info.resourceType = CU_RESOURCE_TYPE_ARRAY;
+	info.resource.array = array;
+	return info;
+}
+
+static CUarrayMapInfo whole_mipmap(CUmipmappedArray mipmap)
+{
+	CUarrayMapInfo info;
+
+	memset(&info, 0, sizeof(info));
+	info.resourceType = CU_RESOURCE_TYPE_MIPMAPPED_ARRAY;
+	info.resource.mipmap = mipmap;
 	return info;
 }
 
@@ -99,12 +126,16 @@ static size_t lost(CUarray array, size_t width, size_t height, uint64_t seed)
 
 /* --- sparse -------------------------------------------------------------------------------------------- */
 
-static void tile_of(CUarrayMapInfo *info, const CUDA_ARRAY_SPARSE_PROPERTIES *tiles)
+/* The first one of a level. */
+static CUarrayMapInfo tile_of(CUarrayMapInfo info, const CUDA_ARRAY_SPARSE_PROPERTIES *tiles,
+			      unsigned int level)
 {
-	info->subresourceType = CU_ARRAY_SPARSE_SUBRESOURCE_TYPE_SPARSE_LEVEL;
-	info->subresource.sparseLevel.extentWidth = tiles->tileExtent.width;
-	info->subresource.sparseLevel.extentHeight = tiles->tileExtent.height;
-	info->subresource.sparseLevel.extentDepth = 1;
+	info.subresourceType = CU_ARRAY_SPARSE_SUBRESOURCE_TYPE_SPARSE_LEVEL;
+	info.subresource.sparseLevel.level = level;
+	info.subresource.sparseLevel.extentWidth = tiles->tileExtent.width;
+	info.subresource.sparseLevel.extentHeight = tiles->tileExtent.height;
+	info.subresource.sparseLevel.extentDepth = 1;
+	return info;
 }
 
 static void check_sparse(struct data *d)
@@ -122,21 +153,12 @@ static void check_sparse(struct data *d)
 	check_that(tiles.tileExtent.width && tiles.tileExtent.width < WIDTH &&
 			   tiles.tileExtent.height && tiles.tileExtent.height < HEIGHT,
 		   "tiles", "of %u by %u", tiles.tileExtent.width, tiles.tileExtent.height);
-	memory = memory_of(d, 1);
-	info = map_of(d, memory);
-	info.resourceType = CU_RESOURCE_TYPE_ARRAY;
-	info.resource.array = array;
-	tile_of(&info, &tiles);
-	CU(cuMemMapArrayAsync(&info, 1, d->stream));
-	CU(cuStreamSynchronize(d->stream));
+	info = tile_of(whole_array(array), &tiles, 0);
+	memory = map(d, info, 1);
 	check_that(!lost(array, tiles.tileExtent.width, tiles.tileExtent.height, 1), "tile",
 		   "its words come back");
-	info = map_of(d, 0);
-	info.resourceType = CU_RESOURCE_TYPE_ARRAY;
-	info.resource.array = array;
-	tile_of(&info, &tiles);
-	CU(cuMemMapArrayAsync(&info, 1, d->stream));
-	CU(cuStreamSynchronize(d->stream));
+	info.memOperationType = CU_MEM_OPERATION_TYPE_UNMAP;
+	map_change(d, info);
 	CU(cuMemRelease(memory));
 	CU(cuArrayDestroy(array));
 }
@@ -148,20 +170,12 @@ static void check_sparse_levels(struct data *d)
 	CUmemGenericAllocationHandle memory;
 	CUmipmappedArray mipmap = NULL;
 	CUarray level = NULL;
-	CUarrayMapInfo info;
 
 	if (!supported(d, CU_DEVICE_ATTRIBUTE_SPARSE_CUDA_ARRAY_SUPPORTED, "sparse-levels"))
 		return;
 	CU(cuMipmappedArrayCreate(&mipmap, &desc, LEVELS));
 	CU(cuMipmappedArrayGetSparseProperties(&tiles, mipmap));
-	memory = memory_of(d, 1);
-	info = map_of(d, memory);
-	info.resourceType = CU_RESOURCE_TYPE_MIPMAPPED_ARRAY;
-	info.resource.mipmap = mipmap;
-	tile_of(&info, &tiles);
-	info.subresource.sparseLevel.level = 1;
-	CU(cuMemMapArrayAsync(&info, 1, d->stream));
-	CU(cuStreamSynchronize(d->stream));
+	memory = map(d, tile_of(whole_mipmap(mipmap), &tiles, 1), 1);
 	CU(cuMipmappedArrayGetLevel(&level, mipmap, 1));
 	check_that(!lost(level, tiles.tileExtent.width, tiles.tileExtent.height, 2), "level-tile",
 		   "a tail from level %u on, of %llu bytes", tiles.miptailFirstLevel,
@@ -178,7 +192,6 @@ static void check_deferred(struct data *d)
 	CUDA_ARRAY_MEMORY_REQUIREMENTS needs;
 	CUmemGenericAllocationHandle memory;
 	CUarray array = NULL;
-	CUarrayMapInfo info;
 
 	if (!supported(d, CU_DEVICE_ATTRIBUTE_DEFERRED_MAPPING_CUDA_ARRAY_SUPPORTED, "deferred"))
 		return;
@@ -186,12 +199,7 @@ static void check_deferred(struct data *d)
 	CU(cuArrayGetMemoryRequirements(&needs, array, d->dev));
 	check_that(needs.size >= 256 * 64 * 4 && needs.alignment, "requirements",
 		   "%zu bytes, aligned to %zu", needs.size, needs.alignment);
-	memory = memory_of(d, needs.size);
-	info = map_of(d, memory);
-	info.resourceType = CU_RESOURCE_TYPE_ARRAY;
-	info.resource.array = array;
-	CU(cuMemMapArrayAsync(&info, 1, d->stream));
-	CU(cuStreamSynchronize(d->stream));
+	memory = map(d, whole_array(array), needs.size);
 	check_that(!lost(array, 256, 64, 3), "deferred", "its words come back");
 	CU(cuArrayDestroy(array));
 	CU(cuMemRelease(memory));
@@ -204,19 +212,13 @@ static void check_deferred_levels(struct data *d)
 	CUmemGenericAllocationHandle memory;
 	CUmipmappedArray mipmap = NULL;
 	CUarray level = NULL;
-	CUarrayMapInfo info;
 
 	if (!supported(d, CU_DEVICE_ATTRIBUTE_DEFERRED_MAPPING_CUDA_ARRAY_SUPPORTED,
 		       "deferred-levels"))
 		return;
 	CU(cuMipmappedArrayCreate(&mipmap, &desc, LEVELS));
 	CU(cuMipmappedArrayGetMemoryRequirements(&needs, mipmap, d->dev));
-	memory = memory_of(d, needs.size);
-	info = map_of(d, memory);
-	info.resourceType = CU_RESOURCE_TYPE_MIPMAPPED_ARRAY;
-	info.resource.mipmap = mipmap;
-	CU(cuMemMapArrayAsync(&info, 1, d->stream));
-	CU(cuStreamSynchronize(d->stream));
+	memory = map(d, whole_mipmap(mipmap), needs.size);
 	CU(cuMipmappedArrayGetLevel(&level, mipmap, 2));
 	check_that(!lost(level, 64, 16, 4), "deferred-levels", "%zu bytes", needs.size);
 	CU(cuMipmappedArrayDestroy(mipmap));
