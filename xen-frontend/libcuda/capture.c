@@ -9,6 +9,7 @@
 
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
+#include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/memory.h"
 
 /* What one answer may hold: a reply has 1 MiB. */
@@ -183,7 +184,8 @@ CUresult fe_capture_allows(void)
 	CUdeviceptr probe;
 	CUresult result;
 
-	if (!atomic_load(&fe_captures))
+	/* A thread without a context cannot ask, and what it frees is nobody's capture. */
+	if (!atomic_load(&fe_captures) || fe_context_needed())
 		return CUDA_SUCCESS;
 	result = rpc_cuMemAlloc_v2(&probe, 1);
 	return result ? result : rpc_cuMemFree_v2(probe);

@@ -284,6 +284,32 @@ static void check_beside(struct data *d, CUstream stream)
 	CU(cuStreamDestroy(other));
 }
 
+static void *free_pinned(void *memory)
+{
+	static CUresult result;
+
+	result = cuMemFreeHost(memory);
+	return &result;
+}
+
+/* A thread without a context frees what it will, whatever another one captures for itself. */
+static void check_free_beside(struct data *d, CUstream stream)
+{
+	void *memory = NULL, *result = NULL;
+	CUgraph graph = NULL;
+	pthread_t thread;
+
+	CU(cuMemHostAlloc(&memory, 4096, 0));
+	CU(cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
+	append(d, stream, 1);
+	if (pthread_create(&thread, NULL, free_pinned, memory))
+		exit(1);
+	pthread_join(thread, &result);
+	check_result("free-beside", *(CUresult *)result, CUDA_SUCCESS);
+	check_result("capture-beside-free", cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
+	CU(cuGraphDestroy(graph));
+}
+
 struct lone {
 	CUcontext context; /* destroyed between the two meetings */
 	CUstream stream;
@@ -350,6 +376,7 @@ int main(void)
 	check_edges();
 	check_instantiate(&data, stream);
 	check_beside(&data, stream);
+	check_free_beside(&data, stream);
 	check_alone(&data, stream);
 	CU(cuStreamDestroy(stream));
 	CU(cuMemFree(data.state));
