@@ -181,43 +181,43 @@ enum ends {
 struct item {
 	const char *name;
 	void (*call)(void);
+	size_t bytes; /* copies */
 	enum ends ends;
 	unsigned int count, quick; /* calls in a batch */
-	size_t bytes;              /* copies */
 	unsigned int threads;      /* that do it at once, each on a stream of its own */
 };
 
 #define COPIES(size, bytes, count, quick)                                             \
-	{"pinned-htod-" size, pinned_in, WAITED, count, quick, bytes, 0},             \
-		{"pinned-dtoh-" size, pinned_out, WAITED, count, quick, bytes, 0},    \
-		{"pageable-htod-" size, pageable_in, WAITED, count, quick, bytes, 0}, \
+	{"pinned-htod-" size, pinned_in, bytes, WAITED, count, quick, 0},             \
+		{"pinned-dtoh-" size, pinned_out, bytes, WAITED, count, quick, 0},    \
+		{"pageable-htod-" size, pageable_in, bytes, WAITED, count, quick, 0}, \
 	{                                                                             \
-		"pageable-dtoh-" size, pageable_out, WAITED, count, quick, bytes, 0   \
+		"pageable-dtoh-" size, pageable_out, bytes, WAITED, count, quick, 0   \
 	}
 
 static const struct item items[] = {
-	{"launch-returns", launch, LEFT, 500, 200, 0, 0},
-	{"launch-done", launch, WAITED, 20000, 1000, 0, 0},
-	{"launch-4-threads", launch, WAITED, 5000, 200, 0, THREADS},
-	{"launch-and-wait", launch_and_wait, WAITED, 1000, 200, 0, 0},
-	{"copy-4-htod", word_in, WAITED, 1000, 200, 0, 0},
-	{"copy-4-dtoh", word_out, WAITED, 1000, 200, 0, 0},
-	{"event-record", record, LEFT, 500, 200, 0, 0},
-	{"stream-wait-event", await_event, LEFT, 500, 200, 0, 0},
-	{"memset-async", fill, LEFT, 500, 200, 0, 0},
-	{"alloc-free", allocate, WAITED, 200, 100, 0, 0},
+	{"launch-returns", launch, 0, LEFT, 500, 200, 0},
+	{"launch-done", launch, 0, WAITED, 20000, 1000, 0},
+	{"launch-4-threads", launch, 0, WAITED, 5000, 200, THREADS},
+	{"launch-and-wait", launch_and_wait, 0, WAITED, 1000, 200, 0},
+	{"copy-4-htod", word_in, 0, WAITED, 1000, 200, 0},
+	{"copy-4-dtoh", word_out, 0, WAITED, 1000, 200, 0},
+	{"event-record", record, 0, LEFT, 500, 200, 0},
+	{"stream-wait-event", await_event, 0, LEFT, 500, 200, 0},
+	{"memset-async", fill, 0, LEFT, 500, 200, 0},
+	{"alloc-free", allocate, 0, WAITED, 200, 100, 0},
 	COPIES("4K", 4 * KIB, 500, 100),
 	COPIES("64K", 64 * KIB, 500, 50),
 	COPIES("1M", MIB, 100, 10),
 	COPIES("4M", 4 * MIB, 50, 5),
 	COPIES("16M", 16 * MIB, 20, 1),
 	COPIES("256M", COPY_MAX, 3, 1),
-	{"ask-ctx-device", ask_device, WAITED, 100000, 10000, 0, 0},
-	{"ask-kernel-attribute", ask_kernel, WAITED, 100000, 10000, 0, 0},
-	{"ask-primary-state", ask_primary, WAITED, 100000, 10000, 0, 0},
-	{"ask-pointer", ask_pointer, WAITED, 100000, 10000, 0, 0},
-	{"ask-function-attribute", ask_function, WAITED, 100000, 10000, 0, 0},
-	{"host-functions", call_back, WAITED, CALLBACKS, 500, 0, 0},
+	{"ask-ctx-device", ask_device, 0, WAITED, 100000, 10000, 0},
+	{"ask-kernel-attribute", ask_kernel, 0, WAITED, 100000, 10000, 0},
+	{"ask-primary-state", ask_primary, 0, WAITED, 100000, 10000, 0},
+	{"ask-pointer", ask_pointer, 0, WAITED, 100000, 10000, 0},
+	{"ask-function-attribute", ask_function, 0, WAITED, 100000, 10000, 0},
+	{"host-functions", call_back, 0, WAITED, CALLBACKS, 500, 0},
 };
 #define ITEMS (sizeof(items) / sizeof(items[0]))
 
