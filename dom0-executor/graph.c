@@ -71,6 +71,47 @@ CUresult ex_vgCaptureInfo(struct ex_call *call, CUstream stream, unsigned int ro
 	return CUDA_SUCCESS;
 }
 
+/* What a capture is to depend on may be missing only where there is no capture: that is the error then. */
+static CUresult dependencies_check(CUstream stream, const CUgraphNode *dependencies, size_t *count)
+{
+	if (dependencies || !*count)
+		return CUDA_SUCCESS;
+	*count = 0;
+	return ex_stream_captures(stream) ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+}
+
+CUresult ex_cuStreamUpdateCaptureDependencies(struct ex_call *call, CUstream hStream,
+					      CUgraphNode *dependencies, size_t numDependencies,
+					      unsigned int flags)
+{
+	CUresult result;
+
+	if (!ex_driver.cuStreamUpdateCaptureDependencies)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	(void)call;
+	result = dependencies_check(hStream, dependencies, &numDependencies);
+	return result ? result
+		      : ex_driver.cuStreamUpdateCaptureDependencies(hStream, dependencies,
+								    numDependencies, flags);
+}
+
+CUresult ex_cuStreamUpdateCaptureDependencies_v2(struct ex_call *call, CUstream hStream,
+						 CUgraphNode *dependencies,
+						 const CUgraphEdgeData *dependencyData,
+						 size_t numDependencies, unsigned int flags)
+{
+	CUresult result;
+
+	if (!ex_driver.cuStreamUpdateCaptureDependencies_v2)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	(void)call;
+	result = dependencies_check(hStream, dependencies, &numDependencies);
+	return result ? result
+		      : ex_driver.cuStreamUpdateCaptureDependencies_v2(
+				hStream, dependencies, dependencies ? dependencyData : NULL,
+				numDependencies, flags);
+}
+
 /* --- instantiation and update ------------------------------------------------------------------- */
 
 CUresult ex_vgGraphInstantiate(struct ex_call *call, CUgraph graph, uint64_t flags, CUstream upload,
@@ -251,49 +292,6 @@ CUresult ex_cuGraphAddChildGraphNode(struct ex_call *call, CUgraphNode *phGraphN
 		return CUDA_ERROR_INVALID_VALUE;
 	return ex_driver.cuGraphAddChildGraphNode(phGraphNode, hGraph, dependencies,
 						  numDependencies, childGraph);
-}
-
-/* --- capture ---------------------------------------------------------------------------------------- */
-
-/* What a capture is to depend on may be missing only where there is no capture: that is the error then. */
-static CUresult dependencies_check(CUstream stream, const CUgraphNode *dependencies, size_t *count)
-{
-	if (dependencies || !*count)
-		return CUDA_SUCCESS;
-	*count = 0;
-	return ex_stream_captures(stream) ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
-}
-
-CUresult ex_cuStreamUpdateCaptureDependencies(struct ex_call *call, CUstream hStream,
-					      CUgraphNode *dependencies, size_t numDependencies,
-					      unsigned int flags)
-{
-	CUresult result;
-
-	if (!ex_driver.cuStreamUpdateCaptureDependencies)
-		return CUDA_ERROR_NOT_SUPPORTED;
-	(void)call;
-	result = dependencies_check(hStream, dependencies, &numDependencies);
-	return result ? result
-		      : ex_driver.cuStreamUpdateCaptureDependencies(hStream, dependencies,
-								    numDependencies, flags);
-}
-
-CUresult ex_cuStreamUpdateCaptureDependencies_v2(struct ex_call *call, CUstream hStream,
-						 CUgraphNode *dependencies,
-						 const CUgraphEdgeData *dependencyData,
-						 size_t numDependencies, unsigned int flags)
-{
-	CUresult result;
-
-	if (!ex_driver.cuStreamUpdateCaptureDependencies_v2)
-		return CUDA_ERROR_NOT_SUPPORTED;
-	(void)call;
-	result = dependencies_check(hStream, dependencies, &numDependencies);
-	return result ? result
-		      : ex_driver.cuStreamUpdateCaptureDependencies_v2(
-				hStream, dependencies, dependencies ? dependencyData : NULL,
-				numDependencies, flags);
 }
 
 /* --- user objects ----------------------------------------------------------------------------------- */

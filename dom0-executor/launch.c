@@ -117,14 +117,6 @@ static bool is_cooperative(const CUlaunchAttribute *attrs, unsigned int count)
 	return cooperative;
 }
 
-/* The driver captures no cooperative launch whose parameters are one piece. */
-static CUresult params_apart(struct ex_call *call, CUfunction func, const void *params, size_t size,
-			     void ***pointers)
-{
-	return ex_params_pointers(call, func, ex_function_is_kernel(call, func), params, size,
-				  pointers);
-}
-
 CUresult ex_vgLaunch(struct ex_call *call, CUfunction func, unsigned int gridX, unsigned int gridY,
 		     unsigned int gridZ, unsigned int blockX, unsigned int blockY,
 		     unsigned int blockZ, unsigned int shared, CUstream stream, unsigned int count,
@@ -156,8 +148,10 @@ CUresult ex_vgLaunch(struct ex_call *call, CUfunction func, unsigned int gridX, 
 	if (!ex_driver.cuLaunchKernelEx)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	result = ex_attributes_read(call, count, attrs, &config.attrs);
+	/* The driver captures no cooperative launch whose parameters are one piece. */
 	if (!result && size && is_cooperative(config.attrs, count))
-		result = params_apart(call, func, params, size, &pointers);
+		result = ex_params_pointers(call, func, ex_function_is_kernel(call, func), params,
+					    size, &pointers);
 	if (result)
 		return result;
 	return ex_driver.cuLaunchKernelEx(&config, func, pointers, pointers ? NULL : extra);

@@ -66,9 +66,9 @@ static CUresult resource_take(const struct soft_context *ctx, struct soft_textur
 		return CUDA_ERROR_INVALID_VALUE;
 	switch ((int)desc->resType) {
 	case CU_RESOURCE_TYPE_ARRAY:
-		texture->array = object_get(SOFT_ARRAY, desc->res.array.hArray);
 		if (!desc->res.array.hArray)
 			return CUDA_ERROR_INVALID_VALUE;
+		texture->array = object_get(SOFT_ARRAY, desc->res.array.hArray);
 		return texture->array ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 	case CU_RESOURCE_TYPE_MIPMAPPED_ARRAY:
 		texture->mipmap = object_get(SOFT_MIPMAP, desc->res.mipmap.hMipmappedArray);
