@@ -21,11 +21,9 @@
 #include "protocol/errors.h"
 #include "protocol/op_names.h"
 
-/* Looking for work before sleeping: adapts between these. */
-#define SPIN_MIN_NS   2000u
-#define SPIN_MAX_NS   100000u
-#define SPIN_START_NS 20000u
-#define SLEEP_MS      1000
+/* Looking for work before sleeping: at most that long. */
+#define SPIN_NS  100000u
+#define SLEEP_MS 1000
 
 /* Commands are some 100 to 200 bytes: the next one or two are fetched while one runs. */
 #define AHEAD_BYTES 192u
@@ -54,11 +52,10 @@ struct ex_lane *ex_lane_new(struct ex_session *session, uint32_t id, struct ex_s
 	memset(share, 0, sizeof(*share));
 	lane->shared = (struct vg_lane_shared *)base;
 	lane->number = atomic_load(&session->order.lane[id].executed);
-	lane->spin_fixed = session->settings->spin_us != UINT32_MAX;
-	if (lane->spin_fixed)
-		lane->spin_ns = session->settings->spin_us * 1000ull;
+	if (session->settings->spin_us != UINT32_MAX)
+		vg_spin_fix_ns(&lane->spin, session->settings->spin_us * 1000ull);
 	else
-		lane->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_START_NS : 0;
+		vg_spin_init(&lane->spin, SPIN_NS);
 	vg_consumer_init(&lane->in, base + VG_PAGE_SIZE, cmd_bytes, &lane->shared->cmd_prod,
 			 &lane->shared->cmd_cons);
 	vg_producer_init(&lane->out, base + VG_PAGE_SIZE + cmd_bytes, reply_bytes,
@@ -127,54 +124,16 @@ static bool lane_ready(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 	return vg_consumer_avail(&lane->in, want) >= want;
 }
 
-/*
- * Looks in between are counted, not timed: in a PV domain reading the clock is a system call. How
- * long one takes is measured once.
- */
-#define LOOKS_MEASURED 1000u
-static pthread_once_t looks_once = PTHREAD_ONCE_INIT;
-static uint64_t looks_ps; /* of one look, in picoseconds */
-
-static void looks_measure(void)
-{
-	uint64_t begin, took = UINT64_MAX;
-
-	for (int round = 0; round < 3; round++) {
-		begin = vg_clock_ns();
-		for (unsigned int i = 0; i < LOOKS_MEASURED; i++)
-			ex_relax();
-		took = vg_min(took, vg_clock_ns() - begin);
-	}
-	looks_ps = took * 1000 / LOOKS_MEASURED + 1;
-}
-
 static bool lane_spin(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
-	uint64_t looks;
+	uint32_t looks = vg_spin_looks(&lane->spin);
 
-	if (!lane->spin_ns)
-		return lane_ready(lane, what, want);
-	pthread_once(&looks_once, looks_measure);
-	looks = lane->spin_ns * 1000 / looks_ps;
 	while (!lane_ready(lane, what, want)) {
 		if (!looks-- || lane->in.broken || lane->out.broken)
 			return false;
-		ex_relax();
+		vg_relax();
 	}
 	return true;
-}
-
-/* A short sleep would have been better spent looking, a long look better slept. */
-static void spin_adapt(struct ex_lane *lane, uint64_t slept_ns)
-{
-	if (slept_ns < SPIN_MAX_NS)
-		lane->spin_ns *= 2;
-	else
-		lane->spin_ns /= 2;
-	if (lane->spin_ns > SPIN_MAX_NS)
-		lane->spin_ns = SPIN_MAX_NS;
-	if (lane->spin_ns < SPIN_MIN_NS)
-		lane->spin_ns = SPIN_MIN_NS;
 }
 
 /* False: the lane is to end. What is in the ring of a lane that stops is still executed. */
@@ -191,7 +150,7 @@ static bool lane_goes_on(struct ex_lane *lane)
 
 static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
-	bool adapts = lane->spin_ns && !lane->spin_fixed;
+	bool adapts = vg_spin_learns(&lane->spin);
 	uint64_t begin = adapts ? vg_clock_ns() : 0;
 	int mask = vg_bell_take(&lane->share.bell);
 
@@ -209,7 +168,7 @@ static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 	if (mask & VG_BELL_RUNG)
 		ex_stats_add(&lane->session->stats.page->wakes, 1);
 	if (adapts)
-		spin_adapt(lane, vg_clock_ns() - begin);
+		vg_spin_slept(&lane->spin, vg_clock_ns() - begin);
 	return true;
 broken:
 	ex_session_breach(lane->session, mask, "a lane's bell is broken");

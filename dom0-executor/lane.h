@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "protocol/ring.h"
+#include "protocol/spin.h"
 
 #include "dom0-executor/call.h"
 #include "dom0-executor/channel.h"
@@ -48,11 +49,10 @@ struct ex_lane {
 	struct vg_consumer in;
 	struct vg_producer out;
 	uint64_t number; /* of the command under execution */
-	uint64_t spin_ns;
+	struct vg_spin spin;
 	uint64_t context;     /* guest handle of the current context, 0: none */
 	unsigned int gpu;     /* of that context (gpus.h) */
 	uint64_t reply_start; /* out.pos before the reply under way */
-	bool spin_fixed;      /* by --spin-us */
 	bool reply_hidden;    /* its head is in the ring, unpublished */
 	uint8_t *args;
 	size_t args_room;

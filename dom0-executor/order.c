@@ -7,6 +7,8 @@
 
 #include <time.h>
 
+#include "protocol/spin.h"
+
 #include "dom0-executor/calls.h"
 
 #define SPINS   2000
@@ -74,7 +76,7 @@ bool ex_order_wait(struct ex_order *order, uint64_t after, const atomic_bool *st
 	for (int i = 0; i < SPINS; i++) {
 		if (is_done(order, (unsigned int)slot, number))
 			return true;
-		ex_relax();
+		vg_relax();
 	}
 	pthread_mutex_lock(&order->lock);
 	atomic_fetch_add(&order->waiters, 1);

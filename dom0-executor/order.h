@@ -25,16 +25,6 @@ struct ex_order {
 	pthread_cond_t moved;
 };
 
-/* Tells the core that we spin. */
-static inline void ex_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#else
-	__asm__ volatile("" ::: "memory");
-#endif
-}
-
 void ex_order_init(struct ex_order *order);
 void ex_order_dispose(struct ex_order *order);
 /* A lane's command of that number is done. */

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "protocol/clock.h"
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/order.h"
 #include "xen-frontend/libcuda/session.h"
@@ -24,9 +25,10 @@
 #define XEN_CMD_BYTES     (128u * 1024)
 #define XEN_REPLY_BYTES   (64u * 1024)
 
-/* Looks at the other side's index before sleeping; each pauses for some 40 cycles. */
-#define SPIN_MAX 20000u
-#define SPIN_MIN 100u
+/* Looking for an answer before sleeping: at most that long. */
+#define SPIN_NS 200000u
+/* For room: the executor is busy, and gives it back in large pieces. */
+#define ROOM_LOOKS 50u
 
 /* A sleeper looks again after this, whatever happens to the doorbell. */
 #define SLEEP_MS 1000
@@ -36,8 +38,6 @@
 static __thread struct fe_lane *thread_lane __attribute__((tls_model("initial-exec")));
 static pthread_key_t lane_key;
 static pthread_once_t lane_once = PTHREAD_ONCE_INIT;
-/* 0: never spin. Set once. */
-static uint32_t spin_most;
 
 /*
  * Waits until the executor has run what the lane holds, by a command that is answered. UNSHARE waits
@@ -60,6 +60,7 @@ static void lane_close(struct fe_lane *lane)
 	fe_session.lane_number[lane->id] = lane->number;
 	fe_session.lane_used[lane->id] = false;
 	pthread_mutex_unlock(&fe_session.lock);
+	free(lane->pointers);
 	free(lane);
 }
 
@@ -73,19 +74,20 @@ static void lane_thread_ends(void *arg)
 	thread_lane = NULL;
 }
 
-/*
- * Where the executor shares this thread's only processor, spinning keeps it from answering. On
- * Xen it runs on another domain's.
- */
-static void lane_setup(void)
+static void lane_spin_init(struct fe_lane *lane)
 {
 	const char *wanted = getenv("VGPU_SPIN");
 
 	if (wanted)
-		spin_most = (uint32_t)strtoul(wanted, NULL, 10);
-	else if (sysconf(_SC_NPROCESSORS_ONLN) > 1 ||
-		 fe_session.channel.limits.channel == VG_CHANNEL_XEN)
-		spin_most = SPIN_MAX;
+		vg_spin_fix(&lane->spin, (uint32_t)strtoul(wanted, NULL, 10));
+	else if (fe_session.channel.limits.channel == VG_CHANNEL_XEN)
+		vg_spin_init_apart(&lane->spin, SPIN_NS);
+	else
+		vg_spin_init(&lane->spin, SPIN_NS);
+}
+
+static void lane_setup(void)
+{
 	pthread_key_create(&lane_key, lane_thread_ends);
 }
 
@@ -113,7 +115,7 @@ static void lane_rings(struct fe_lane *lane, const struct vg_control_share *shap
 	struct vg_lane_shared *shared = lane->share.base;
 
 	lane->shared = shared;
-	lane->spin = spin_most;
+	lane_spin_init(lane);
 	vg_producer_init(&lane->commands, base + VG_PAGE_SIZE, shape->cmd_bytes, &shared->cmd_prod,
 			 &shared->cmd_cons);
 	vg_consumer_init(&lane->replies, base + VG_PAGE_SIZE + shape->cmd_bytes, shape->reply_bytes,
@@ -258,28 +260,29 @@ static bool lane_ready(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 	return vg_consumer_avail(&lane->replies, bytes) >= bytes || lane->replies.broken;
 }
 
-/* Spinning pays where the other side answers soon; where it did not, spin less the next time. */
 static bool lane_spin(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 {
-	for (uint32_t i = 0; i < lane->spin; i++) {
-		if (lane_ready(lane, what, bytes)) {
-			if (lane->spin < spin_most)
-				lane->spin += lane->spin / 2 + 1;
+	uint32_t looks = vg_spin_looks(&lane->spin);
+
+	if (what == VG_SLEEP_ROOM && looks > ROOM_LOOKS)
+		looks = ROOM_LOOKS;
+	while (looks--) {
+		if (lane_ready(lane, what, bytes))
 			return true;
-		}
-		__builtin_ia32_pause();
+		vg_relax();
 	}
-	if (lane->spin / 2 >= SPIN_MIN)
-		lane->spin /= 2;
 	return false;
 }
 
 static bool lane_wait(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 {
+	bool learns = what == VG_SLEEP_DATA && vg_spin_learns(&lane->spin);
 	bool beside = false, alive;
+	uint64_t begin;
 
 	if (lane_spin(lane, what, bytes))
 		return true;
+	begin = learns ? vg_clock_ns() : 0;
 	do {
 		alive = bell_sound(vg_bell_take(&lane->share.bell));
 		if (!alive)
@@ -290,6 +293,8 @@ static bool lane_wait(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 		alive = lane_sleep(lane, &beside);
 	} while (alive);
 	vg_sleep_end(&lane->shared->guest_sleeps);
+	if (learns)
+		vg_spin_slept(&lane->spin, vg_clock_ns() - begin);
 	return alive;
 }
 
@@ -344,6 +349,7 @@ void fe_lane_reset(void)
 	if (!thread_lane)
 		return;
 	vg_bell_close(&thread_lane->share.bell);
+	free(thread_lane->pointers);
 	free(thread_lane);
 	thread_lane = NULL;
 	pthread_setspecific(lane_key, NULL);

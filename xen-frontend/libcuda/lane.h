@@ -9,9 +9,12 @@
 #include <stdint.h>
 
 #include "protocol/ring.h"
+#include "protocol/spin.h"
 #include "protocol/wire.h"
 #include "xen-frontend/channel.h"
 #include "xen-frontend/libcuda/call.h"
+
+struct fe_pointer_recent;
 
 struct fe_lane {
 	struct fe_share share;
@@ -24,9 +27,10 @@ struct fe_lane {
 	uint64_t context_sent; /* handle that is current in the executor's thread (context.h) */
 	uint32_t errors_seen;
 	uint32_t output_seen; /* of what kernels print (output.c) */
-	uint32_t spin;        /* adaptive: looks before sleeping */
-	uint64_t waited
-		[VG_LANES_MAX]; /* by lane: commands of ours come after its commands up to this number */
+	struct vg_spin spin;
+	struct fe_pointer_recent *pointers; /* of pointer.c, owned */
+	/* By lane: commands of ours come after its commands up to this number. */
+	uint64_t waited[VG_LANES_MAX];
 };
 
 /* The calling thread's lane, opened at its first use. NULL and *result on failure. */

@@ -5,6 +5,7 @@
  */
 #include "xen-frontend/libcuda/session.h"
 #include "xen-frontend/libcuda/order.h"
+#include "xen-frontend/libcuda/stage.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ static void session_in_child(void)
 	fe_who.pid = getpid();
 	fe_lane_reset();
 	fe_callback_reset();
+	fe_stage_reset();
 	fe_device_reset();
 	fe_context_reset();
 	fe_handle_reset();
