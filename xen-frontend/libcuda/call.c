@@ -309,9 +309,8 @@ CUresult fe_call_run(struct fe_call *call)
 	return result;
 }
 
-CUresult fe_enter(uint16_t op)
+CUresult fe_enter_other(void)
 {
-	(void)op;
 	if (atomic_load_explicit(&fe_checkpoint_locked, memory_order_relaxed))
 		fe_checkpoint_wait();
 	switch (atomic_load_explicit(&fe_session.state, memory_order_acquire)) {
@@ -321,12 +320,11 @@ CUresult fe_enter(uint16_t op)
 	}
 }
 
-CUresult fe_leave(const char *symbol, CUresult result)
+void fe_leave_tell(const char *symbol, CUresult result)
 {
 	vg_call(&fe_who, "op=%s result=%d", symbol, (int)result);
 	if (result && atomic_load_explicit(&fe_logs_listeners, memory_order_relaxed))
 		fe_logs_tell(symbol, result);
-	return result;
 }
 
 bool fe_memory_known(uint64_t address, uint64_t bytes)

@@ -35,7 +35,7 @@
 /* Something is to be read on the session's socket, but it is another thread's answer. */
 #define SLEEP_BESIDE_MS 10
 
-static __thread struct fe_lane *thread_lane __attribute__((tls_model("initial-exec")));
+__thread struct fe_lane *fe_lane_own __attribute__((tls_model("initial-exec")));
 static pthread_key_t lane_key;
 static pthread_once_t lane_once = PTHREAD_ONCE_INIT;
 
@@ -69,9 +69,9 @@ static void lane_thread_ends(void *arg)
 	struct fe_lane *lane = arg;
 
 	/* After a fork the lane is the parent's. */
-	if (thread_lane == lane && atomic_load(&fe_session.state) != FE_SESSION_NONE)
+	if (fe_lane_own == lane && atomic_load(&fe_session.state) != FE_SESSION_NONE)
 		lane_close(lane);
-	thread_lane = NULL;
+	fe_lane_own = NULL;
 }
 
 static void lane_spin_init(struct fe_lane *lane)
@@ -168,21 +168,21 @@ static CUresult lane_open(void)
 			fe_session_lose(CUDA_ERROR_DEVICE_UNAVAILABLE, text);
 		return rc == -EPIPE ? CUDA_ERROR_DEVICE_UNAVAILABLE : CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	thread_lane = lane;
+	fe_lane_own = lane;
 	pthread_setspecific(lane_key, lane);
 	return CUDA_SUCCESS;
 }
 
-struct fe_lane *fe_lane_get(CUresult *result)
+struct fe_lane *fe_lane_get_first(CUresult *result)
 {
 	int lost = atomic_load_explicit(&fe_session.lost, memory_order_relaxed);
 
 	*result = (CUresult)lost;
 	if (lost)
 		return NULL;
-	if (!thread_lane)
+	if (!fe_lane_own)
 		*result = lane_open();
-	return thread_lane;
+	return fe_lane_own;
 }
 
 static bool lane_peer_alive(struct fe_lane *lane)
@@ -331,7 +331,7 @@ void fe_lane_publish(struct fe_lane *lane)
 		vg_bell_ring(&lane->share.bell);
 }
 
-bool fe_lane_error(struct fe_lane *lane, CUresult *error)
+bool fe_lane_error_take(struct fe_lane *lane, CUresult *error)
 {
 	uint32_t count = __atomic_load_n(&lane->shared->error_count, __ATOMIC_ACQUIRE);
 
@@ -346,11 +346,11 @@ void fe_lane_reset(void)
 {
 	/* After fork only the calling thread lives on; what the others had is leaked, once. The
 	 * descriptors are closed so that the parent's executor sees the parent's end. */
-	if (!thread_lane)
+	if (!fe_lane_own)
 		return;
-	vg_bell_close(&thread_lane->share.bell);
-	free(thread_lane->pointers);
-	free(thread_lane);
-	thread_lane = NULL;
+	vg_bell_close(&fe_lane_own->share.bell);
+	free(fe_lane_own->pointers);
+	free(fe_lane_own);
+	fe_lane_own = NULL;
 	pthread_setspecific(lane_key, NULL);
 }
