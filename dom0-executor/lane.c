@@ -27,6 +27,10 @@
 #define SPIN_START_NS 20000u
 #define SLEEP_MS      1000
 
+/* Commands are some 100 to 200 bytes: the next one or two are fetched while one runs. */
+#define AHEAD_BYTES 192u
+#define AHEAD_LINES 3u
+
 /* --- made and ended by the main thread ------------------------------------------------------ */
 
 struct ex_lane *ex_lane_new(struct ex_session *session, uint32_t id, struct ex_share *share,
@@ -49,7 +53,7 @@ struct ex_lane *ex_lane_new(struct ex_session *session, uint32_t id, struct ex_s
 	lane->share = *share;
 	memset(share, 0, sizeof(*share));
 	lane->shared = (struct vg_lane_shared *)base;
-	lane->number = atomic_load(&session->order.executed[id]);
+	lane->number = atomic_load(&session->order.lane[id].executed);
 	lane->spin_fixed = session->settings->spin_us != UINT32_MAX;
 	if (lane->spin_fixed)
 		lane->spin_ns = session->settings->spin_us * 1000ull;
@@ -212,8 +216,19 @@ broken:
 	return false;
 }
 
+/* All that is in the ring has been taken: nothing is kept back while we wait. */
+static void lane_idle(struct ex_lane *lane)
+{
+	if (lane->in.released != (lane->in.pos & ~7ull))
+		ex_lane_release(lane);
+	ex_tally_flush(&lane->tally, &lane->session->stats);
+}
+
 static bool lane_wait(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
+	if (lane_ready(lane, what, want))
+		return true;
+	lane_idle(lane);
 	for (;;) {
 		if (lane_spin(lane, what, want))
 			return true;
@@ -250,6 +265,16 @@ void ex_lane_release(struct ex_lane *lane)
 {
 	vg_consumer_release(&lane->in);
 	lane_wake_guest(lane, VG_SLEEP_ROOM);
+}
+
+/*
+ * A quarter of the ring: a guest that waits for room then writes much at once, and the line with our index
+ * goes back and forth that much less.
+ */
+void ex_lane_release_some(struct ex_lane *lane)
+{
+	if (lane->in.pos - lane->in.released >= lane->in.size / 4)
+		ex_lane_release(lane);
 }
 
 void ex_lane_publish(struct ex_lane *lane)
@@ -324,7 +349,8 @@ static CUresult command_run(struct ex_lane *lane, struct ex_call *call, const st
 		ex_memory_settle(lane->session);
 	if (vg_log_on(&lane->session->who, VG_LOG_CALL))
 		command_log(lane, call, result);
-	ex_stats_command(&lane->session->stats, call->op, call->async, (int32_t)result);
+	ex_tally_command(&lane->tally, &lane->session->stats, call->op, call->async,
+			 (int32_t)result);
 	if (call->breach)
 		return result;
 	if (!call->async)
@@ -367,9 +393,13 @@ static bool lane_command(struct ex_lane *lane)
 	const struct ex_op *op;
 	const char *wrong;
 
-	if (!ex_lane_wait_in(lane, sizeof(cmd)))
-		return false;
-	vg_consumer_get(&lane->in, &cmd, sizeof(cmd));
+	if (!vg_consumer_get_piece(&lane->in, &cmd, sizeof(cmd))) {
+		if (!ex_lane_wait_in(lane, sizeof(cmd)))
+			return false;
+		vg_consumer_get(&lane->in, &cmd, sizeof(cmd));
+	}
+	for (unsigned int i = 0; i < AHEAD_LINES; i++)
+		vg_consumer_prefetch(&lane->in, AHEAD_BYTES + i * 64);
 	lane->number++;
 	op = ex_op_find(cmd.op);
 	wrong = head_check(&cmd, op);
@@ -383,6 +413,7 @@ void ex_lane_run(struct ex_lane *lane)
 	ex_logs_begin(lane);
 	while (!atomic_load(&lane->session->ending) && lane_command(lane))
 		;
+	ex_tally_flush(&lane->tally, &lane->session->stats);
 	/* A lane that was cut short must hold up nobody. */
 	ex_order_done(&lane->session->order, lane->id, lane->number);
 	ex_lane_hang_up(lane);

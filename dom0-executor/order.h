@@ -13,8 +13,13 @@
 
 #include "protocol/wire.h"
 
+/* A lane writes its own for each command: a line of its own, too. */
+struct ex_progress {
+	_Alignas(64) atomic_ullong executed;
+};
+
 struct ex_order {
-	atomic_ullong executed[VG_LANES_MAX];
+	struct ex_progress lane[VG_LANES_MAX];
 	atomic_uint waiters;
 	pthread_mutex_t lock;
 	pthread_cond_t moved;

@@ -17,8 +17,6 @@
 #include "protocol/cuda_types.h"
 #include "protocol/handle.h"
 
-#define FE_PARTS_MAX 6
-
 struct fe_in {
 	const void *data;
 	size_t size;
@@ -29,7 +27,7 @@ struct fe_out {
 	size_t size;
 };
 
-/* One call. Set up by FE_CALL and the fields below, run by fe_call_run. */
+/* One call. Set up by its generated stub, run by fe_call_run. */
 struct fe_call {
 	uint16_t op;
 	bool async;       /* returns when the command is in the ring */
@@ -39,8 +37,10 @@ struct fe_call {
 	bool unordered;   /* waits for no other thread's commands, and none waits for it */
 	uint8_t ins;
 	uint8_t outs;
-	struct fe_in in[FE_PARTS_MAX];   /* arguments: the fixed part first; each is padded to 8 */
-	struct fe_out out[FE_PARTS_MAX]; /* answer: the fixed part first; each is padded to 8 */
+	struct fe_in *in;   /* arguments: the fixed part first; each is padded to 8 */
+	struct fe_out *out; /* answer: the fixed part first; each is padded to 8 */
+	/* Handles, the stream first: among threads it comes after what has used them. None: after everything. */
+	uint64_t keys[2];
 	struct fe_in bulk;
 	struct fe_out bulk_out; /* the answer's bulk part must have exactly this size */
 	/* Length of variable out parts beyond the first, told by the fixed part: when set, called after

@@ -19,6 +19,7 @@
 struct slot {
 	_Atomic uint64_t handle; /* 0: free */
 	void *_Atomic data;      /* owned */
+	_Atomic uint64_t users;  /* fe_handle_users */
 	uint32_t next_free;      /* slot number, of free slots of ours */
 	uint16_t generation;     /* of the last use */
 };
@@ -93,6 +94,7 @@ uint64_t fe_handle_mint(enum vg_handle_type type)
 	if (slot) {
 		slot->generation = (slot->generation + 1) & VG_HANDLE_GEN_MASK;
 		handle = vg_handle_make(type, slot->generation, number);
+		atomic_store(&slot->users, 0);
 		atomic_store(&slot->handle, handle);
 	}
 	pthread_mutex_unlock(&lock);
@@ -115,6 +117,7 @@ void fe_handle_note(enum vg_handle_type type, uint64_t handle)
 	slot = slot_make(number);
 	if (slot && atomic_load(&slot->handle) != handle) {
 		free(atomic_exchange(&slot->data, NULL));
+		atomic_store(&slot->users, 0);
 		atomic_store(&slot->handle, handle);
 	}
 	pthread_mutex_unlock(&lock);
@@ -193,6 +196,19 @@ bool fe_handle_replace_data(uint64_t handle, void *data)
 		free(atomic_exchange(&slot->data, data));
 	pthread_mutex_unlock(&lock);
 	return slot != NULL;
+}
+
+uint64_t fe_handle_users(uint64_t handle, uint32_t self)
+{
+	struct slot *slot = slot_of(handle);
+	uint64_t bit = UINT64_C(1) << self % 64, users;
+
+	if (!slot)
+		return 0;
+	users = atomic_load_explicit(&slot->users, memory_order_relaxed);
+	if (!(users & bit))
+		users = atomic_fetch_or(&slot->users, bit);
+	return users;
 }
 
 void fe_handle_reset(void)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "xen-frontend/libcuda/calls.h"
+#include "xen-frontend/libcuda/order.h"
 #include "xen-frontend/libcuda/session.h"
 
 /* Sizes of the rings. Grants are scarce on Xen; memory is not on the local channel. */
@@ -32,7 +33,7 @@
 /* Something is to be read on the session's socket, but it is another thread's answer. */
 #define SLEEP_BESIDE_MS 10
 
-static __thread struct fe_lane *thread_lane;
+static __thread struct fe_lane *thread_lane __attribute__((tls_model("initial-exec")));
 static pthread_key_t lane_key;
 static pthread_once_t lane_once = PTHREAD_ONCE_INIT;
 /* 0: never spin. Set once. */
@@ -53,13 +54,9 @@ static void lane_drain(struct fe_lane *lane)
 /* The executor drains the lane before it answers, so its number stands still after that. */
 static void lane_close(struct fe_lane *lane)
 {
-	uint64_t last;
-
 	lane_drain(lane);
-	last = vg_after(lane->id, lane->number);
 	pthread_mutex_lock(&fe_session.lock);
 	fe_channel_unshare(&fe_session.channel, &lane->share);
-	atomic_compare_exchange_strong(&fe_session.last_async, &last, 0);
 	fe_session.lane_number[lane->id] = lane->number;
 	fe_session.lane_used[lane->id] = false;
 	pthread_mutex_unlock(&fe_session.lock);
@@ -141,6 +138,7 @@ static int lane_share(struct fe_lane *lane, char *text)
 		fe_session.lane_used[id] = false;
 		return rc;
 	}
+	fe_order_begin(lane->id);
 	/* A child must not hold the pages: their end tells the executor of ours. */
 	madvise(lane->share.base, lane->share.bytes, MADV_DONTFORK);
 	lane_rings(lane, &want);

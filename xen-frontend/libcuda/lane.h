@@ -25,6 +25,8 @@ struct fe_lane {
 	uint32_t errors_seen;
 	uint32_t output_seen; /* of what kernels print (output.c) */
 	uint32_t spin;        /* adaptive: looks before sleeping */
+	uint64_t waited
+		[VG_LANES_MAX]; /* by lane: commands of ours come after its commands up to this number */
 };
 
 /* The calling thread's lane, opened at its first use. NULL and *result on failure. */

@@ -4,6 +4,7 @@
  * until it calls cuInit itself. Any thread; one initialises.
  */
 #include "xen-frontend/libcuda/session.h"
+#include "xen-frontend/libcuda/order.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,7 +47,7 @@ static void session_in_child(void)
 	memset(fe_session.lane_used, 0, sizeof(fe_session.lane_used));
 	memset(fe_session.lane_number, 0, sizeof(fe_session.lane_number));
 	memset(fe_session.region_used, 0, sizeof(fe_session.region_used));
-	atomic_store(&fe_session.last_async, 0);
+	fe_order_reset();
 	atomic_store(&fe_session.lost, 0);
 	atomic_store(&fe_session.state, FE_SESSION_NONE);
 	init_failed = CUDA_SUCCESS;
