@@ -4,6 +4,7 @@
 $(eval $(call program,lane_bench,$(D)/lane_bench.c,,$(PROGRAM_STUB)))
 $(eval $(call program,bench_calls,$(D)/calls.c,,$(PROGRAM_STUB)))
 $(eval $(call bench,$(D)/calls-run,))
+$(eval $(call bench,$(D)/clients-run,))
 ifneq ($(HAVE_XENGNTTAB),)
 $(eval $(call program,vchan_bench,$(D)/vchan_bench.c,,-lxenvchan))
 $(eval $(call program,grant_bench,$(D)/grant_bench.c,$(XENGNTTAB_CFLAGS),$(XENGNTTAB_LIBS)))
