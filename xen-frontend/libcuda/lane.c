@@ -26,7 +26,7 @@
 #define XEN_REPLY_BYTES   (64u * 1024)
 
 /* Looking for an answer before sleeping: at most that long. */
-#define SPIN_NS 200000u
+#define SPIN_NS 500000u
 /* For room: the executor is busy, and gives it back in large pieces. */
 #define ROOM_LOOKS 50u
 
