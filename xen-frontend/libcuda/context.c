@@ -156,7 +156,8 @@ CUresult fe_context_old_needed(void)
 {
 	const struct fe_context *top = fe_stack_top();
 
-	return top && top->version == VERSION_OLD ? fe_context_needed() : CUDA_ERROR_INVALID_CONTEXT;
+	return top && top->version == VERSION_OLD ? fe_context_needed()
+						  : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 /* What CUDA says of one that cannot be found. */

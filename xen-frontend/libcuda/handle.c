@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-
 struct fe_slot_page *_Atomic fe_slot_pages[FE_SLOT_PAGES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -26,7 +25,8 @@ static struct fe_slot *slot_make(uint32_t number)
 	page = calloc(1, sizeof(*page));
 	if (!page)
 		return NULL;
-	atomic_store_explicit(&fe_slot_pages[number / FE_SLOTS_PER_PAGE], page, memory_order_release);
+	atomic_store_explicit(&fe_slot_pages[number / FE_SLOTS_PER_PAGE], page,
+			      memory_order_release);
 	return &page->slots[number % FE_SLOTS_PER_PAGE];
 }
 
