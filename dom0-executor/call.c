@@ -42,6 +42,11 @@ bool ex_args_read(struct ex_lane *lane, size_t size)
 {
 	size_t padded = vg_pad8(size), done = 0;
 
+	if (padded + EX_ARGS_SLACK <= lane->args_room &&
+	    vg_consumer_get_piece(&lane->in, lane->args, padded)) {
+		ex_lane_release_some(lane);
+		return true;
+	}
 	if (!room_make(&lane->args, &lane->args_room, padded + EX_ARGS_SLACK)) {
 		ex_session_breach(lane->session, -ENOMEM, "no memory for a command's arguments");
 		return false;
@@ -53,7 +58,7 @@ bool ex_args_read(struct ex_lane *lane, size_t size)
 		if (done < padded)
 			ex_lane_release(lane);
 	}
-	ex_lane_release(lane);
+	ex_lane_release_some(lane);
 	return true;
 }
 
@@ -178,7 +183,7 @@ size_t ex_bulk_span(struct ex_call *call, const void **span, size_t max)
 	size_t n;
 
 	*span = NULL;
-	ex_lane_release(lane); /* the piece before */
+	ex_lane_release_some(lane); /* the piece before */
 	if (!piece || !ex_lane_wait_in(lane, piece))
 		return 0;
 	n = vg_consumer_span(&lane->in, span, piece);
@@ -236,7 +241,7 @@ bool ex_bulk_finish(struct ex_call *call)
 		if (!ex_bulk_span(call, &span, SIZE_MAX))
 			return false;
 	vg_consumer_pad(&call->lane->in);
-	ex_lane_release(call->lane);
+	ex_lane_release_some(call->lane);
 	return true;
 }
 
@@ -252,7 +257,7 @@ CUresult ex_handle_get(struct ex_call *call, enum vg_handle_type type, uint64_t 
 	}
 	if (!handle && (flags & EX_NULL_OK))
 		return CUDA_SUCCESS;
-	if (ex_handles_get(&call->session->handles, type, handle, real))
+	if (ex_handles_get_recent(&call->session->handles, &call->lane->recent, type, handle, real))
 		return CUDA_SUCCESS;
 	return vg_handle_error(type, handle && vg_handle_accepts(type, vg_handle_type(handle)));
 }

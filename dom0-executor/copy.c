@@ -180,6 +180,35 @@ CUresult ex_vgCopy(struct ex_call *call, CUdeviceptr dst, CUdeviceptr src, size_
 	return result;
 }
 
+/* Behind what the stream has so far. Where the device cannot do it we do, once the stream has come to it. */
+static CUresult word_write(CUstream stream, CUdeviceptr word, cuuint32_t value)
+{
+	CUresult result = CUDA_ERROR_NOT_SUPPORTED;
+
+	if (ex_driver.cuStreamWriteValue32_v2)
+		result = ex_driver.cuStreamWriteValue32_v2(stream, word, value, 0);
+	if (result != CUDA_ERROR_NOT_SUPPORTED || !ex_driver.cuStreamSynchronize)
+		return result;
+	result = ex_driver.cuStreamSynchronize(stream);
+	if (!result)
+		__atomic_store_n((cuuint32_t *)host(word), value, __ATOMIC_RELEASE);
+	return result;
+}
+
+CUresult ex_vgCopyStage(struct ex_call *call, CUdeviceptr dst, CUdeviceptr src, size_t size,
+			CUstream stream, CUdeviceptr done, cuuint32_t value)
+{
+	CUresult result;
+	int kind;
+
+	if (done % sizeof(value) ||
+	    !ex_ranges_cover(&call->session->ranges, done, sizeof(value), &kind) ||
+	    kind != EX_RANGE_REGION)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = ex_vgCopy(call, dst, src, size, VG_COPY_ASYNC, stream);
+	return result ? result : word_write(stream, done, value);
+}
+
 static CUresult copy_peers(struct ex_call *call, CUdeviceptr dst, CUcontext dst_context,
 			   CUdeviceptr src, CUcontext src_context, size_t size, unsigned int mode,
 			   CUstream stream)

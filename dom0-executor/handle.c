@@ -249,6 +249,25 @@ bool ex_handles_get(struct ex_handles *handles, enum vg_handle_type type, uint64
 	return found;
 }
 
+bool ex_handles_get_recent(struct ex_handles *handles, struct ex_handles_recent *recent,
+			   enum vg_handle_type type, uint64_t handle, void **real)
+{
+	/* Read before the table is: a handle that goes meanwhile has moved it already. */
+	uint32_t epoch = atomic_load_explicit(&handles->epoch, memory_order_acquire);
+	unsigned int i = vg_handle_slot(handle) % EX_HANDLES_RECENT;
+
+	if (recent->entry[i].handle == handle && recent->entry[i].epoch == epoch && handle) {
+		*real = recent->entry[i].real;
+		return vg_handle_accepts(type, vg_handle_type(handle));
+	}
+	if (!ex_handles_get(handles, type, handle, real))
+		return false;
+	recent->entry[i].handle = handle;
+	recent->entry[i].real = *real;
+	recent->entry[i].epoch = epoch;
+	return true;
+}
+
 uint64_t ex_handles_find(struct ex_handles *handles, enum vg_handle_type type, const void *real)
 {
 	uint64_t handle;
@@ -315,6 +334,7 @@ static bool take_leaf(struct ex_handles *t, uint32_t n, struct dropped *dropped)
 
 	while (t->nodes[leaf].child)
 		leaf = t->nodes[leaf].child;
+	atomic_fetch_add(&t->epoch, 1);
 	*dropped =
 		(struct dropped){t->nodes[leaf].handle, t->nodes[leaf].real, t->nodes[leaf].cookie};
 	hash_remove(t, leaf);
@@ -368,6 +388,7 @@ static void nodes_swap(struct ex_handles *t, uint32_t a, uint32_t b)
 	struct ex_handle_node *x = &t->nodes[a], *y = &t->nodes[b];
 	void *real = x->real, *cookie = x->cookie;
 
+	atomic_fetch_add(&t->epoch, 1);
 	hash_remove(t, a);
 	hash_remove(t, b);
 	x->real = y->real;

@@ -10,6 +10,7 @@
 #define EX_HANDLE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +21,8 @@
 struct ex_handle_node;
 
 struct ex_handles {
+	/* Moves before a handle goes or stands for something else: what a lane remembers of older ones is void. */
+	_Atomic uint32_t epoch;
 	pthread_rwlock_t lock;
 	struct ex_handle_node *nodes; /* node 0 stands for none */
 	uint32_t nodes_count;         /* ever used */
@@ -43,6 +46,22 @@ void ex_handles_dispose(struct ex_handles *handles);
 /* The driver's object; false: no such handle of a type that will do. */
 bool ex_handles_get(struct ex_handles *handles, enum vg_handle_type type, uint64_t handle,
 		    void **real);
+/*
+ * The handles that a thread has used last, found without the table's lock. Belongs to the thread; begins
+ * zeroed.
+ */
+#define EX_HANDLES_RECENT 32u /* a power of two */
+struct ex_handles_recent {
+	struct {
+		uint64_t handle;
+		void *real;
+		uint32_t epoch;
+	} entry[EX_HANDLES_RECENT];
+};
+/* ex_handles_get by way of them. */
+bool ex_handles_get_recent(struct ex_handles *handles, struct ex_handles_recent *recent,
+			   enum vg_handle_type type, uint64_t handle, void **real);
+
 /* The handle of a driver's object, 0: none. */
 uint64_t ex_handles_find(struct ex_handles *handles, enum vg_handle_type type, const void *real);
 /* The handle that it has, or a new one; 0: full. A parent that does not live is taken as none. */

@@ -10,9 +10,15 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "protocol/clock.h"
+#include "protocol/spin.h"
+
 #include "dom0-executor/calls.h"
 #include "dom0-executor/copy.h"
 #include "dom0-executor/lane.h"
+
+/* A function of the guest's that does little is done by then. */
+#define SPIN_NS 50000u
 
 struct ex_host_func {
 	struct ex_host_func *next, **here; /* in ex_host_funcs.funcs */
@@ -34,12 +40,20 @@ struct ex_host_turn {
 	bool posted; /* nobody waits: it is freed when it is done */
 };
 
-void ex_host_funcs_init(struct ex_host_funcs *funcs)
+/* Under the lock. */
+static void moved(struct ex_host_funcs *funcs)
+{
+	atomic_fetch_add(&funcs->moves, 1);
+	pthread_cond_broadcast(&funcs->moved);
+}
+
+void ex_host_funcs_init(struct ex_host_funcs *funcs, uint32_t spin_us)
 {
 	pthread_condattr_t attr;
 
 	*funcs = (struct ex_host_funcs){0};
 	funcs->turns_end = &funcs->turns;
+	funcs->spin_us = spin_us;
 	pthread_mutex_init(&funcs->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -51,7 +65,7 @@ void ex_host_funcs_end(struct ex_host_funcs *funcs)
 {
 	pthread_mutex_lock(&funcs->lock);
 	funcs->ending = true;
-	pthread_cond_broadcast(&funcs->moved);
+	moved(funcs);
 	pthread_mutex_unlock(&funcs->lock);
 }
 
@@ -74,7 +88,25 @@ void ex_host_funcs_dispose(struct ex_host_funcs *funcs)
 	pthread_mutex_destroy(&funcs->lock);
 }
 
-static void wait_once(struct ex_host_funcs *funcs)
+/* Looks whether something moves, without the lock. */
+static bool wait_spin(struct ex_host_funcs *funcs, const struct vg_spin *spin)
+{
+	unsigned int moves = atomic_load(&funcs->moves);
+	uint32_t looks = vg_spin_looks(spin);
+	bool came = false;
+
+	if (!looks)
+		return false;
+	pthread_mutex_unlock(&funcs->lock);
+	while (!came && looks--) {
+		vg_relax();
+		came = atomic_load(&funcs->moves) != moves;
+	}
+	pthread_mutex_lock(&funcs->lock);
+	return came || atomic_load(&funcs->moves) != moves;
+}
+
+static void wait_sleep(struct ex_host_funcs *funcs)
 {
 	struct timespec until;
 
@@ -85,6 +117,26 @@ static void wait_once(struct ex_host_funcs *funcs)
 		until.tv_sec++;
 	}
 	pthread_cond_timedwait(&funcs->moved, &funcs->lock, &until);
+}
+
+/* Under the lock, which others have meanwhile. Ends when something has moved, or after a while. */
+static void wait_once(struct ex_host_funcs *funcs)
+{
+	static __thread struct vg_spin spin;
+	static __thread bool begun;
+	uint64_t begin;
+
+	if (!begun && funcs->spin_us != UINT32_MAX)
+		vg_spin_fix_ns(&spin, funcs->spin_us * 1000ull);
+	else if (!begun)
+		vg_spin_init(&spin, SPIN_NS);
+	begun = true;
+	if (wait_spin(funcs, &spin))
+		return;
+	begin = vg_spin_learns(&spin) ? vg_clock_ns() : 0;
+	wait_sleep(funcs);
+	if (vg_spin_learns(&spin))
+		vg_spin_slept(&spin, vg_clock_ns() - begin);
 }
 
 /* --- what the driver holds ---------------------------------------------------------------------- */
@@ -147,7 +199,7 @@ static void turn_enter(struct ex_host_funcs *funcs, struct ex_host_turn *turn)
 	turn->ticket = ++funcs->tickets;
 	*funcs->turns_end = turn;
 	funcs->turns_end = &turn->next;
-	pthread_cond_broadcast(&funcs->moved);
+	moved(funcs);
 }
 
 static void func_turn(struct ex_host_func *func, CUresult status)
@@ -297,7 +349,7 @@ CUresult ex_vgHostFuncDone(struct ex_call *call, uint64_t ticket)
 			break;
 		}
 		turn->done = true;
-		pthread_cond_broadcast(&funcs->moved);
+		moved(funcs);
 		break;
 	}
 	pthread_mutex_unlock(&funcs->lock);

@@ -9,6 +9,7 @@
 #define EX_HOST_FUNC_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,6 +25,8 @@ struct ex_host_funcs;
 struct ex_host_funcs {
 	pthread_mutex_t lock;
 	pthread_cond_t moved; /* a turn has come, one is done, or the session ends */
+	atomic_uint moves;    /* how often: for who looks without the lock */
+	uint32_t spin_us;     /* settings.h */
 	struct ex_host_turn
 		*turns; /* in the order of their coming; on the drivers' threads' stacks */
 	struct ex_host_turn **turns_end;
@@ -33,7 +36,7 @@ struct ex_host_funcs {
 	bool ending;
 };
 
-void ex_host_funcs_init(struct ex_host_funcs *funcs);
+void ex_host_funcs_init(struct ex_host_funcs *funcs, uint32_t spin_us);
 /*
  * What the driver is given for the guest's function `id`: pass it to ex_host_func_run (a CUhostFn)
  * as its data. once: it will be called once and is freed then. NULL: too many, or no memory.

@@ -21,11 +21,13 @@
 #include "protocol/errors.h"
 #include "protocol/op_names.h"
 
-/* Looking for work before sleeping: adapts between these. */
-#define SPIN_MIN_NS   2000u
-#define SPIN_MAX_NS   100000u
-#define SPIN_START_NS 20000u
-#define SLEEP_MS      1000
+/* Looking for work before sleeping: at most that long. */
+#define SPIN_NS  100000u
+#define SLEEP_MS 1000
+
+/* Commands are some 100 to 200 bytes: the next one or two are fetched while one runs. */
+#define AHEAD_BYTES 192u
+#define AHEAD_LINES 3u
 
 /* --- made and ended by the main thread ------------------------------------------------------ */
 
@@ -49,12 +51,11 @@ struct ex_lane *ex_lane_new(struct ex_session *session, uint32_t id, struct ex_s
 	lane->share = *share;
 	memset(share, 0, sizeof(*share));
 	lane->shared = (struct vg_lane_shared *)base;
-	lane->number = atomic_load(&session->order.executed[id]);
-	lane->spin_fixed = session->settings->spin_us != UINT32_MAX;
-	if (lane->spin_fixed)
-		lane->spin_ns = session->settings->spin_us * 1000ull;
+	lane->number = atomic_load(&session->order.lane[id].executed);
+	if (session->settings->spin_us != UINT32_MAX)
+		vg_spin_fix_ns(&lane->spin, session->settings->spin_us * 1000ull);
 	else
-		lane->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_START_NS : 0;
+		vg_spin_init(&lane->spin, SPIN_NS);
 	vg_consumer_init(&lane->in, base + VG_PAGE_SIZE, cmd_bytes, &lane->shared->cmd_prod,
 			 &lane->shared->cmd_cons);
 	vg_producer_init(&lane->out, base + VG_PAGE_SIZE + cmd_bytes, reply_bytes,
@@ -123,54 +124,16 @@ static bool lane_ready(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 	return vg_consumer_avail(&lane->in, want) >= want;
 }
 
-/*
- * Looks in between are counted, not timed: in a PV domain reading the clock is a system call. How
- * long one takes is measured once.
- */
-#define LOOKS_MEASURED 1000u
-static pthread_once_t looks_once = PTHREAD_ONCE_INIT;
-static uint64_t looks_ps; /* of one look, in picoseconds */
-
-static void looks_measure(void)
-{
-	uint64_t begin, took = UINT64_MAX;
-
-	for (int round = 0; round < 3; round++) {
-		begin = vg_clock_ns();
-		for (unsigned int i = 0; i < LOOKS_MEASURED; i++)
-			ex_relax();
-		took = vg_min(took, vg_clock_ns() - begin);
-	}
-	looks_ps = took * 1000 / LOOKS_MEASURED + 1;
-}
-
 static bool lane_spin(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
-	uint64_t looks;
+	uint32_t looks = vg_spin_looks(&lane->spin);
 
-	if (!lane->spin_ns)
-		return lane_ready(lane, what, want);
-	pthread_once(&looks_once, looks_measure);
-	looks = lane->spin_ns * 1000 / looks_ps;
 	while (!lane_ready(lane, what, want)) {
 		if (!looks-- || lane->in.broken || lane->out.broken)
 			return false;
-		ex_relax();
+		vg_relax();
 	}
 	return true;
-}
-
-/* A short sleep would have been better spent looking, a long look better slept. */
-static void spin_adapt(struct ex_lane *lane, uint64_t slept_ns)
-{
-	if (slept_ns < SPIN_MAX_NS)
-		lane->spin_ns *= 2;
-	else
-		lane->spin_ns /= 2;
-	if (lane->spin_ns > SPIN_MAX_NS)
-		lane->spin_ns = SPIN_MAX_NS;
-	if (lane->spin_ns < SPIN_MIN_NS)
-		lane->spin_ns = SPIN_MIN_NS;
 }
 
 /* False: the lane is to end. What is in the ring of a lane that stops is still executed. */
@@ -187,7 +150,7 @@ static bool lane_goes_on(struct ex_lane *lane)
 
 static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
-	bool adapts = lane->spin_ns && !lane->spin_fixed;
+	bool adapts = vg_spin_learns(&lane->spin);
 	uint64_t begin = adapts ? vg_clock_ns() : 0;
 	int mask = vg_bell_take(&lane->share.bell);
 
@@ -205,15 +168,26 @@ static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 	if (mask & VG_BELL_RUNG)
 		ex_stats_add(&lane->session->stats.page->wakes, 1);
 	if (adapts)
-		spin_adapt(lane, vg_clock_ns() - begin);
+		vg_spin_slept(&lane->spin, vg_clock_ns() - begin);
 	return true;
 broken:
 	ex_session_breach(lane->session, mask, "a lane's bell is broken");
 	return false;
 }
 
+/* All that is in the ring has been taken: nothing is kept back while we wait. */
+static void lane_idle(struct ex_lane *lane)
+{
+	if (lane->in.released != (lane->in.pos & ~7ull))
+		ex_lane_release(lane);
+	ex_tally_flush(&lane->tally, &lane->session->stats);
+}
+
 static bool lane_wait(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 {
+	if (lane_ready(lane, what, want))
+		return true;
+	lane_idle(lane);
 	for (;;) {
 		if (lane_spin(lane, what, want))
 			return true;
@@ -250,6 +224,16 @@ void ex_lane_release(struct ex_lane *lane)
 {
 	vg_consumer_release(&lane->in);
 	lane_wake_guest(lane, VG_SLEEP_ROOM);
+}
+
+/*
+ * A quarter of the ring: a guest that waits for room then writes much at once, and the line with our index
+ * goes back and forth that much less.
+ */
+void ex_lane_release_some(struct ex_lane *lane)
+{
+	if (lane->in.pos - lane->in.released >= lane->in.size / 4)
+		ex_lane_release(lane);
 }
 
 void ex_lane_publish(struct ex_lane *lane)
@@ -324,7 +308,8 @@ static CUresult command_run(struct ex_lane *lane, struct ex_call *call, const st
 		ex_memory_settle(lane->session);
 	if (vg_log_on(&lane->session->who, VG_LOG_CALL))
 		command_log(lane, call, result);
-	ex_stats_command(&lane->session->stats, call->op, call->async, (int32_t)result);
+	ex_tally_command(&lane->tally, &lane->session->stats, call->op, call->async,
+			 (int32_t)result);
 	if (call->breach)
 		return result;
 	if (!call->async)
@@ -367,9 +352,13 @@ static bool lane_command(struct ex_lane *lane)
 	const struct ex_op *op;
 	const char *wrong;
 
-	if (!ex_lane_wait_in(lane, sizeof(cmd)))
-		return false;
-	vg_consumer_get(&lane->in, &cmd, sizeof(cmd));
+	if (!vg_consumer_get_piece(&lane->in, &cmd, sizeof(cmd))) {
+		if (!ex_lane_wait_in(lane, sizeof(cmd)))
+			return false;
+		vg_consumer_get(&lane->in, &cmd, sizeof(cmd));
+	}
+	for (unsigned int i = 0; i < AHEAD_LINES; i++)
+		vg_consumer_prefetch(&lane->in, AHEAD_BYTES + i * 64);
 	lane->number++;
 	op = ex_op_find(cmd.op);
 	wrong = head_check(&cmd, op);
@@ -383,6 +372,7 @@ void ex_lane_run(struct ex_lane *lane)
 	ex_logs_begin(lane);
 	while (!atomic_load(&lane->session->ending) && lane_command(lane))
 		;
+	ex_tally_flush(&lane->tally, &lane->session->stats);
 	/* A lane that was cut short must hold up nobody. */
 	ex_order_done(&lane->session->order, lane->id, lane->number);
 	ex_lane_hang_up(lane);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "protocol/ring.h"
+#include "protocol/spin.h"
 
 #include "dom0-executor/call.h"
 #include "dom0-executor/channel.h"
@@ -48,11 +49,10 @@ struct ex_lane {
 	struct vg_consumer in;
 	struct vg_producer out;
 	uint64_t number; /* of the command under execution */
-	uint64_t spin_ns;
+	struct vg_spin spin;
 	uint64_t context;     /* guest handle of the current context, 0: none */
 	unsigned int gpu;     /* of that context (gpus.h) */
 	uint64_t reply_start; /* out.pos before the reply under way */
-	bool spin_fixed;      /* by --spin-us */
 	bool reply_hidden;    /* its head is in the ring, unpublished */
 	uint8_t *args;
 	size_t args_room;
@@ -64,6 +64,8 @@ struct ex_lane {
 	uint8_t *text; /* of vgGraphDot, until vgTextFetch; owned */
 	size_t text_size;
 	uint64_t bulk_room;
+	struct ex_tally tally;
+	struct ex_handles_recent recent;
 	size_t scratch_used; /* of scratch_inline */
 	size_t scratch_total;
 	struct ex_scratch_chunk *scratch;
@@ -92,7 +94,9 @@ void ex_lane_free(struct ex_lane *lane);
 /* For call.c and reply.c: wait for bytes of commands, or for room. False: the lane ends. */
 bool ex_lane_wait_in(struct ex_lane *lane, uint64_t want);
 bool ex_lane_wait_out(struct ex_lane *lane, uint64_t want);
+/* Gives the room of what has been taken back; release_some: once it is worth the guest's while, or before we wait. */
 void ex_lane_release(struct ex_lane *lane);
+void ex_lane_release_some(struct ex_lane *lane);
 void ex_lane_publish(struct ex_lane *lane);
 /* An asynchronous command has failed, or a reply that has been begun. */
 void ex_lane_error(struct ex_lane *lane, uint16_t op, CUresult result);

@@ -138,7 +138,7 @@ CUresult ex_vgLaunch(struct ex_call *call, CUfunction func, unsigned int gridX, 
 
 	if (!stream && call->ptds)
 		config.hStream = CU_STREAM_PER_THREAD;
-	ex_stats_add(&call->session->stats.page->launches, 1);
+	ex_tally_launches(&call->lane->tally, &call->session->stats, 1);
 	if (!count)
 		return ex_driver.cuLaunchKernel
 			       ? ex_driver.cuLaunchKernel(func, gridX, gridY, gridZ, blockX, blockY,

@@ -57,6 +57,6 @@ CUresult ex_vgLaunchMulti(struct ex_call *call, unsigned int count, const CUfunc
 			return result;
 		at += vg_pad8(sizes[i]);
 	}
-	ex_stats_add(&call->session->stats.page->launches, count);
+	ex_tally_launches(&call->lane->tally, &call->session->stats, count);
 	return ex_driver.cuLaunchCooperativeKernelMultiDevice(list, count, flags);
 }

@@ -7,6 +7,10 @@
 
 #include <time.h>
 
+#include "protocol/spin.h"
+
+#include "dom0-executor/calls.h"
+
 #define SPINS   2000
 #define LOOK_NS 100000000L
 
@@ -15,7 +19,7 @@ void ex_order_init(struct ex_order *order)
 	pthread_condattr_t attr;
 
 	for (unsigned int i = 0; i < VG_LANES_MAX; i++)
-		atomic_init(&order->executed[i], 0);
+		atomic_init(&order->lane[i].executed, 0);
 	atomic_init(&order->waiters, 0);
 	pthread_mutex_init(&order->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -33,7 +37,7 @@ void ex_order_dispose(struct ex_order *order)
 void ex_order_done(struct ex_order *order, uint32_t slot, uint64_t number)
 {
 	/* Sequentially consistent, as is the waiter's side: either it sees the number or we see it. */
-	atomic_store(&order->executed[slot], number);
+	atomic_store(&order->lane[slot].executed, number);
 	if (!atomic_load(&order->waiters))
 		return;
 	pthread_mutex_lock(&order->lock);
@@ -43,7 +47,7 @@ void ex_order_done(struct ex_order *order, uint32_t slot, uint64_t number)
 
 static bool is_done(struct ex_order *order, unsigned int slot, uint64_t number)
 {
-	uint64_t done = atomic_load(&order->executed[slot]);
+	uint64_t done = atomic_load(&order->lane[slot].executed);
 
 	return (done & ((1ull << VG_AFTER_NUMBER_BITS) - 1)) >= number;
 }
@@ -72,7 +76,7 @@ bool ex_order_wait(struct ex_order *order, uint64_t after, const atomic_bool *st
 	for (int i = 0; i < SPINS; i++) {
 		if (is_done(order, (unsigned int)slot, number))
 			return true;
-		ex_relax();
+		vg_relax();
 	}
 	pthread_mutex_lock(&order->lock);
 	atomic_fetch_add(&order->waiters, 1);
@@ -81,4 +85,11 @@ bool ex_order_wait(struct ex_order *order, uint64_t after, const atomic_bool *st
 	atomic_fetch_sub(&order->waiters, 1);
 	pthread_mutex_unlock(&order->lock);
 	return done;
+}
+
+/* The lane has waited for its `after`, which is all. */
+CUresult ex_vgAfter(struct ex_call *call)
+{
+	(void)call;
+	return CUDA_SUCCESS;
 }

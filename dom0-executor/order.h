@@ -13,22 +13,17 @@
 
 #include "protocol/wire.h"
 
+/* A lane writes its own for each command: a line of its own, too. */
+struct ex_progress {
+	_Alignas(64) atomic_ullong executed;
+};
+
 struct ex_order {
-	atomic_ullong executed[VG_LANES_MAX];
+	struct ex_progress lane[VG_LANES_MAX];
 	atomic_uint waiters;
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
 };
-
-/* Tells the core that we spin. */
-static inline void ex_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#else
-	__asm__ volatile("" ::: "memory");
-#endif
-}
 
 void ex_order_init(struct ex_order *order);
 void ex_order_dispose(struct ex_order *order);

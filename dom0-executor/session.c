@@ -155,7 +155,7 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 	session->ranges.gone = range_gone;
 	session->ranges.gone_context = session;
 	ex_primary_init(&session->primary);
-	ex_host_funcs_init(&session->host_funcs);
+	ex_host_funcs_init(&session->host_funcs, session->settings->spin_us);
 	ex_resources_init(&session->resources);
 	session->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (session->wake_fd < 0)

@@ -54,19 +54,63 @@ void ex_stats_dispose(struct ex_stats *stats)
 	stats->fd = -1;
 }
 
-void ex_stats_command(struct ex_stats *stats, unsigned int op, bool async, int32_t result)
+/* Commands after which the counts are added whatever else happens. */
+#define TALLY_MOST 64u
+
+static void tally_flush_op(struct ex_tally *tally, struct vg_stats *page, unsigned int i)
+{
+	if (tally->ops[i].count && tally->ops[i].op < VG_STATS_OPS)
+		ex_stats_add(&page->ops[tally->ops[i].op], tally->ops[i].count);
+	tally->ops[i].count = 0;
+}
+
+void ex_tally_flush(struct ex_tally *tally, struct ex_stats *stats)
 {
 	struct vg_stats *page = stats->page;
 
-	ex_stats_add(&page->commands, 1);
-	if (async)
-		ex_stats_add(&page->commands_async, 1);
-	if (op < VG_STATS_OPS)
-		ex_stats_add(&page->ops[op], 1);
-	__atomic_store_n(&page->last_op, op, __ATOMIC_RELAXED);
-	if (!result)
+	if (!tally->commands && !tally->launches)
 		return;
+	ex_stats_add(&page->commands, tally->commands);
+	ex_stats_add(&page->commands_async, tally->commands_async);
+	ex_stats_add(&page->launches, tally->launches);
+	__atomic_store_n(&page->last_op, tally->last_op, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < EX_TALLY_OPS; i++)
+		tally_flush_op(tally, page, i);
+	tally->commands = tally->commands_async = tally->launches = 0;
+}
+
+void ex_tally_launches(struct ex_tally *tally, struct ex_stats *stats, unsigned int count)
+{
+	if (!__atomic_load_n(&stats->page->launches, __ATOMIC_RELAXED))
+		ex_stats_add(&stats->page->launches, count);
+	else
+		tally->launches += count;
+}
+
+static void error_count(struct vg_stats *page, unsigned int op, int32_t result)
+{
 	ex_stats_add(&page->errors, 1);
 	__atomic_store_n(&page->last_error, result, __ATOMIC_RELAXED);
 	__atomic_store_n(&page->last_error_op, op, __ATOMIC_RELAXED);
+}
+
+void ex_tally_command(struct ex_tally *tally, struct ex_stats *stats, unsigned int op, bool async,
+		      int32_t result)
+{
+	unsigned int i = op % EX_TALLY_OPS;
+
+	if (tally->ops[i].op != op) {
+		tally_flush_op(tally, stats->page, i);
+		tally->ops[i].op = op;
+	}
+	tally->ops[i].count++;
+	tally->last_op = op;
+	tally->commands++;
+	if (async)
+		tally->commands_async++;
+	if (result)
+		error_count(stats->page, op, result);
+	/* Whoever has the answer may ask for the counts next. */
+	if (!async || tally->commands >= TALLY_MOST)
+		ex_tally_flush(tally, stats);
 }

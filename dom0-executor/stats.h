@@ -38,7 +38,25 @@ static inline void ex_stats_set(uint64_t *counter, uint64_t n)
 }
 /* NOLINTEND(readability-non-const-parameter) */
 
-/* One command has been executed. */
-void ex_stats_command(struct ex_stats *stats, unsigned int op, bool async, int32_t result);
+/*
+ * A lane's own counts of what it does for each command, added to the session's now and then: a page that all
+ * lanes write to is slow to write to. Belongs to the lane's thread.
+ */
+#define EX_TALLY_OPS 8u /* a power of two */
+struct ex_tally {
+	uint32_t commands, commands_async, launches;
+	uint32_t last_op;
+	struct {
+		uint32_t op, count;
+	} ops[EX_TALLY_OPS]; /* by op modulo their number */
+};
+
+/* One command has been executed; an error is counted at once. */
+void ex_tally_command(struct ex_tally *tally, struct ex_stats *stats, unsigned int op, bool async,
+		      int32_t result);
+/* That many kernels have been launched; the session's first at once, since output.c asks whether there are any. */
+void ex_tally_launches(struct ex_tally *tally, struct ex_stats *stats, unsigned int count);
+/* Adds what there is. */
+void ex_tally_flush(struct ex_tally *tally, struct ex_stats *stats);
 
 #endif

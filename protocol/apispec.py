@@ -63,6 +63,8 @@ PROPERTIES = {
     "maycontext": "runs in the thread's current context if that lives, without one otherwise",
     "streamcontext": "needs it for a default stream only: other streams have their own",
     "unordered": "has no place in the order over threads: does not touch the driver",
+    "onstream": "among threads it comes after what has used its stream, event or graph only, and after calls without this word; "
+                "not on a default stream that all threads share",
     "names": "the memory that it covers is named only, not read or written",
     "anyerror": "outputs are sent with errors too (exec only)",
 }
@@ -73,7 +75,7 @@ ATTRIBUTES = {
 }
 OPS_MAX = 1024
 # Names that generated code uses for itself.
-RESERVED = {"args", "ret", "call", "result", "real", "reals", "asynchronous", "i"}
+RESERVED = {"args", "ret", "call", "result", "real", "reals", "asynchronous", "i", "in", "out"}
 
 
 class SpecError(Exception):
@@ -193,6 +195,13 @@ class Call:
             if ctype == "CUstream":
                 return name
         return None
+
+    @property
+    def keys(self):
+        """Names of the handles that an `onstream` call is ordered by, the stream first."""
+        names = [arg.name for base in ("CUstream", "CUevent", "CUgraphExec") for arg in self.args
+                 if arg.direction == "in" and arg.kind == "handle" and arg.base == base]
+        return names if self.has("onstream") else []
 
     @property
     def captures_anything(self):

@@ -75,6 +75,14 @@ def _fill(call):
     return out
 
 
+def _ins(call):
+    return bool(c.args_fields(call)) + sum(arg.direction == "in" and arg.variable for arg in call.args)
+
+
+def _outs(call):
+    return bool(c.ret_fields(call)) + sum(arg.variable for arg in call.outs)
+
+
 def _parts(call):
     out = []
     if c.args_fields(call):
@@ -151,6 +159,12 @@ def stub(call):
         out.append(f"\tstruct vg_args_{call.name} args;")
     if c.ret_fields(call):
         out.append(f"\tstruct vg_ret_{call.name} ret;")
+    for name, parts in (("in", _ins(call)), ("out", _outs(call))):
+        if parts:
+            out.append(f"\tstruct fe_{name} {name}[{parts}];")
+            flags.append(f".{name} = {name}")
+    if call.keys:
+        flags.append(f".keys = {{{', '.join(f'(uint64_t){name}' for name in call.keys)}}}")
     out += [f"\tstruct fe_call call = {{{', '.join(flags)}}};", "\tCUresult result;", ""]
     if call.has("streamcontext"):
         out += [f"\tcall.no_context = !vg_handle_passes(VG_HANDLE_CUstream, (uint64_t){call.stream});"]

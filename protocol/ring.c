@@ -26,32 +26,6 @@ void vg_consumer_init(struct vg_consumer *c, const void *base, uint64_t size, co
 }
 /* NOLINTEND(readability-non-const-parameter) */
 
-/*
- * Reads the other side's index. It may lie between what it was and `limit`, and is a multiple of 8.
- * Acquire: pairs with the release in publish and release.
- */
-static bool index_read(const uint64_t *index, uint64_t *seen, uint64_t limit)
-{
-	uint64_t now = __atomic_load_n(index, __ATOMIC_ACQUIRE);
-
-	if ((now & 7) || now - *seen > limit - *seen)
-		return false;
-	*seen = now;
-	return true;
-}
-
-uint64_t vg_producer_room(struct vg_producer *p, uint64_t want)
-{
-	uint64_t room = p->size - (p->pos - p->seen);
-
-	if (room < want && !p->broken) {
-		if (!index_read(p->cons, &p->seen, p->published))
-			p->broken = true;
-		room = p->size - (p->pos - p->seen);
-	}
-	return p->broken ? 0 : room;
-}
-
 /* The part of n bytes that lies before the ring's end. */
 static size_t unwrapped(uint64_t size, uint64_t pos, uint64_t n)
 {
@@ -98,24 +72,6 @@ void vg_producer_pad(struct vg_producer *p)
 	p->pos += n;
 }
 
-void vg_producer_publish(struct vg_producer *p)
-{
-	p->published = p->pos & ~7ull;
-	__atomic_store_n(p->prod, p->published, __ATOMIC_RELEASE);
-}
-
-uint64_t vg_consumer_avail(struct vg_consumer *c, uint64_t want)
-{
-	uint64_t avail = c->seen - c->pos;
-
-	if (avail < want && !c->broken) {
-		if (!index_read(c->prod, &c->seen, c->released + c->size))
-			c->broken = true;
-		avail = c->seen - c->pos;
-	}
-	return c->broken ? 0 : avail;
-}
-
 size_t vg_consumer_span(struct vg_consumer *c, const void **span, size_t max)
 {
 	uint64_t avail = vg_consumer_avail(c, max);
@@ -149,10 +105,4 @@ size_t vg_consumer_get(struct vg_consumer *c, void *data, size_t n)
 void vg_consumer_pad(struct vg_consumer *c)
 {
 	c->pos = vg_pad8(c->pos);
-}
-
-void vg_consumer_release(struct vg_consumer *c)
-{
-	c->released = c->pos & ~7ull;
-	__atomic_store_n(c->cons, c->released, __ATOMIC_RELEASE);
 }

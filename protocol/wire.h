@@ -21,11 +21,10 @@
  * cons <= prod <= cons + size, or is not a multiple of 8, is a breach of protocol: it ends the
  * session, nothing else.
  *
- * Order between lanes. The guest numbers the asynchronous commands of a session in one total order
- * by exchanging one private word; `after` in a command's head names the command before it in that
- * order when it stands in another lane. An executor thread runs a command only when the one
- * that `after` names has been run. Synchronous commands carry `after` but are not waited for.
- * Commands of a lane are numbered from 1; when a lane's id is used again in the session, numbers run on.
+ * Order between lanes. `after` in a command's head names a command of another lane; an executor thread runs
+ * the command only when that one has been run. Where there are several, commands without effect
+ * (vgAfter) go before it, each with one of them. Which those are is the guest's to say: so many that calls of
+ * one thread come after calls of another that had returned before. Commands of a lane are numbered from 1; when a lane's id is used again in the session, numbers run on.
  *
  * Doorbells. A side that is about to sleep says in its `*_sleeps` word what for (enum vg_sleep), issues
  * a full barrier, looks at the other side's index again and only then waits. A side that has moved an

@@ -462,9 +462,9 @@ static long resident_kib(void)
 	char line[256];
 	long kib = -1;
 
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "VmRSS: %ld", &kib) == 1)
-			break;
+	while (file && kib < 0 && fgets(line, sizeof(line), file))
+		if (!strncmp(line, "VmRSS:", 6))
+			kib = strtol(line + 6, NULL, 10);
 	if (file)
 		fclose(file);
 	return kib;

@@ -8,16 +8,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/calls.h"
 #include "protocol/op_names.h"
 #include "xen-frontend/libcuda/checkpoint.h"
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/lane.h"
 #include "xen-frontend/libcuda/logs.h"
 #include "xen-frontend/libcuda/memory.h"
+#include "xen-frontend/libcuda/order.h"
 #include "xen-frontend/libcuda/output.h"
 #include "xen-frontend/libcuda/session.h"
 
 __thread bool fe_ptds __attribute__((tls_model("initial-exec")));
+
+/* Of the ring behind the command: the lines that the next one or two will be written to. */
+#define AHEAD_BYTES 64u
+#define AHEAD_LINES 4u
 
 static uint64_t call_args_size(const struct fe_call *call)
 {
@@ -50,47 +56,86 @@ static bool send_bytes(struct fe_lane *lane, const void *data, size_t size)
 	return true;
 }
 
-/* Moves when a callback has returned, before the executor hears of it. */
-static _Atomic unsigned int callbacks_done;
-
-/*
- * The place in the order over all threads: an asynchronous command becomes the last one, a
- * synchronous one only looks. The lane's own commands are in order anyway.
- */
-static uint64_t order_take(struct fe_lane *lane, const struct fe_call *call)
+/* A command without arguments that does nothing but wait for another lane's. */
+static bool after_send(struct fe_lane *lane, uint64_t after)
 {
-	uint64_t after;
-
-	if (call->unordered) {
-		atomic_fetch_add_explicit(&callbacks_done, 1, memory_order_release);
-		return 0;
-	}
-	if (call->async)
-		after = atomic_exchange(&fe_session.last_async,
-					vg_after(lane->id, lane->number + 1));
-	else
-		after = atomic_load(&fe_session.last_async);
-	return vg_after_lane(after) == (int)lane->id ? 0 : after;
-}
-
-static bool call_send(struct fe_lane *lane, const struct fe_call *call)
-{
-	struct vg_cmd cmd = {
-		.op = call->op,
-		.flags = (uint16_t)((call->async ? VG_CMD_ASYNC : 0) | (fe_ptds ? VG_CMD_PTDS : 0)),
-		.args_size = (uint32_t)call_args_size(call),
-		.bulk_size = call->bulk.size,
-	};
+	struct vg_cmd cmd = {.op = VG_OP_vgAfter, .flags = VG_CMD_ASYNC, .after = after};
 
 	if (!fe_lane_wait_room(lane, sizeof(cmd)))
 		return false;
-	cmd.after = order_take(lane, call);
-	lane->number++;
 	vg_producer_put(&lane->commands, &cmd, sizeof(cmd));
+	lane->number++;
+	return true;
+}
+
+/* Takes the command's place among other threads' commands. */
+static bool order_send(struct fe_lane *lane, const struct fe_call *call, uint64_t *after)
+{
+	uint64_t others[VG_LANES_MAX];
+	unsigned int count = fe_order_take(lane, call, after, others);
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (!after_send(lane, others[i]))
+			return false;
+	}
+	lane->number++;
+	return true;
+}
+
+/* Head and arguments where they fit in one piece, which they nearly always do. False: nothing is written. */
+static bool send_piece(struct fe_lane *lane, const struct fe_call *call, const struct vg_cmd *cmd)
+{
+	size_t size = sizeof(*cmd) + cmd->args_size;
+	uint8_t *at = vg_producer_piece(&lane->commands, size);
+
+	if (!at)
+		return false;
+	memcpy(at, cmd, sizeof(*cmd));
+	at += sizeof(*cmd);
+	for (unsigned int i = 0; i < call->ins; i++) {
+		size_t n = call->in[i].size, padded = vg_pad8(n);
+
+		if (!n)
+			continue;
+		memset(at + padded - 8, 0, 8);
+		memcpy(at, call->in[i].data, n);
+		at += padded;
+	}
+	lane->commands.pos += size;
+	for (unsigned int i = 0; i < AHEAD_LINES; i++)
+		vg_producer_prefetch(&lane->commands, AHEAD_BYTES + 64 * i);
+	return true;
+}
+
+static bool send_pieces(struct fe_lane *lane, const struct fe_call *call, const struct vg_cmd *cmd)
+{
+	if (!send_bytes(lane, cmd, sizeof(*cmd)))
+		return false;
 	for (unsigned int i = 0; i < call->ins; i++) {
 		if (!send_bytes(lane, call->in[i].data, call->in[i].size))
 			return false;
 	}
+	return true;
+}
+
+static bool call_send(struct fe_lane *lane, const struct fe_call *call, uint64_t args_size)
+{
+	struct vg_cmd cmd = {
+		.op = call->op,
+		.flags = (uint16_t)((call->async ? VG_CMD_ASYNC : 0) | (fe_ptds ? VG_CMD_PTDS : 0)),
+		.args_size = (uint32_t)args_size,
+		.bulk_size = call->bulk.size,
+	};
+
+	/* Before it has a place among others that wait for it. */
+	if (!fe_lane_wait_room(lane, sizeof(cmd) + args_size < lane->commands.size / 2
+					     ? sizeof(cmd) + args_size
+					     : lane->commands.size / 2))
+		return false;
+	if (!order_send(lane, call, &cmd.after))
+		return false;
+	if (!send_piece(lane, call, &cmd) && !send_pieces(lane, call, &cmd))
+		return false;
 	if (call->bulk.size && !send_bytes(lane, call->bulk.data, call->bulk.size))
 		return false;
 	fe_lane_publish(lane);
@@ -166,9 +211,7 @@ static bool call_receive(struct fe_lane *lane, struct fe_call *call, CUresult *r
 		return false;
 	vg_consumer_release(&lane->replies);
 	lane->answered = lane->number;
-	/* Acquire: pairs with order_take. What a callback has written is seen by whoever has waited
-	 * for its stream, though the news came by way of another process. */
-	(void)atomic_load_explicit(&callbacks_done, memory_order_acquire);
+	fe_order_answered();
 	*result = (CUresult)reply.result;
 	return true;
 }
@@ -231,6 +274,7 @@ void fe_call_forgive(CUcontext context)
 
 CUresult fe_call_run(struct fe_call *call)
 {
+	uint64_t args_size = call_args_size(call);
 	CUresult result, error;
 	struct fe_lane *lane = fe_lane_get(&result);
 
@@ -242,7 +286,7 @@ CUresult fe_call_run(struct fe_call *call)
 		if (result)
 			return result;
 	}
-	if (call_args_size(call) > VG_ARGS_MAX)
+	if (args_size > VG_ARGS_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
 	/* In a capture a call's error is the capture's end: both are told at once. */
 	if (atomic_load_explicit(&fe_captures, memory_order_relaxed) > 0)
@@ -251,7 +295,7 @@ CUresult fe_call_run(struct fe_call *call)
 		sticky_note(error);
 		return error;
 	}
-	if (!call_send(lane, call))
+	if (!call_send(lane, call, args_size))
 		return lost();
 	if (call->async)
 		return CUDA_SUCCESS;
@@ -265,9 +309,8 @@ CUresult fe_call_run(struct fe_call *call)
 	return result;
 }
 
-CUresult fe_enter(uint16_t op)
+CUresult fe_enter_other(void)
 {
-	(void)op;
 	if (atomic_load_explicit(&fe_checkpoint_locked, memory_order_relaxed))
 		fe_checkpoint_wait();
 	switch (atomic_load_explicit(&fe_session.state, memory_order_acquire)) {
@@ -277,12 +320,11 @@ CUresult fe_enter(uint16_t op)
 	}
 }
 
-CUresult fe_leave(const char *symbol, CUresult result)
+void fe_leave_tell(const char *symbol, CUresult result)
 {
 	vg_call(&fe_who, "op=%s result=%d", symbol, (int)result);
 	if (result && atomic_load_explicit(&fe_logs_listeners, memory_order_relaxed))
 		fe_logs_tell(symbol, result);
-	return result;
 }
 
 bool fe_memory_known(uint64_t address, uint64_t bytes)

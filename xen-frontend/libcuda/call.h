@@ -15,9 +15,10 @@
 #include <stdint.h>
 
 #include "protocol/cuda_types.h"
-#include "protocol/handle.h"
-
-#define FE_PARTS_MAX 6
+#include "protocol/log.h"
+#include "xen-frontend/libcuda/checkpoint.h"
+#include "xen-frontend/libcuda/handle.h"
+#include "xen-frontend/libcuda/session.h"
 
 struct fe_in {
 	const void *data;
@@ -29,7 +30,7 @@ struct fe_out {
 	size_t size;
 };
 
-/* One call. Set up by FE_CALL and the fields below, run by fe_call_run. */
+/* One call. Set up by its generated stub, run by fe_call_run. */
 struct fe_call {
 	uint16_t op;
 	bool async;       /* returns when the command is in the ring */
@@ -39,8 +40,10 @@ struct fe_call {
 	bool unordered;   /* waits for no other thread's commands, and none waits for it */
 	uint8_t ins;
 	uint8_t outs;
-	struct fe_in in[FE_PARTS_MAX];   /* arguments: the fixed part first; each is padded to 8 */
-	struct fe_out out[FE_PARTS_MAX]; /* answer: the fixed part first; each is padded to 8 */
+	struct fe_in *in;   /* arguments: the fixed part first; each is padded to 8 */
+	struct fe_out *out; /* answer: the fixed part first; each is padded to 8 */
+	/* Handles, the stream first: among threads it comes after what has used them. None: after everything. */
+	uint64_t keys[2];
 	struct fe_in bulk;
 	struct fe_out bulk_out; /* the answer's bulk part must have exactly this size */
 	/* Length of variable out parts beyond the first, told by the fixed part: when set, called after
@@ -74,30 +77,28 @@ CUresult fe_capture_allows(void);
 /* The same for what no stream that is being captured takes. */
 CUresult fe_capture_refuses(CUstream stream);
 
-/*
- * Handles: a registry of what this process has, by which bad handles are answered without asking.
- * mint: a new one for an object that the executor is about to make. note: one that the executor has given.
- * drop: it is no more. check: CUDA's code for a handle that is not of this type or not alive (FE_NULL_OK);
- * values that the type passes through are fine (FE_MADE: are not); FE_STRICT: no other type stands for it.
- * data: a pointer of the owner's kept with a handle (freed with free() on drop).
- */
-#define FE_NULL_OK 1u
-#define FE_MADE    2u
-#define FE_STRICT  4u
-uint64_t fe_handle_mint(enum vg_handle_type type);
-void fe_handle_note(enum vg_handle_type type, uint64_t handle);
-void fe_handle_drop(enum vg_handle_type type, uint64_t handle);
-CUresult fe_handle_check(enum vg_handle_type type, uint64_t handle, unsigned int flags);
-void *fe_handle_data(uint64_t handle);
-/* Keeps data with the handle unless it has some already; returns what it has then (the caller frees its own if that differs). */
-void *fe_handle_set_data(uint64_t handle, void *data);
-/* Keeps data in the place of what there was, which is freed. False: no such handle, and nothing is kept. */
-bool fe_handle_replace_data(uint64_t handle, void *data);
+/* What an entry finds that is not simply open: a checkpoint to be waited for, no session, its sticky error. */
+CUresult fe_enter_other(void);
+/* Somebody wants to hear of the call. */
+void fe_leave_tell(const char *symbol, CUresult result);
 
 /* Entry of every exported function: 0, CUDA_ERROR_NOT_INITIALIZED, ..._DEINITIALIZED, or the session's sticky error. */
-CUresult fe_enter(uint16_t op);
+static inline CUresult fe_enter(uint16_t op)
+{
+	(void)op;
+	if (atomic_load_explicit(&fe_session.state, memory_order_acquire) == FE_SESSION_OPEN &&
+	    !atomic_load_explicit(&fe_checkpoint_locked, memory_order_relaxed))
+		return CUDA_SUCCESS;
+	return fe_enter_other();
+}
+
 /* Its end: log line when VGPU_LOG says so. Returns result. */
-CUresult fe_leave(const char *symbol, CUresult result);
+static inline CUresult fe_leave(const char *symbol, CUresult result)
+{
+	if (__builtin_expect(vg_log_on(&fe_who, VG_LOG_CALL) || result != CUDA_SUCCESS, 0))
+		fe_leave_tell(symbol, result);
+	return result;
+}
 
 /* Whether all of these bytes are memory of the device that we know; a log line if not. */
 bool fe_memory_known(uint64_t address, uint64_t bytes);

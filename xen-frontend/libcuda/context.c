@@ -145,39 +145,18 @@ static struct fe_context *find_or_current(CUcontext ctx)
 	return ctx ? fe_context_find(ctx) : NULL;
 }
 
-CUcontext fe_context_current(void)
-{
-	struct fe_context *top = fe_stack_top();
-
-	return top ? (CUcontext)atomic_load(&top->handle) : NULL;
-}
-
-static CUresult needed(const struct fe_context *top)
-{
-	if (!top)
-		return CUDA_ERROR_INVALID_CONTEXT;
-	if (!atomic_load_explicit(&top->usable, memory_order_acquire))
-		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
-	return CUDA_SUCCESS;
-}
-
-CUresult fe_context_needed(void)
-{
-	return needed(fe_stack_top());
-}
-
 CUresult fe_context_allowed(void)
 {
 	const struct fe_context *top = fe_stack_top();
 
-	return top ? needed(top) : CUDA_SUCCESS;
+	return top ? fe_context_needed() : CUDA_SUCCESS;
 }
 
 CUresult fe_context_old_needed(void)
 {
 	const struct fe_context *top = fe_stack_top();
 
-	return top && top->version == VERSION_OLD ? needed(top) : CUDA_ERROR_INVALID_CONTEXT;
+	return top && top->version == VERSION_OLD ? fe_context_needed() : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 /* What CUDA says of one that cannot be found. */
@@ -209,7 +188,7 @@ static CUresult bind(const struct fe_context *context, uint64_t *sent)
 CUresult fe_context_bind(uint64_t *sent)
 {
 	struct fe_context *top = fe_stack_top();
-	CUresult result = needed(top);
+	CUresult result = fe_context_needed();
 
 	return result ? result : bind(top, sent);
 }
@@ -218,7 +197,7 @@ CUresult fe_context_bind_if(uint64_t *sent)
 {
 	struct fe_context *top = fe_stack_top();
 
-	return bind(needed(top) ? NULL : top, sent);
+	return bind(fe_context_needed() ? NULL : top, sent);
 }
 
 CUresult fe_context_check(CUcontext ctx)

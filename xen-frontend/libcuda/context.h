@@ -37,11 +37,24 @@ struct fe_context {
 	struct fe_context *next;   /* not primary: under the list's lock */
 };
 
-/* What this thread's commands run in; NULL without one. */
-CUcontext fe_context_current(void);
+/* The top of the thread's stack: context_stack.c writes it. */
+extern __thread struct fe_context *fe_stack_current __attribute__((tls_model("initial-exec")));
 
 /* CUDA's answer where there is no context that commands could run in; 0 where there is one. */
-CUresult fe_context_needed(void);
+static inline CUresult fe_context_needed(void)
+{
+	const struct fe_context *top = fe_stack_current;
+
+	if (!top)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	return atomic_load_explicit(&top->usable, memory_order_acquire)
+		       ? CUDA_SUCCESS
+		       : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+}
+
+/* What this thread's commands run in; NULL without one. */
+static inline CUcontext fe_context_current(void);
+
 /* The same where it takes none: 0 unless there is one that has been destroyed. */
 CUresult fe_context_allowed(void);
 
@@ -91,7 +104,19 @@ struct fe_context *fe_primary_get(CUdevice device, CUresult *result);
 /* A number that no context of the process has had. */
 uint64_t fe_context_new_id(void);
 
-struct fe_context *fe_stack_top(void);
+/* NULL: none is current. */
+static inline struct fe_context *fe_stack_top(void)
+{
+	return fe_stack_current;
+}
+
+static inline CUcontext fe_context_current(void)
+{
+	struct fe_context *top = fe_stack_top();
+
+	return top ? (CUcontext)atomic_load_explicit(&top->handle, memory_order_acquire) : NULL;
+}
+
 CUresult fe_stack_push(struct fe_context *context); /* takes a reference of its own */
 void fe_stack_pop(void);
 /* Replaces the top. */

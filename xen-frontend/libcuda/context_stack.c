@@ -16,9 +16,11 @@ static __thread struct stack stack __attribute__((tls_model("initial-exec")));
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 
-struct fe_context *fe_stack_top(void)
+__thread struct fe_context *fe_stack_current __attribute__((tls_model("initial-exec")));
+
+static void stack_moved(void)
 {
-	return stack.depth ? stack.entry[stack.depth - 1] : NULL;
+	fe_stack_current = stack.depth ? stack.entry[stack.depth - 1] : NULL;
 }
 
 static void reference(struct fe_context *context)
@@ -69,12 +71,16 @@ CUresult fe_stack_push(struct fe_context *context)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	reference(context);
 	stack.entry[stack.depth++] = context;
+	stack_moved();
 	return CUDA_SUCCESS;
 }
 
 void fe_stack_pop(void)
 {
-	fe_context_put(stack.entry[--stack.depth]);
+	struct fe_context *top = stack.entry[--stack.depth];
+
+	stack_moved();
+	fe_context_put(top);
 }
 
 CUresult fe_stack_set(struct fe_context *context)
@@ -84,6 +90,7 @@ CUresult fe_stack_set(struct fe_context *context)
 	reference(context);
 	fe_context_put(stack.entry[stack.depth - 1]);
 	stack.entry[stack.depth - 1] = context;
+	stack_moved();
 	return CUDA_SUCCESS;
 }
 

@@ -16,6 +16,7 @@
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/memory.h"
+#include "xen-frontend/libcuda/stage.h"
 
 enum fe_memory fe_memory_of(uint64_t address)
 {
@@ -35,15 +36,23 @@ CUresult fe_copy_wait(struct fe_copy_how how)
 
 static CUresult copy_in(CUdeviceptr dst, const void *src, size_t size, struct fe_copy_how how)
 {
+	CUresult result;
+
 	if (!fe_range_known(dst, size))
 		return CUDA_ERROR_INVALID_VALUE;
+	if (fe_stage_in(dst, src, size, how, &result))
+		return result;
 	return rpc_vgCopyIn(dst, size, src, how.mode, how.stream, fe_copy_returns(how, size));
 }
 
 static CUresult copy_out(void *dst, CUdeviceptr src, size_t size, struct fe_copy_how how)
 {
+	CUresult result;
+
 	if (!fe_range_known(src, size))
 		return CUDA_ERROR_INVALID_VALUE;
+	if (fe_stage_out(dst, src, size, how, &result))
+		return result;
 	return rpc_vgCopyOut(src, size, how.mode, how.stream, dst);
 }
 

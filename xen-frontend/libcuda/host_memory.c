@@ -68,10 +68,10 @@ void fe_region_unshare(uint32_t id)
 }
 
 /*
- * Pinned memory in a region. -errno: there is none to be had that way. With unified addresses what is
- * allocated is every context's, on every device, whatever the flags say; what is registered is not.
+ * With unified addresses what is allocated is every context's, on every device, whatever the flags say; what
+ * is registered is not.
  */
-static int pinned_alloc(struct fe_range *range)
+int fe_pinned_alloc(struct fe_range *range)
 {
 	uint64_t address;
 	int id;
@@ -97,6 +97,13 @@ static int pinned_alloc(struct fe_range *range)
 	range->region = (uint32_t)id;
 	range->kind = FE_RANGE_PINNED;
 	return 0;
+}
+
+void fe_pinned_free(const struct fe_range *range)
+{
+	rpc_vgHostUnregister(range->region);
+	fe_region_unshare(range->region);
+	fe_arena_give(range->base, range->size);
 }
 
 static int shadow_alloc(struct fe_range *range)
@@ -129,7 +136,7 @@ CUresult fe_cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 		return result;
 	if (fe_context_device(range.context, &range.device))
 		range.device = 0;
-	if (pinned_alloc(&range) && shadow_alloc(&range))
+	if (fe_pinned_alloc(&range) && shadow_alloc(&range))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (fe_range_add(&range))
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -160,10 +167,7 @@ CUresult fe_cuMemFreeHost(void *p)
 		munmap(p, pages_of(range.size) * VG_PAGE_SIZE);
 		return CUDA_SUCCESS;
 	}
-	/* Waits for work that uses it, as the driver does. */
-	rpc_vgHostUnregister(range.region);
-	fe_region_unshare(range.region);
-	fe_arena_give(range.base, range.size);
+	fe_pinned_free(&range);
 	return CUDA_SUCCESS;
 }
 

@@ -17,6 +17,13 @@ int fe_region_share(uint64_t address, uint64_t at, uint64_t bytes);
 void fe_region_unshare(uint32_t id);
 
 /*
+ * Memory in a region that the driver has as pinned; of the range its size, flags and context are given. -errno: there
+ * is none to be had that way. free waits for work that uses it, as the driver does.
+ */
+int fe_pinned_alloc(struct fe_range *range);
+void fe_pinned_free(const struct fe_range *range);
+
+/*
  * Replaces the whole pages of the range by shared ones with the same contents: its kind becomes
  * FE_RANGE_PINNED. -errno: that cannot be, and nothing has changed.
  */

@@ -14,7 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "protocol/clock.h"
 #include "xen-frontend/libcuda/calls.h"
+#include "xen-frontend/libcuda/order.h"
 #include "xen-frontend/libcuda/session.h"
 
 /* Sizes of the rings. Grants are scarce on Xen; memory is not on the local channel. */
@@ -23,20 +25,19 @@
 #define XEN_CMD_BYTES     (128u * 1024)
 #define XEN_REPLY_BYTES   (64u * 1024)
 
-/* Looks at the other side's index before sleeping; each pauses for some 40 cycles. */
-#define SPIN_MAX 20000u
-#define SPIN_MIN 100u
+/* Looking for an answer before sleeping: at most that long. */
+#define SPIN_NS 200000u
+/* For room: the executor is busy, and gives it back in large pieces. */
+#define ROOM_LOOKS 50u
 
 /* A sleeper looks again after this, whatever happens to the doorbell. */
 #define SLEEP_MS 1000
 /* Something is to be read on the session's socket, but it is another thread's answer. */
 #define SLEEP_BESIDE_MS 10
 
-static __thread struct fe_lane *thread_lane;
+__thread struct fe_lane *fe_lane_own __attribute__((tls_model("initial-exec")));
 static pthread_key_t lane_key;
 static pthread_once_t lane_once = PTHREAD_ONCE_INIT;
-/* 0: never spin. Set once. */
-static uint32_t spin_most;
 
 /*
  * Waits until the executor has run what the lane holds, by a command that is answered. UNSHARE waits
@@ -53,16 +54,13 @@ static void lane_drain(struct fe_lane *lane)
 /* The executor drains the lane before it answers, so its number stands still after that. */
 static void lane_close(struct fe_lane *lane)
 {
-	uint64_t last;
-
 	lane_drain(lane);
-	last = vg_after(lane->id, lane->number);
 	pthread_mutex_lock(&fe_session.lock);
 	fe_channel_unshare(&fe_session.channel, &lane->share);
-	atomic_compare_exchange_strong(&fe_session.last_async, &last, 0);
 	fe_session.lane_number[lane->id] = lane->number;
 	fe_session.lane_used[lane->id] = false;
 	pthread_mutex_unlock(&fe_session.lock);
+	free(lane->pointers);
 	free(lane);
 }
 
@@ -71,24 +69,25 @@ static void lane_thread_ends(void *arg)
 	struct fe_lane *lane = arg;
 
 	/* After a fork the lane is the parent's. */
-	if (thread_lane == lane && atomic_load(&fe_session.state) != FE_SESSION_NONE)
+	if (fe_lane_own == lane && atomic_load(&fe_session.state) != FE_SESSION_NONE)
 		lane_close(lane);
-	thread_lane = NULL;
+	fe_lane_own = NULL;
 }
 
-/*
- * Where the executor shares this thread's only processor, spinning keeps it from answering. On
- * Xen it runs on another domain's.
- */
-static void lane_setup(void)
+static void lane_spin_init(struct fe_lane *lane)
 {
 	const char *wanted = getenv("VGPU_SPIN");
 
 	if (wanted)
-		spin_most = (uint32_t)strtoul(wanted, NULL, 10);
-	else if (sysconf(_SC_NPROCESSORS_ONLN) > 1 ||
-		 fe_session.channel.limits.channel == VG_CHANNEL_XEN)
-		spin_most = SPIN_MAX;
+		vg_spin_fix(&lane->spin, (uint32_t)strtoul(wanted, NULL, 10));
+	else if (fe_session.channel.limits.channel == VG_CHANNEL_XEN)
+		vg_spin_init_apart(&lane->spin, SPIN_NS);
+	else
+		vg_spin_init(&lane->spin, SPIN_NS);
+}
+
+static void lane_setup(void)
+{
 	pthread_key_create(&lane_key, lane_thread_ends);
 }
 
@@ -116,7 +115,7 @@ static void lane_rings(struct fe_lane *lane, const struct vg_control_share *shap
 	struct vg_lane_shared *shared = lane->share.base;
 
 	lane->shared = shared;
-	lane->spin = spin_most;
+	lane_spin_init(lane);
 	vg_producer_init(&lane->commands, base + VG_PAGE_SIZE, shape->cmd_bytes, &shared->cmd_prod,
 			 &shared->cmd_cons);
 	vg_consumer_init(&lane->replies, base + VG_PAGE_SIZE + shape->cmd_bytes, shape->reply_bytes,
@@ -141,6 +140,7 @@ static int lane_share(struct fe_lane *lane, char *text)
 		fe_session.lane_used[id] = false;
 		return rc;
 	}
+	fe_order_begin(lane->id);
 	/* A child must not hold the pages: their end tells the executor of ours. */
 	madvise(lane->share.base, lane->share.bytes, MADV_DONTFORK);
 	lane_rings(lane, &want);
@@ -168,21 +168,21 @@ static CUresult lane_open(void)
 			fe_session_lose(CUDA_ERROR_DEVICE_UNAVAILABLE, text);
 		return rc == -EPIPE ? CUDA_ERROR_DEVICE_UNAVAILABLE : CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	thread_lane = lane;
+	fe_lane_own = lane;
 	pthread_setspecific(lane_key, lane);
 	return CUDA_SUCCESS;
 }
 
-struct fe_lane *fe_lane_get(CUresult *result)
+struct fe_lane *fe_lane_get_first(CUresult *result)
 {
 	int lost = atomic_load_explicit(&fe_session.lost, memory_order_relaxed);
 
 	*result = (CUresult)lost;
 	if (lost)
 		return NULL;
-	if (!thread_lane)
+	if (!fe_lane_own)
 		*result = lane_open();
-	return thread_lane;
+	return fe_lane_own;
 }
 
 static bool lane_peer_alive(struct fe_lane *lane)
@@ -260,28 +260,29 @@ static bool lane_ready(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 	return vg_consumer_avail(&lane->replies, bytes) >= bytes || lane->replies.broken;
 }
 
-/* Spinning pays where the other side answers soon; where it did not, spin less the next time. */
 static bool lane_spin(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 {
-	for (uint32_t i = 0; i < lane->spin; i++) {
-		if (lane_ready(lane, what, bytes)) {
-			if (lane->spin < spin_most)
-				lane->spin += lane->spin / 2 + 1;
+	uint32_t looks = vg_spin_looks(&lane->spin);
+
+	if (what == VG_SLEEP_ROOM && looks > ROOM_LOOKS)
+		looks = ROOM_LOOKS;
+	while (looks--) {
+		if (lane_ready(lane, what, bytes))
 			return true;
-		}
-		__builtin_ia32_pause();
+		vg_relax();
 	}
-	if (lane->spin / 2 >= SPIN_MIN)
-		lane->spin /= 2;
 	return false;
 }
 
 static bool lane_wait(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 {
+	bool learns = what == VG_SLEEP_DATA && vg_spin_learns(&lane->spin);
 	bool beside = false, alive;
+	uint64_t begin;
 
 	if (lane_spin(lane, what, bytes))
 		return true;
+	begin = learns ? vg_clock_ns() : 0;
 	do {
 		alive = bell_sound(vg_bell_take(&lane->share.bell));
 		if (!alive)
@@ -292,6 +293,8 @@ static bool lane_wait(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 		alive = lane_sleep(lane, &beside);
 	} while (alive);
 	vg_sleep_end(&lane->shared->guest_sleeps);
+	if (learns)
+		vg_spin_slept(&lane->spin, vg_clock_ns() - begin);
 	return alive;
 }
 
@@ -328,7 +331,7 @@ void fe_lane_publish(struct fe_lane *lane)
 		vg_bell_ring(&lane->share.bell);
 }
 
-bool fe_lane_error(struct fe_lane *lane, CUresult *error)
+bool fe_lane_error_take(struct fe_lane *lane, CUresult *error)
 {
 	uint32_t count = __atomic_load_n(&lane->shared->error_count, __ATOMIC_ACQUIRE);
 
@@ -343,10 +346,11 @@ void fe_lane_reset(void)
 {
 	/* After fork only the calling thread lives on; what the others had is leaked, once. The
 	 * descriptors are closed so that the parent's executor sees the parent's end. */
-	if (!thread_lane)
+	if (!fe_lane_own)
 		return;
-	vg_bell_close(&thread_lane->share.bell);
-	free(thread_lane);
-	thread_lane = NULL;
+	vg_bell_close(&fe_lane_own->share.bell);
+	free(fe_lane_own->pointers);
+	free(fe_lane_own);
+	fe_lane_own = NULL;
 	pthread_setspecific(lane_key, NULL);
 }

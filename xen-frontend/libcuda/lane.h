@@ -9,9 +9,13 @@
 #include <stdint.h>
 
 #include "protocol/ring.h"
+#include "protocol/spin.h"
 #include "protocol/wire.h"
 #include "xen-frontend/channel.h"
 #include "xen-frontend/libcuda/call.h"
+#include "xen-frontend/libcuda/session.h"
+
+struct fe_pointer_recent;
 
 struct fe_lane {
 	struct fe_share share;
@@ -24,11 +28,23 @@ struct fe_lane {
 	uint64_t context_sent; /* handle that is current in the executor's thread (context.h) */
 	uint32_t errors_seen;
 	uint32_t output_seen; /* of what kernels print (output.c) */
-	uint32_t spin;        /* adaptive: looks before sleeping */
+	struct vg_spin spin;
+	struct fe_pointer_recent *pointers; /* of pointer.c, owned */
+	/* By lane: commands of ours come after its commands up to this number. */
+	uint64_t waited[VG_LANES_MAX];
 };
 
+extern __thread struct fe_lane *fe_lane_own __attribute__((tls_model("initial-exec")));
+struct fe_lane *fe_lane_get_first(CUresult *result);
+
 /* The calling thread's lane, opened at its first use. NULL and *result on failure. */
-struct fe_lane *fe_lane_get(CUresult *result);
+static inline struct fe_lane *fe_lane_get(CUresult *result)
+{
+	*result = CUDA_SUCCESS;
+	if (fe_lane_own && !atomic_load_explicit(&fe_session.lost, memory_order_relaxed))
+		return fe_lane_own;
+	return fe_lane_get_first(result);
+}
 
 /*
  * Waits until the ring has at least `bytes` of room, or that much to read; rings the executor first
@@ -44,6 +60,11 @@ bool fe_lane_executor_there(void);
 void fe_lane_publish(struct fe_lane *lane);
 
 /* Takes an asynchronous error that has not been reported yet. */
-bool fe_lane_error(struct fe_lane *lane, CUresult *error);
+bool fe_lane_error_take(struct fe_lane *lane, CUresult *error);
+static inline bool fe_lane_error(struct fe_lane *lane, CUresult *error)
+{
+	return __atomic_load_n(&lane->shared->error_count, __ATOMIC_ACQUIRE) != lane->errors_seen &&
+	       fe_lane_error_take(lane, error);
+}
 
 #endif

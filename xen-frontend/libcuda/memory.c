@@ -17,6 +17,8 @@ static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct fe_range **ranges;
 static size_t count, room;
 
+_Atomic uint32_t fe_ranges_gone;
+
 /* Index of the first range whose base is above address. */
 static size_t range_above(uint64_t address)
 {
@@ -47,6 +49,7 @@ static struct fe_range *range_at(uint64_t address)
 
 static void range_delete(size_t index)
 {
+	atomic_fetch_add(&fe_ranges_gone, 1);
 	free(ranges[index]);
 	count--;
 	memmove(&ranges[index], &ranges[index + 1], (count - index) * sizeof(*ranges));

@@ -6,6 +6,7 @@
 #ifndef FE_MEMORY_H
 #define FE_MEMORY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -42,6 +43,8 @@ int fe_range_add(const struct fe_range *range);
 bool fe_range_remove(uint64_t base, struct fe_range *old);
 /* Removes one of a module's or library's variables; false: it has none any more. */
 bool fe_range_remove_owned(uint64_t owner, struct fe_range *old);
+/* Moves when a range goes or gives way: what was remembered of it is void. */
+extern _Atomic uint32_t fe_ranges_gone;
 /* The range that address lies in. */
 bool fe_range_find(uint64_t address, struct fe_range *range);
 /* True when [address, address + size) lies in ranges that the device can use. size 0: true. */

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a pointer is. Shadow memory is unknown over there, so it is answered here; all else is
- * asked, since mapping and pool come and go with calls that this side does not follow.
+ * asked, since mapping and pool come and go with calls that this side does not follow. What an allocation's
+ * answers will be for as long as it lives is remembered: some programs ask for each pointer of each launch.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/calls.h"
+#include "xen-frontend/libcuda/context.h"
+#include "xen-frontend/libcuda/lane.h"
 #include "xen-frontend/libcuda/memory.h"
 
 #define ATTRIBUTES_MAX 64u
@@ -52,19 +56,145 @@ static CUresult shadow_value(const struct fe_range *range, CUpointer_attribute a
 	}
 }
 
+/* --- what was answered last ------------------------------------------------------------------- */
+
+#define RECENT 64u /* a power of two */
+
+/* An answer, which holds for all of an allocation's addresses. */
+struct recent {
+	uint64_t base, size; /* of the allocation; size 0: nothing */
+	uint64_t epoch;
+	CUpointer_attribute attribute;
+	uint64_t value; /* of base */
+};
+
+struct fe_pointer_recent {
+	struct recent entry[RECENT];
+};
+
+/* Moves when memory may have gone. */
+static uint64_t recent_epoch(void)
+{
+	uint64_t contexts = atomic_load_explicit(&fe_contexts_gone, memory_order_acquire);
+
+	return contexts << 32 | atomic_load_explicit(&fe_ranges_gone, memory_order_acquire);
+}
+
+static bool is_address(CUpointer_attribute attribute)
+{
+	return attribute == CU_POINTER_ATTRIBUTE_DEVICE_POINTER ||
+	       attribute == CU_POINTER_ATTRIBUTE_HOST_POINTER;
+}
+
+/* Mapped memory may be mapped anew, others' may be closed, access and names may be changed. */
+static bool is_lasting(const struct fe_range *range, CUpointer_attribute attribute)
+{
+	bool kind = (range->kind == FE_RANGE_DEVICE && !range->opens) ||
+		    range->kind == FE_RANGE_PINNED || range->kind == FE_RANGE_MANAGED;
+
+	switch ((unsigned int)attribute) {
+	case CU_POINTER_ATTRIBUTE_CONTEXT:
+	case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+	case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
+	case CU_POINTER_ATTRIBUTE_HOST_POINTER:
+	case CU_POINTER_ATTRIBUTE_BUFFER_ID:
+	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+	case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+	case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
+	case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
+	case CU_POINTER_ATTRIBUTE_MAPPED: return kind;
+	default: return false;
+	}
+}
+
+static struct recent *recent_place(const struct fe_lane *lane, CUpointer_attribute attribute,
+				   CUdeviceptr ptr)
+{
+	return &lane->pointers->entry[(ptr >> 21 ^ (unsigned int)attribute * 7u) % RECENT];
+}
+
+static bool recent_find(const struct fe_lane *lane, CUpointer_attribute attribute, CUdeviceptr ptr,
+			uint8_t *value)
+{
+	const struct recent *recent = recent_place(lane, attribute, ptr);
+	uint64_t word = recent->value;
+
+	if (ptr - recent->base >= recent->size || recent->attribute != attribute ||
+	    recent->epoch != recent_epoch())
+		return false;
+	if (is_address(attribute))
+		word += ptr - recent->base;
+	memcpy(value, &word, sizeof(word));
+	return true;
+}
+
+static bool recent_find_all(struct fe_lane *lane, unsigned int count,
+			    const CUpointer_attribute *attributes, CUdeviceptr ptr, uint32_t *codes,
+			    uint8_t (*values)[VALUE_BYTES])
+{
+	bool found = lane && lane->pointers;
+
+	for (unsigned int i = 0; i < count && found; i++) {
+		codes[i] = CUDA_SUCCESS;
+		found = recent_find(lane, attributes[i], ptr, values[i]);
+	}
+	return found;
+}
+
+/* epoch: from before it was asked. */
+static void recent_keep(struct fe_lane *lane, const struct fe_range *range,
+			CUpointer_attribute attribute, CUdeviceptr ptr, const uint8_t *value,
+			uint64_t epoch)
+{
+	struct recent *recent;
+
+	if (!lane || !is_lasting(range, attribute))
+		return;
+	if (!lane->pointers)
+		lane->pointers = calloc(1, sizeof(*lane->pointers));
+	if (!lane->pointers)
+		return;
+	recent = recent_place(lane, attribute, ptr);
+	*recent = (struct recent){range->base, range->size, epoch, attribute, 0};
+	memcpy(&recent->value, value, sizeof(recent->value));
+	if (is_address(attribute))
+		recent->value -= ptr - range->base;
+}
+
+/* --- asking --------------------------------------------------------------------------------------- */
+
+static CUresult values_ask(struct fe_lane *lane, const struct fe_range *range, unsigned int count,
+			   const CUpointer_attribute *attributes, CUdeviceptr ptr, uint32_t *codes,
+			   uint8_t (*values)[VALUE_BYTES], uint64_t epoch)
+{
+	CUresult result = rpc_vgPointerAttributes(ptr, count, attributes, codes, values);
+
+	for (unsigned int i = 0; i < count && !result; i++) {
+		if (!codes[i])
+			recent_keep(lane, range, attributes[i], ptr, values[i], epoch);
+	}
+	return result;
+}
+
 static CUresult values_get(unsigned int count, const CUpointer_attribute *attributes,
 			   CUdeviceptr ptr, uint32_t *codes, uint8_t (*values)[VALUE_BYTES])
 {
+	uint64_t epoch = recent_epoch();
 	struct fe_range range;
+	struct fe_lane *lane;
+	CUresult result;
 
+	lane = fe_lane_get(&result);
 	memset(values, 0, count * VALUE_BYTES);
+	if (recent_find_all(lane, count, attributes, ptr, codes, values))
+		return CUDA_SUCCESS;
 	if (!fe_range_find(ptr, &range)) {
 		for (unsigned int i = 0; i < count; i++)
 			codes[i] = CUDA_ERROR_INVALID_VALUE;
 		return CUDA_SUCCESS;
 	}
 	if (range.kind != FE_RANGE_SHADOW)
-		return rpc_vgPointerAttributes(ptr, count, attributes, codes, values);
+		return values_ask(lane, &range, count, attributes, ptr, codes, values, epoch);
 	for (unsigned int i = 0; i < count; i++) {
 		uint64_t value = 0;
 

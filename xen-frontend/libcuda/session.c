@@ -4,6 +4,8 @@
  * until it calls cuInit itself. Any thread; one initialises.
  */
 #include "xen-frontend/libcuda/session.h"
+#include "xen-frontend/libcuda/order.h"
+#include "xen-frontend/libcuda/stage.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,13 +48,14 @@ static void session_in_child(void)
 	memset(fe_session.lane_used, 0, sizeof(fe_session.lane_used));
 	memset(fe_session.lane_number, 0, sizeof(fe_session.lane_number));
 	memset(fe_session.region_used, 0, sizeof(fe_session.region_used));
-	atomic_store(&fe_session.last_async, 0);
+	fe_order_reset();
 	atomic_store(&fe_session.lost, 0);
 	atomic_store(&fe_session.state, FE_SESSION_NONE);
 	init_failed = CUDA_SUCCESS;
 	fe_who.pid = getpid();
 	fe_lane_reset();
 	fe_callback_reset();
+	fe_stage_reset();
 	fe_device_reset();
 	fe_context_reset();
 	fe_handle_reset();

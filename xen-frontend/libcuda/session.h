@@ -26,8 +26,16 @@ struct fe_session {
 
 	_Atomic int state; /* enum fe_session_state */
 	_Atomic int lost;  /* CUresult that every call answers, once the session has ended */
-	/* vg_after() of the last asynchronous command of all lanes: the order over threads. */
-	_Atomic uint64_t last_async;
+	/* The order over threads (order.c). */
+	struct fe_order {
+		_Atomic uint64_t
+			last_async; /* vg_after() of the last asynchronous command that is not onstream */
+		atomic_uint lanes; /* ids below this have been used */
+		struct {
+			_Alignas(64) _Atomic uint64_t
+				last; /* number of the last asynchronous command */
+		} lane[VG_LANES_MAX];
+	} order;
 };
 
 enum fe_session_state {

@@ -43,7 +43,7 @@ static void lane_make(struct harness *h)
 	h->lane = ex_lane_new(&h->session, 0, &share, HARNESS_RING, HARNESS_RING, &rc);
 	if (!h->lane)
 		abort();
-	h->lane->spin_ns = 0;
+	vg_spin_fix(&h->lane->spin, 0);
 	/* It runs what is there and returns. */
 	atomic_store(&h->lane->stop, true);
 	vg_producer_init(&h->commands, h->pages + VG_PAGE_SIZE, HARNESS_RING, &shared->cmd_prod,

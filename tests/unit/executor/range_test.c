@@ -166,7 +166,7 @@ static void test_order(void **state)
 	assert_false(ex_order_wait(&order, vg_after(VG_LANES_MAX, 1), &ending));
 	assert_int_equal(pthread_create(&thread, NULL, finish_later, NULL), 0);
 	assert_true(ex_order_wait(&order, vg_after(3, 42), &ending));
-	assert_int_equal(atomic_load(&order.executed[3]), 42);
+	assert_int_equal(atomic_load(&order.lane[3].executed), 42);
 	pthread_join(thread, NULL);
 	/* A command that never comes is waited for until the end, not beyond. */
 	assert_int_equal(pthread_create(&thread, NULL, end_later, NULL), 0);

@@ -94,37 +94,40 @@ static void hoard(unsigned int mib)
 	fflush(stdout);
 }
 
+static void worker_init(struct worker *worker, struct crowd *crowd, unsigned int process,
+			unsigned int thread, void *locked)
+{
+	*worker = (struct worker){.crowd = crowd, .size = SIZE / crowd->threads};
+	worker->locked = (unsigned char *)locked + thread * worker->size;
+	worker->seed = (process * THREADS_MAX + thread) * (ROUNDS + 1);
+	CU(cuCtxGetCurrent(&worker->context));
+}
+
 /* The first thread is one of them. */
 static size_t process_work(struct crowd *crowd, unsigned int number)
 {
 	struct worker workers[THREADS_MAX];
 	CUdevice device = device_open();
 	void *locked = NULL;
-	size_t wrong = 0;
-	CUcontext context;
+	size_t wrong;
 
-	CU(cuCtxGetCurrent(&context));
-	if (crowd->hoard && !number)
+	if (crowd->hoard && !number) {
 		hoard(crowd->hoard);
-	if (crowd->hoard && !number)
 		pthread_barrier_wait(&crowd->hoarded);
+	}
 	CU(cuMemAllocHost(&locked, SIZE));
-	for (unsigned int i = 0; i < crowd->threads; i++) {
-		size_t part = SIZE / crowd->threads;
-
-		workers[i] = (struct worker){.crowd = crowd,
-					     .context = context,
-					     .locked = (unsigned char *)locked + i * part,
-					     .size = part,
-					     .seed = (number * THREADS_MAX + i) * (ROUNDS + 1)};
-		if (i && pthread_create(&workers[i].thread, NULL, work, &workers[i]))
+	worker_init(&workers[0], crowd, number, 0, locked);
+	for (unsigned int i = 1; i < crowd->threads; i++) {
+		worker_init(&workers[i], crowd, number, i, locked);
+		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
 			exit(2);
 	}
 	work(&workers[0]);
-	for (unsigned int i = 1; i < crowd->threads; i++)
+	wrong = workers[0].wrong;
+	for (unsigned int i = 1; i < crowd->threads; i++) {
 		pthread_join(workers[i].thread, NULL);
-	for (unsigned int i = 0; i < crowd->threads; i++)
 		wrong += workers[i].wrong;
+	}
 	CU(cuMemFreeHost(locked));
 	device_close(device);
 	return wrong;

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Staged copies: see stage.h. A slot's word is written by the device when its copy is done (vgCopyStage), so that
+ * waiting for one costs no command; where it takes long, the stream is waited for, which also brings the
+ * error if the copy has failed. One copy at a time; slots of an earlier one that are still fetched
+ * from are left alone.
+ */
+#include "xen-frontend/libcuda/stage.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "protocol/spin.h"
+#include "xen-frontend/libcuda/call.h"
+#include "xen-frontend/libcuda/calls.h"
+#include "xen-frontend/libcuda/context.h"
+#include "xen-frontend/libcuda/crew.h"
+#include "xen-frontend/libcuda/host_memory.h"
+#include "xen-frontend/libcuda/session.h"
+
+#define SLOTS            8u
+#define LOCAL_SLOT_BYTES (512u * 1024)
+#define XEN_SLOT_BYTES   (64u * 1024) /* pages are scarce there: 129 in all */
+/* What a copy's parts are at least, and what a thread copies at a time. */
+#define PART_LEAST  (64u * 1024)
+#define PIECE_BYTES (64u * 1024)
+/* From here on other threads help. */
+#define CREW_LEAST (256u * 1024)
+/* Words lie on lines of their own, behind the slots. */
+#define WORD_STRIDE 64u
+/* Looks at a word before the stream is waited for. */
+#define LOOKS 4000u
+
+static struct {
+	pthread_mutex_t lock;
+	struct fe_range memory; /* size 0: none */
+	size_t slot_bytes;
+	uint32_t contexts;      /* fe_contexts_gone when it was registered */
+	bool refused;           /* there was none to be had */
+	bool spoilt;            /* a copy failed: who knows which words will be written */
+	uint32_t wanted[SLOTS]; /* value of each word when the slot is free */
+} stage = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static uint8_t *slot_base(unsigned int slot)
+{
+	return (uint8_t *)stage.memory.base + slot * stage.slot_bytes;
+}
+
+static uint32_t *slot_word(unsigned int slot)
+{
+	return (uint32_t *)(slot_base(SLOTS) + (size_t)slot * WORD_STRIDE);
+}
+
+static bool slot_free(unsigned int slot)
+{
+	return __atomic_load_n(slot_word(slot), __ATOMIC_ACQUIRE) == stage.wanted[slot];
+}
+
+/* --- the memory ----------------------------------------------------------------------------------- */
+
+/* Waits for what still uses it. */
+static void memory_drop(void)
+{
+	if (stage.memory.size)
+		fe_pinned_free(&stage.memory);
+	stage.memory.size = 0;
+}
+
+static bool memory_make(void)
+{
+	bool local = fe_session.channel.limits.channel == VG_CHANNEL_LOCAL;
+
+	stage.slot_bytes = local ? LOCAL_SLOT_BYTES : XEN_SLOT_BYTES;
+	stage.memory = (struct fe_range){.size = SLOTS * stage.slot_bytes + VG_PAGE_SIZE,
+					 .context = fe_context_current()};
+	stage.contexts = atomic_load(&fe_contexts_gone);
+	stage.spoilt = false;
+	if (fe_pinned_alloc(&stage.memory)) {
+		stage.memory.size = 0;
+		stage.refused = true;
+		return false;
+	}
+	for (unsigned int i = 0; i < SLOTS; i++) {
+		stage.wanted[i] = 0;
+		__atomic_store_n(slot_word(i), 0, __ATOMIC_RELEASE);
+	}
+	return true;
+}
+
+/* Under the lock. The registration may have gone with its context. */
+static bool memory_ready(void)
+{
+	if (stage.memory.size && (stage.spoilt || stage.contexts != atomic_load(&fe_contexts_gone)))
+		memory_drop();
+	return stage.memory.size || (!stage.refused && memory_make());
+}
+
+/* --- one copy -------------------------------------------------------------------------------------- */
+
+struct copy {
+	struct fe_job job; /* first: work() finds the copy by it */
+	bool in;
+	uint8_t *host;
+	CUdeviceptr device;
+	size_t size;
+	CUstream stream;
+	size_t part;        /* bytes that a slot takes */
+	size_t parts;       /* of the whole copy */
+	size_t pieces;      /* of a part */
+	unsigned int slots; /* that the copy has */
+	uint8_t slot[SLOTS];
+	atomic_uint left[SLOTS]; /* by place in slot[]: pieces to be copied */
+};
+
+static size_t part_size(const struct copy *copy, size_t part)
+{
+	size_t left = copy->size - part * copy->part;
+
+	return left < copy->part ? left : copy->part;
+}
+
+static unsigned int slot_of_part(const struct copy *copy, size_t part)
+{
+	return copy->slot[part % copy->slots];
+}
+
+static unsigned int pieces_of_part(const struct copy *copy, size_t part)
+{
+	return (unsigned int)((part_size(copy, part) + PIECE_BYTES - 1) / PIECE_BYTES);
+}
+
+static void piece_copy(struct fe_job *job, size_t piece)
+{
+	struct copy *copy = (struct copy *)job;
+	size_t part = piece / copy->pieces, at = piece % copy->pieces * PIECE_BYTES;
+	size_t size = part_size(copy, part);
+	uint8_t *slot, *host;
+
+	if (at >= size) /* the last part is shorter */
+		return;
+	slot = slot_base(slot_of_part(copy, part)) + at;
+	host = copy->host + part * copy->part + at;
+	size = size - at < PIECE_BYTES ? size - at : PIECE_BYTES;
+	if (copy->in)
+		memcpy(slot, host, size);
+	else
+		memcpy(host, slot, size);
+	atomic_fetch_sub(&copy->left[part % copy->slots], 1);
+}
+
+/* The device's half of a part. */
+static CUresult part_send(struct copy *copy, size_t part)
+{
+	unsigned int slot = slot_of_part(copy, part);
+	CUdeviceptr device = copy->device + part * copy->part;
+	CUdeviceptr host = (CUdeviceptr)slot_base(slot);
+	uint32_t value = ++stage.wanted[slot];
+
+	return rpc_vgCopyStage(copy->in ? device : host, copy->in ? host : device,
+			       part_size(copy, part), copy->stream, (CUdeviceptr)slot_word(slot),
+			       value);
+}
+
+/* Meanwhile there may be something to copy. */
+static bool slot_free_soon(struct copy *copy, unsigned int slot)
+{
+	for (unsigned int i = 0; i < LOOKS; i++) {
+		if (slot_free(slot))
+			return true;
+		if (!fe_crew_work(&copy->job))
+			vg_relax();
+	}
+	return false;
+}
+
+/* Long: the stream's own end brings its error, too. */
+static CUresult part_wait(struct copy *copy, size_t part)
+{
+	unsigned int slot = slot_of_part(copy, part);
+	CUresult result;
+
+	if (slot_free_soon(copy, slot))
+		return CUDA_SUCCESS;
+	result = rpc_cuStreamSynchronize(copy->stream);
+	if (!result && !slot_free_soon(copy, slot))
+		result = CUDA_ERROR_UNKNOWN;
+	return result;
+}
+
+static void part_open(struct copy *copy, size_t part)
+{
+	atomic_store(&copy->left[part % copy->slots], pieces_of_part(copy, part));
+	fe_crew_more(&copy->job, (part + 1) * copy->pieces);
+}
+
+static bool part_copied(struct copy *copy, size_t part)
+{
+	return !atomic_load(&copy->left[part % copy->slots]);
+}
+
+/* Copies until that part is done, or elsewhere while others are at it. */
+static void part_finish(struct copy *copy, size_t part)
+{
+	while (!part_copied(copy, part)) {
+		if (!fe_crew_work(&copy->job))
+			vg_relax();
+	}
+}
+
+static CUresult run_in(struct copy *copy)
+{
+	CUresult result = CUDA_SUCCESS;
+	size_t opened = 0;
+
+	for (size_t part = 0; part < copy->parts && !result; part++) {
+		while (opened < copy->parts && opened < part + copy->slots &&
+		       (opened == part || slot_free(slot_of_part(copy, opened)))) {
+			if (opened >= copy->slots && opened == part)
+				result = part_wait(copy, opened);
+			if (result)
+				return result;
+			part_open(copy, opened++);
+		}
+		part_finish(copy, part);
+		result = part_send(copy, part);
+	}
+	return result;
+}
+
+static CUresult run_out(struct copy *copy)
+{
+	CUresult result = CUDA_SUCCESS;
+	size_t sent = 0;
+
+	for (size_t part = 0; part < copy->parts && !result; part++) {
+		/* Into a slot whose part before has been copied. */
+		while (sent < copy->parts && sent < part + copy->slots && !result &&
+		       (sent < copy->slots || sent == part ||
+			part_copied(copy, sent - copy->slots))) {
+			if (sent >= copy->slots)
+				part_finish(copy, sent - copy->slots);
+			result = part_send(copy, sent++);
+		}
+		if (!result)
+			result = part_wait(copy, part);
+		if (!result)
+			part_open(copy, part);
+	}
+	for (size_t part = copy->parts > copy->slots ? copy->parts - copy->slots : 0;
+	     part < copy->parts && !result; part++)
+		part_finish(copy, part);
+	return result;
+}
+
+/* The slots that are free: an earlier copy's may wait for its stream, and that for us. */
+static bool copy_shape(struct copy *copy)
+{
+	size_t part = copy->size / SLOTS;
+
+	for (unsigned int i = 0; i < SLOTS; i++) {
+		if (slot_free(i))
+			copy->slot[copy->slots++] = (uint8_t)i;
+	}
+	part = part < PART_LEAST ? PART_LEAST : part;
+	part = part > stage.slot_bytes ? stage.slot_bytes : part;
+	copy->part = (part + VG_PAGE_SIZE - 1) / VG_PAGE_SIZE * VG_PAGE_SIZE;
+	copy->parts = (copy->size + copy->part - 1) / copy->part;
+	copy->pieces = (copy->part + PIECE_BYTES - 1) / PIECE_BYTES;
+	return copy->slots >= 2 || copy->slots >= copy->parts;
+}
+
+static CUresult copy_run(struct copy *copy, struct fe_copy_how how)
+{
+	bool helped = copy->size >= CREW_LEAST;
+	CUresult result;
+
+	if (helped)
+		fe_crew_begin(&copy->job);
+	result = copy->in ? run_in(copy) : run_out(copy);
+	fe_crew_end(&copy->job);
+	if (!result && copy->in && how.mode == VG_COPY_SYNC)
+		result = part_wait(copy, copy->parts - 1);
+	return result;
+}
+
+static bool stage_copy(struct copy *copy, struct fe_copy_how how, CUresult *result)
+{
+	bool done;
+
+	/* What is captured is refused over there. */
+	if (copy->size < FE_STAGE_LEAST || atomic_load(&fe_captures) > 0 ||
+	    pthread_mutex_trylock(&stage.lock))
+		return false;
+	copy->job.work = piece_copy;
+	copy->stream = how.mode == VG_COPY_ASYNC ? how.stream
+		       : fe_ptds                 ? CU_STREAM_PER_THREAD
+						 : CU_STREAM_LEGACY;
+	done = memory_ready() && copy_shape(copy);
+	if (done)
+		*result = copy_run(copy, how);
+	if (done && *result)
+		stage.spoilt = true;
+	pthread_mutex_unlock(&stage.lock);
+	return done;
+}
+
+bool fe_stage_in(CUdeviceptr dst, const void *src, size_t size, struct fe_copy_how how,
+		 CUresult *result)
+{
+	struct copy copy = {.in = true, .host = (uint8_t *)src, .device = dst, .size = size};
+
+	return stage_copy(&copy, how, result);
+}
+
+bool fe_stage_out(void *dst, CUdeviceptr src, size_t size, struct fe_copy_how how, CUresult *result)
+{
+	struct copy copy = {.host = dst, .device = src, .size = size};
+
+	return stage_copy(&copy, how, result);
+}
+
+void fe_stage_reset(void)
+{
+	pthread_mutex_init(&stage.lock, NULL);
+	stage.memory.size = 0;
+	stage.refused = false;
+	fe_crew_reset();
+}
