@@ -36,11 +36,11 @@ struct ex_host_turn {
 	int status;
 	bool last;
 	bool taken; /* by a Wait */
-	bool done;
+	atomic_bool done;
 	bool posted; /* nobody waits: it is freed when it is done */
 };
 
-/* Under the lock. */
+/* After the lock, so that who looks for it finds it free. */
 static void moved(struct ex_host_funcs *funcs)
 {
 	atomic_fetch_add(&funcs->moves, 1);
@@ -49,12 +49,17 @@ static void moved(struct ex_host_funcs *funcs)
 
 void ex_host_funcs_init(struct ex_host_funcs *funcs, uint32_t spin_us)
 {
+	pthread_mutexattr_t adaptive;
 	pthread_condattr_t attr;
 
 	*funcs = (struct ex_host_funcs){0};
 	funcs->turns_end = &funcs->turns;
 	funcs->spin_us = spin_us;
-	pthread_mutex_init(&funcs->lock, NULL);
+	/* It is held for moments, by threads that are all awake. */
+	pthread_mutexattr_init(&adaptive);
+	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(&funcs->lock, &adaptive);
+	pthread_mutexattr_destroy(&adaptive);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&funcs->moved, &attr);
@@ -65,8 +70,8 @@ void ex_host_funcs_end(struct ex_host_funcs *funcs)
 {
 	pthread_mutex_lock(&funcs->lock);
 	funcs->ending = true;
-	moved(funcs);
 	pthread_mutex_unlock(&funcs->lock);
+	moved(funcs);
 }
 
 void ex_host_funcs_dispose(struct ex_host_funcs *funcs)
@@ -88,8 +93,9 @@ void ex_host_funcs_dispose(struct ex_host_funcs *funcs)
 	pthread_mutex_destroy(&funcs->lock);
 }
 
-/* Looks whether something moves, without the lock. */
-static bool wait_spin(struct ex_host_funcs *funcs, const struct vg_spin *spin)
+/* Looks whether something moves, or that is done, without the lock. */
+static bool wait_spin(struct ex_host_funcs *funcs, const struct vg_spin *spin,
+		      const atomic_bool *done)
 {
 	unsigned int moves = atomic_load(&funcs->moves);
 	uint32_t looks = vg_spin_looks(spin);
@@ -100,7 +106,7 @@ static bool wait_spin(struct ex_host_funcs *funcs, const struct vg_spin *spin)
 	pthread_mutex_unlock(&funcs->lock);
 	while (!came && looks--) {
 		vg_relax();
-		came = atomic_load(&funcs->moves) != moves;
+		came = done ? atomic_load(done) : atomic_load(&funcs->moves) != moves;
 	}
 	pthread_mutex_lock(&funcs->lock);
 	return came || atomic_load(&funcs->moves) != moves;
@@ -120,7 +126,7 @@ static void wait_sleep(struct ex_host_funcs *funcs)
 }
 
 /* Under the lock, which others have meanwhile. Ends when something has moved, or after a while. */
-static void wait_once(struct ex_host_funcs *funcs)
+static void wait_once(struct ex_host_funcs *funcs, const atomic_bool *done)
 {
 	static __thread struct vg_spin spin;
 	static __thread bool begun;
@@ -131,7 +137,7 @@ static void wait_once(struct ex_host_funcs *funcs)
 	else if (!begun)
 		vg_spin_init(&spin, SPIN_NS);
 	begun = true;
-	if (wait_spin(funcs, &spin))
+	if (wait_spin(funcs, &spin, done))
 		return;
 	begin = vg_spin_learns(&spin) ? vg_clock_ns() : 0;
 	wait_sleep(funcs);
@@ -199,7 +205,6 @@ static void turn_enter(struct ex_host_funcs *funcs, struct ex_host_turn *turn)
 	turn->ticket = ++funcs->tickets;
 	*funcs->turns_end = turn;
 	funcs->turns_end = &turn->next;
-	moved(funcs);
 }
 
 static void func_turn(struct ex_host_func *func, CUresult status)
@@ -209,8 +214,11 @@ static void func_turn(struct ex_host_func *func, CUresult status)
 
 	pthread_mutex_lock(&funcs->lock);
 	turn_enter(funcs, &turn);
-	while (!turn.done && !funcs->ending)
-		wait_once(funcs);
+	pthread_mutex_unlock(&funcs->lock);
+	moved(funcs);
+	pthread_mutex_lock(&funcs->lock);
+	while (!atomic_load(&turn.done) && !funcs->ending)
+		wait_once(funcs, &turn.done);
 	turn_remove(funcs, &turn);
 	if (func->once)
 		func_free_locked(func);
@@ -257,6 +265,7 @@ void ex_host_func_post(void *data)
 	}
 	func_free_locked(func);
 	pthread_mutex_unlock(&funcs->lock);
+	moved(funcs);
 	free(turn);
 }
 
@@ -321,7 +330,7 @@ CUresult ex_vgHostFuncWait(struct ex_call *call, uint64_t *id, uint64_t *ticket,
 
 	pthread_mutex_lock(&funcs->lock);
 	while (!(turn = turn_next(funcs)) && !funcs->ending && !atomic_load(&call->lane->stop))
-		wait_once(funcs);
+		wait_once(funcs, NULL);
 	if (turn) {
 		turn->taken = true;
 		*id = turn->id;
@@ -348,10 +357,10 @@ CUresult ex_vgHostFuncDone(struct ex_call *call, uint64_t ticket)
 			free(turn);
 			break;
 		}
-		turn->done = true;
-		moved(funcs);
+		atomic_store(&turn->done, true);
 		break;
 	}
 	pthread_mutex_unlock(&funcs->lock);
+	moved(funcs);
 	return result;
 }

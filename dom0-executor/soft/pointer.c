@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is known of a pointer. Any thread; the range is pinned while it is looked at. */
 #include "dom0-executor/soft/api.h"
+#include "dom0-executor/soft/context.h"
 #include "dom0-executor/soft/memory.h"
 
 #include <string.h>
@@ -32,6 +33,14 @@ static bool is_host(const struct soft_range *range)
 	return range->kind & RANGE_ANY_HOST;
 }
 
+/* The only one that a context is needed for. */
+static CUresult device_pointer(CUdeviceptr ptr, void *data)
+{
+	ENTER_CONTEXT(ctx);
+	*(CUdeviceptr *)data = ptr;
+	return CUDA_SUCCESS;
+}
+
 static CUresult known_attribute(CUpointer_attribute attribute, struct soft_range *range,
 				CUdeviceptr ptr, void *data)
 {
@@ -40,7 +49,7 @@ static CUresult known_attribute(CUpointer_attribute attribute, struct soft_range
 	case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
 		*(unsigned int *)data = is_host(range) ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
 		break;
-	case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: *(CUdeviceptr *)data = ptr; break;
+	case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: return device_pointer(ptr, data);
 	case CU_POINTER_ATTRIBUTE_HOST_POINTER:
 		if (!is_host(range) && !range->managed)
 			return CUDA_ERROR_INVALID_VALUE;

@@ -71,14 +71,12 @@ static bool after_send(struct fe_lane *lane, uint64_t after)
 /* Takes the command's place among other threads' commands. */
 static bool order_send(struct fe_lane *lane, const struct fe_call *call, uint64_t *after)
 {
-	uint64_t others[VG_LANES_MAX];
-	unsigned int count = fe_order_take(lane, call, after, others);
+	unsigned int count = fe_order_take(lane, call, after);
 
 	for (unsigned int i = 0; i < count; i++) {
-		if (!after_send(lane, others[i]))
+		if (!after_send(lane, lane->others[i]))
 			return false;
 	}
-	lane->number++;
 	return true;
 }
 
@@ -132,8 +130,9 @@ static bool call_send(struct fe_lane *lane, const struct fe_call *call, uint64_t
 					     ? sizeof(cmd) + args_size
 					     : lane->commands.size / 2))
 		return false;
-	if (!order_send(lane, call, &cmd.after))
+	if (!fe_order_alone(lane, call) && !order_send(lane, call, &cmd.after))
 		return false;
+	lane->number++;
 	if (!send_piece(lane, call, &cmd) && !send_pieces(lane, call, &cmd))
 		return false;
 	if (call->bulk.size && !send_bytes(lane, call->bulk.data, call->bulk.size))

@@ -11,7 +11,7 @@
 
 #define HELPERS 3u
 /* Looking for the next piece, or the next job, before sleeping. */
-#define SPIN_NS 30000u
+#define SPIN_NS 100000u
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t called = PTHREAD_COND_INITIALIZER;

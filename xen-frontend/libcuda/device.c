@@ -74,13 +74,6 @@ const struct vg_device_info *fe_device_info(CUdevice device)
 	return fe_device_get(device, &info) ? NULL : info;
 }
 
-int fe_device_attribute(const struct vg_device_info *info, CUdevice_attribute attribute)
-{
-	return (unsigned int)attribute < VG_DEVICE_ATTRIBUTES && !info->result[attribute]
-		       ? info->attribute[attribute]
-		       : 0;
-}
-
 /* In a child after fork, which has one thread. */
 void fe_device_reset(void)
 {

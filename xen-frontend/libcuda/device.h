@@ -26,6 +26,12 @@ CUresult fe_device_get(CUdevice device, const struct vg_device_info **info);
 const struct vg_device_info *fe_device_info(CUdevice device);
 
 /* A cached attribute; 0 where the executor had none. */
-int fe_device_attribute(const struct vg_device_info *info, CUdevice_attribute attribute);
+static inline int fe_device_attribute(const struct vg_device_info *info,
+				      CUdevice_attribute attribute)
+{
+	return (unsigned int)attribute < VG_DEVICE_ATTRIBUTES && !info->result[attribute]
+		       ? info->attribute[attribute]
+		       : 0;
+}
 
 #endif

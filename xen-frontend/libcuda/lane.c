@@ -25,8 +25,11 @@
 #define XEN_CMD_BYTES     (128u * 1024)
 #define XEN_REPLY_BYTES   (64u * 1024)
 
-/* Looking for an answer before sleeping: at most that long. */
-#define SPIN_NS 200000u
+/*
+ * Looking for an answer before sleeping: at most that long. The driver looks without end; being woken takes
+ * ten microseconds or more, which is seen until the wait is some hundred times that.
+ */
+#define SPIN_NS 1000000u
 /* For room: the executor is busy, and gives it back in large pieces. */
 #define ROOM_LOOKS 50u
 
@@ -306,7 +309,7 @@ static bool lane_sound(struct fe_lane *lane)
 	return false;
 }
 
-bool fe_lane_wait_room(struct fe_lane *lane, uint64_t bytes)
+bool fe_lane_wait_room_long(struct fe_lane *lane, uint64_t bytes)
 {
 	if (lane_ready(lane, VG_SLEEP_ROOM, bytes))
 		return lane_sound(lane);

@@ -32,6 +32,7 @@ struct fe_lane {
 	struct fe_pointer_recent *pointers; /* of pointer.c, owned */
 	/* By lane: commands of ours come after its commands up to this number. */
 	uint64_t waited[VG_LANES_MAX];
+	uint64_t others[VG_LANES_MAX]; /* of fe_order_take */
 };
 
 extern __thread struct fe_lane *fe_lane_own __attribute__((tls_model("initial-exec")));
@@ -50,7 +51,12 @@ static inline struct fe_lane *fe_lane_get(CUresult *result)
  * Waits until the ring has at least `bytes` of room, or that much to read; rings the executor first
  * if it sleeps. False: the session is lost.
  */
-bool fe_lane_wait_room(struct fe_lane *lane, uint64_t bytes);
+bool fe_lane_wait_room_long(struct fe_lane *lane, uint64_t bytes);
+static inline bool fe_lane_wait_room(struct fe_lane *lane, uint64_t bytes)
+{
+	return vg_producer_room(&lane->commands, bytes) >= bytes ||
+	       fe_lane_wait_room_long(lane, bytes);
+}
 bool fe_lane_wait_reply(struct fe_lane *lane, uint64_t bytes);
 
 /* Looks whether the executor is still there, for who waits for something else. False: the session is lost. */

@@ -10,20 +10,17 @@
 /* Moves when a callback has returned, before the executor hears of it. */
 static _Atomic unsigned int callbacks_done;
 
-/* Stream handles up to this are the default streams that threads share. */
-#define STREAM_SHARED 1u
-
 /* Whether the lane's commands do not come after that one yet; from now on they do. */
 static bool is_news(struct fe_lane *lane, uint32_t id, uint64_t number)
 {
-	if (id == lane->id || number <= lane->waited[id])
+	if (!fe_order_is_news(lane, id, number))
 		return false;
 	lane->waited[id] = number;
 	return true;
 }
 
 /* The last commands of the lanes in the set. */
-static unsigned int lanes_collect(struct fe_lane *lane, uint64_t set, uint64_t *others)
+static unsigned int lanes_collect(struct fe_lane *lane, uint64_t set)
 {
 	unsigned int lanes = atomic_load_explicit(&fe_session.order.lanes, memory_order_acquire);
 	unsigned int count = 0;
@@ -36,7 +33,7 @@ static unsigned int lanes_collect(struct fe_lane *lane, uint64_t set, uint64_t *
 		number =
 			atomic_load_explicit(&fe_session.order.lane[id].last, memory_order_acquire);
 		if (is_news(lane, id, number))
-			others[count++] = vg_after(id, number);
+			lane->others[count++] = vg_after(id, number);
 	}
 	return count;
 }
@@ -51,8 +48,7 @@ static bool after_collect(struct fe_lane *lane, uint64_t after, uint64_t *others
 	return true;
 }
 
-static unsigned int users_collect(struct fe_lane *lane, const struct fe_call *call,
-				  uint64_t *others)
+static unsigned int users_collect(struct fe_lane *lane, const struct fe_call *call)
 {
 	uint64_t users = fe_handle_users(call->keys[0], lane->id);
 
@@ -62,14 +58,13 @@ static unsigned int users_collect(struct fe_lane *lane, const struct fe_call *ca
 		 (atomic_load_explicit(&fe_session.order.lanes, memory_order_relaxed) > 64
 			  ? UINT64_MAX
 			  : 0);
-	return users ? lanes_collect(lane, users, others) : 0;
+	return users ? lanes_collect(lane, users) : 0;
 }
 
-unsigned int fe_order_take(struct fe_lane *lane, const struct fe_call *call, uint64_t *after,
-			   uint64_t others[VG_LANES_MAX])
+unsigned int fe_order_take(struct fe_lane *lane, const struct fe_call *call, uint64_t *after)
 {
 	struct fe_order *order = &fe_session.order;
-	bool local = call->keys[0] > STREAM_SHARED;
+	bool local = call->keys[0] > FE_STREAM_SHARED;
 	unsigned int count;
 	uint64_t number, before;
 
@@ -79,11 +74,11 @@ unsigned int fe_order_take(struct fe_lane *lane, const struct fe_call *call, uin
 		return 0;
 	}
 	if (local) {
-		count = users_collect(lane, call, others);
+		count = users_collect(lane, call);
 		before = atomic_load_explicit(&order->last_async, memory_order_acquire);
-		count += after_collect(lane, before, &others[count]);
+		count += after_collect(lane, before, &lane->others[count]);
 	} else {
-		count = lanes_collect(lane, UINT64_MAX, others);
+		count = lanes_collect(lane, UINT64_MAX);
 	}
 	if (!call->async)
 		return count;

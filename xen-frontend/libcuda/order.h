@@ -11,18 +11,50 @@
 #ifndef FE_ORDER_H
 #define FE_ORDER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "xen-frontend/libcuda/call.h"
+#include "xen-frontend/libcuda/handle.h"
 #include "xen-frontend/libcuda/lane.h"
 
+/* Stream handles up to this are the default streams that threads share. */
+#define FE_STREAM_SHARED 1u
+
+/* Whether a command of another lane is one that the lane's commands do not come after yet. */
+static inline bool fe_order_is_news(const struct fe_lane *lane, uint32_t id, uint64_t number)
+{
+	return id != lane->id && number > lane->waited[id];
+}
+
 /*
- * The place of the lane's next command. *after: for its head. others: commands to be waited for before it
- * (vg_after()), of which there are as many as returned, each by a vgAfter of its own that is sent first.
+ * The place of the lane's next command where nothing has to be waited for, which is the usual case: its stream,
+ * event or graph is this thread's alone, and no other has done anything else. False: fe_order_take.
  */
-unsigned int fe_order_take(struct fe_lane *lane, const struct fe_call *call, uint64_t *after,
-			   uint64_t others[VG_LANES_MAX]);
+static inline bool fe_order_alone(struct fe_lane *lane, const struct fe_call *call)
+{
+	uint64_t last, bit = UINT64_C(1) << lane->id % 64;
+
+	if (call->keys[0] <= FE_STREAM_SHARED || lane->id >= 64 ||
+	    (fe_handle_users(call->keys[0], lane->id) | bit) != bit ||
+	    (call->keys[1] && (fe_handle_users(call->keys[1], lane->id) | bit) != bit) ||
+	    atomic_load_explicit(&fe_session.order.lanes, memory_order_relaxed) > 64)
+		return false;
+	last = atomic_load_explicit(&fe_session.order.last_async, memory_order_acquire);
+	if (last && fe_order_is_news(lane, (uint32_t)vg_after_lane(last), vg_after_number(last)))
+		return false;
+	if (call->async)
+		atomic_store_explicit(&fe_session.order.lane[lane->id].last, lane->number + 1,
+				      memory_order_release);
+	return true;
+}
+
+/*
+ * The place of the lane's next command. *after: for its head. Commands to be waited for before it (vg_after())
+ * come in lane->others, as many as returned: a vgAfter of its own for each is sent first.
+ */
+unsigned int fe_order_take(struct fe_lane *lane, const struct fe_call *call, uint64_t *after);
 
 /* Pairs with what a callback has written: see fe_order_take. To be called with each answer. */
 void fe_order_answered(void);

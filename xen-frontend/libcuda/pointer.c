@@ -119,6 +119,9 @@ static bool recent_find(const struct fe_lane *lane, CUpointer_attribute attribut
 	const struct recent *recent = recent_place(lane, attribute, ptr);
 	uint64_t word = recent->value;
 
+	/* Its address on the device is a context's. */
+	if (attribute == CU_POINTER_ATTRIBUTE_DEVICE_POINTER && fe_context_needed())
+		return false;
 	if (ptr - recent->base >= recent->size || recent->attribute != attribute ||
 	    recent->epoch != recent_epoch())
 		return false;

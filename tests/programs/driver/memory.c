@@ -2,6 +2,7 @@
 /*
  * Memory pools and virtual memory: made, mapped, opened to a device, asked about, taken apart. One thread.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,71 @@ static void check_pointers(CUdevice dev)
 	CU(cuMemFree(memory));
 }
 
+struct asker {
+	CUcontext context;
+	CUdeviceptr memory;
+	CUresult without, with;
+	CUdeviceptr first, second, third;
+};
+
+static void *ask(void *arg)
+{
+	struct asker *asker = arg;
+	CUpointer_attribute which = CU_POINTER_ATTRIBUTE_DEVICE_POINTER;
+
+	asker->without = cuPointerGetAttribute(&asker->first, which, asker->memory);
+	CU(cuCtxSetCurrent(asker->context));
+	asker->with = cuPointerGetAttribute(&asker->first, which, asker->memory);
+	CU(cuPointerGetAttribute(&asker->second, which, asker->memory + 100));
+	CU(cuPointerGetAttribute(&asker->third, which, asker->memory + 4095));
+	CU(cuCtxSetCurrent(NULL));
+	if (cuPointerGetAttribute(&asker->first, which, asker->memory) != asker->without)
+		asker->without = CUDA_ERROR_UNKNOWN;
+	return NULL;
+}
+
+/* In a thread that has set its context but done nothing in it yet, as Triton's launchers do. */
+static void check_pointers_of_thread(void)
+{
+	struct asker asker = {0};
+	pthread_t thread;
+
+	CU(cuCtxGetCurrent(&asker.context));
+	CU(cuMemAlloc(&asker.memory, 4096));
+	if (pthread_create(&thread, NULL, ask, &asker))
+		return;
+	pthread_join(thread, NULL);
+	check_result("pointer-without-context", asker.without, CUDA_ERROR_INVALID_CONTEXT);
+	check_result("pointer-in-context", asker.with, CUDA_SUCCESS);
+	check_that(asker.second == asker.memory + 100 && asker.third == asker.memory + 4095,
+		   "pointer-inside", "%+lld, %+lld", (long long)(asker.second - asker.memory),
+		   (long long)(asker.third - asker.memory));
+	CU(cuMemFree(asker.memory));
+}
+
+/* What was true of memory that has gone is not true of what takes its place. */
+static void check_pointers_anew(void)
+{
+	unsigned long long ids[2] = {0};
+	size_t sizes[2] = {0};
+	CUdeviceptr memory = 0;
+	CUresult gone;
+
+	for (int i = 0; i < 2; i++) {
+		CU(cuMemAlloc(&memory, 4096u << i));
+		for (int again = 0; again < 2; again++) {
+			CU(cuPointerGetAttribute(&ids[i], CU_POINTER_ATTRIBUTE_BUFFER_ID, memory));
+			CU(cuPointerGetAttribute(&sizes[i], CU_POINTER_ATTRIBUTE_RANGE_SIZE,
+						 memory));
+		}
+		CU(cuMemFree(memory));
+	}
+	gone = cuPointerGetAttribute(&sizes[0], CU_POINTER_ATTRIBUTE_RANGE_SIZE, memory);
+	check_that(ids[0] != ids[1] && sizes[0] == 4096 && sizes[1] == 8192 &&
+			   gone == CUDA_ERROR_INVALID_VALUE,
+		   "pointer-anew", "%zu and %zu bytes, then %d", sizes[0], sizes[1], (int)gone);
+}
+
 typedef CUresult (*register_v1)(void *, size_t, unsigned int);
 
 static void check_registered(void)
@@ -172,6 +238,8 @@ int main(void)
 	check_pool(dev, stream);
 	check_virtual(dev);
 	check_pointers(dev);
+	check_pointers_of_thread();
+	check_pointers_anew();
 	check_registered();
 	check_peer_copy(stream);
 	CU(cuStreamDestroy(stream));

@@ -6,6 +6,7 @@
  * step to the data and records its own; the data tells whether any step ran early.
  * hand-over: the threads take turns on one stream without ever synchronizing, so that only the order
  * in which their asynchronous calls returned orders the work.
+ * legacy: the same, every other turn on the default stream and the ones between on streams that wait for it.
  * current: what is current in one thread is not so in another.
  */
 #include <pthread.h>
@@ -41,7 +42,7 @@ struct shared {
 struct worker {
 	struct shared *shared;
 	unsigned int id;
-	CUstream stream;
+	CUstream stream, waits; /* the second one waits for the default stream, and that for it */
 };
 
 static void turn_take(struct turns *t, unsigned int turn)
@@ -102,17 +103,39 @@ static void hand_over_round(struct worker *w, unsigned int round)
 	turn_pass(&s->turns);
 }
 
+static void legacy_round(struct worker *w, unsigned int round)
+{
+	struct shared *s = w->shared;
+	unsigned int id = w->id + 1, rounds = SLOW, zero = 0;
+	void *params[] = {&s->state, &id}, *slow[] = {&s->state, &id, &rounds, &zero};
+	bool on_default = w->id % 2;
+
+	turn_take(&s->turns, (2 * ROUNDS + round) * THREADS + w->id);
+	if (round == 0 && w->id == 0)
+		CU(cuStreamSynchronize(s->common));
+	/* One that runs long, so that one that does not wait would be seen. */
+	if (on_default)
+		launch_1d(s->append_slowly, 1, 1, NULL, slow);
+	else
+		launch_1d(s->append, 1, 1, w->waits, params);
+	turn_pass(&s->turns);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 
 	check_current(w);
 	CU(cuStreamCreate(&w->stream, CU_STREAM_NON_BLOCKING));
+	CU(cuStreamCreate(&w->waits, CU_STREAM_DEFAULT));
 	for (unsigned int round = 0; round < ROUNDS; round++)
 		pipeline_round(w, round);
 	CU(cuStreamSynchronize(w->stream));
 	for (unsigned int round = 0; round < ROUNDS; round++)
 		hand_over_round(w, round);
+	for (unsigned int round = 0; round < ROUNDS; round++)
+		legacy_round(w, round);
+	CU(cuStreamDestroy(w->waits));
 	CU(cuStreamDestroy(w->stream));
 	return NULL;
 }
@@ -161,7 +184,7 @@ static void check_results(struct shared *s)
 			state = state * 3 + i + round;
 		}
 	}
-	for (unsigned int i = 0; i < ROUNDS * THREADS; i++)
+	for (unsigned int i = 0; i < 2 * ROUNDS * THREADS; i++)
 		state = state * 3 + i % THREADS + 1;
 	CU(cuMemcpyDtoH(got, s->data[THREADS - 1], COUNT * sizeof(*got)));
 	for (unsigned int i = 0; i < COUNT; i++)
@@ -169,7 +192,7 @@ static void check_results(struct shared *s)
 	check_that(wrong == 0, "pipeline", "%d threads, %d rounds, %u of %u values wrong", THREADS,
 		   ROUNDS, wrong, COUNT);
 	CU(cuMemcpyDtoH(&got_state, s->state, sizeof(got_state)));
-	check_that(got_state == state, "hand-over", "%016llx, CPU %016llx",
+	check_that(got_state == state, "hand-over and legacy", "%016llx, CPU %016llx",
 		   (unsigned long long)got_state, (unsigned long long)state);
 	for (int i = 0; i < THREADS; i++) {
 		none += s->none_current[i];
