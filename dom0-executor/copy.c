@@ -201,12 +201,12 @@ CUresult ex_vgCopyStage(struct ex_call *call, CUdeviceptr dst, CUdeviceptr src, 
 	CUresult result;
 	int kind;
 
-	if (done % sizeof(value) ||
-	    !ex_ranges_cover(&call->session->ranges, done, sizeof(value), &kind) ||
-	    kind != EX_RANGE_REGION)
+	if (done && (done % sizeof(value) ||
+		     !ex_ranges_cover(&call->session->ranges, done, sizeof(value), &kind) ||
+		     kind != EX_RANGE_REGION))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = ex_vgCopy(call, dst, src, size, VG_COPY_ASYNC, stream);
-	return result ? result : word_write(stream, done, value);
+	return result || !done ? result : word_write(stream, done, value);
 }
 
 static CUresult copy_peers(struct ex_call *call, CUdeviceptr dst, CUcontext dst_context,

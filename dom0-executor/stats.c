@@ -110,7 +110,6 @@ void ex_tally_command(struct ex_tally *tally, struct ex_stats *stats, unsigned i
 		tally->commands_async++;
 	if (result)
 		error_count(stats->page, op, result);
-	/* Whoever has the answer may ask for the counts next. */
-	if (!async || tally->commands >= TALLY_MOST)
+	if (tally->commands >= TALLY_MOST)
 		ex_tally_flush(tally, stats);
 }

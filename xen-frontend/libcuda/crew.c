@@ -16,11 +16,22 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t called = PTHREAD_COND_INITIALIZER;
 static struct fe_job *current; /* under the lock */
-static unsigned int inside;    /* helpers at it; under the lock */
+static atomic_uint inside;     /* helpers at it; moves up under the lock only */
 static unsigned int sleepers;  /* under the lock */
 static atomic_uint calls;      /* moves when there may be something to do */
-static unsigned int threads;   /* under the lock */
+static atomic_uint threads;    /* moves under the lock only */
 static bool tried;             /* under the lock */
+
+/* Looks before the processor is given to whom we wait for. */
+#define LOOKS 1000u
+
+void fe_crew_pause(unsigned int looks)
+{
+	if (looks < LOOKS)
+		vg_relax();
+	else
+		sched_yield();
+}
 
 bool fe_crew_work(struct fe_job *job)
 {
@@ -55,16 +66,9 @@ static struct fe_job *job_enter(unsigned int *seen)
 	*seen = atomic_load(&calls);
 	job = current;
 	if (job)
-		inside++;
+		atomic_fetch_add(&inside, 1);
 	pthread_mutex_unlock(&lock);
 	return job;
-}
-
-static void job_leave(void)
-{
-	pthread_mutex_lock(&lock);
-	inside--;
-	pthread_mutex_unlock(&lock);
 }
 
 static void wait_call(struct vg_spin *spin, unsigned int seen)
@@ -98,7 +102,7 @@ static void *helper(void *arg)
 
 		if (job) {
 			help(job, &spin);
-			job_leave();
+			atomic_fetch_sub(&inside, 1);
 		}
 		wait_call(&spin, seen);
 	}
@@ -121,13 +125,13 @@ static void threads_start(void)
 	sigdelset(&all, SIGSEGV); /* the program's memory may be anything */
 	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (threads < wanted) {
+	while (atomic_load(&threads) < wanted) {
 		pthread_t thread;
 
 		if (pthread_create(&thread, NULL, helper, NULL))
 			break;
 		pthread_detach(thread);
-		threads++;
+		atomic_fetch_add(&threads, 1);
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
@@ -152,28 +156,24 @@ void fe_crew_begin(struct fe_job *job)
 void fe_crew_more(struct fe_job *job, size_t limit)
 {
 	atomic_store(&job->limit, limit);
+	if (!atomic_load(&threads) || atomic_load(&inside))
+		return;
 	pthread_mutex_lock(&lock);
-	if (current == job && inside < threads)
+	if (current == job)
 		call_helpers();
 	pthread_mutex_unlock(&lock);
 }
 
 void fe_crew_end(struct fe_job *job)
 {
-	bool gone;
-
 	atomic_store(&job->over, true);
 	pthread_mutex_lock(&lock);
 	if (current == job)
 		current = NULL;
-	gone = !inside;
 	pthread_mutex_unlock(&lock);
-	while (!gone) {
-		sched_yield();
-		pthread_mutex_lock(&lock);
-		gone = !inside;
-		pthread_mutex_unlock(&lock);
-	}
+	/* Each has at most a piece to finish. */
+	for (unsigned int looks = 0; atomic_load(&inside); looks++)
+		fe_crew_pause(looks);
 }
 
 void fe_crew_reset(void)
@@ -181,6 +181,8 @@ void fe_crew_reset(void)
 	pthread_mutex_init(&lock, NULL);
 	pthread_cond_init(&called, NULL);
 	current = NULL;
-	inside = sleepers = threads = 0;
+	atomic_store(&inside, 0);
+	atomic_store(&threads, 0);
+	sleepers = 0;
 	tried = false;
 }

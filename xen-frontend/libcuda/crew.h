@@ -24,6 +24,8 @@ void fe_crew_begin(struct fe_job *job);
 void fe_crew_more(struct fe_job *job, size_t limit);
 /* Does one piece. False: there is none to be done now. */
 bool fe_crew_work(struct fe_job *job);
+/* Between two looks at what a helper is about to finish; looks: so far. */
+void fe_crew_pause(unsigned int looks);
 /* No helper is at it any more when this returns. */
 void fe_crew_end(struct fe_job *job);
 

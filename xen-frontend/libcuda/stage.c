@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Staged copies: see stage.h. A slot's word is written by the device when its copy is done (vgCopyStage), so that
- * waiting for one costs no command; where it takes long, the stream is waited for, which also brings the
+ * Staged copies: see stage.h. A word in the memory is written by the device when it has come that far (vgCopyStage), so
+ * that waiting costs no command; where it takes long, the stream is waited for, which also brings the
  * error if the copy has failed. One copy at a time; slots of an earlier one that are still fetched
  * from are left alone.
  */
@@ -35,10 +35,15 @@ static struct {
 	pthread_mutex_t lock;
 	struct fe_range memory; /* size 0: none */
 	size_t slot_bytes;
-	uint32_t contexts;      /* fe_contexts_gone when it was registered */
-	bool refused;           /* there was none to be had */
-	bool spoilt;            /* a copy failed: who knows which words will be written */
-	uint32_t wanted[SLOTS]; /* value of each word when the slot is free */
+	uint32_t contexts;    /* fe_contexts_gone when it was registered */
+	bool refused;         /* there was none to be had */
+	bool spoilt;          /* a copy failed: who knows which words will be written */
+	uint32_t last[SLOTS]; /* value that each word has been told to get */
+	/* A slot is free once that word has got that far: several may wait for one word. */
+	struct {
+		uint8_t word;
+		uint32_t value;
+	} wanted[SLOTS];
 } stage = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint8_t *slot_base(unsigned int slot)
@@ -46,14 +51,16 @@ static uint8_t *slot_base(unsigned int slot)
 	return (uint8_t *)stage.memory.base + slot * stage.slot_bytes;
 }
 
-static uint32_t *slot_word(unsigned int slot)
+static uint32_t *word_at(unsigned int word)
 {
-	return (uint32_t *)(slot_base(SLOTS) + (size_t)slot * WORD_STRIDE);
+	return (uint32_t *)(slot_base(SLOTS) + (size_t)word * WORD_STRIDE);
 }
 
 static bool slot_free(unsigned int slot)
 {
-	return __atomic_load_n(slot_word(slot), __ATOMIC_ACQUIRE) == stage.wanted[slot];
+	uint32_t now = __atomic_load_n(word_at(stage.wanted[slot].word), __ATOMIC_ACQUIRE);
+
+	return (int32_t)(now - stage.wanted[slot].value) >= 0;
 }
 
 /* --- the memory ----------------------------------------------------------------------------------- */
@@ -81,8 +88,9 @@ static bool memory_make(void)
 		return false;
 	}
 	for (unsigned int i = 0; i < SLOTS; i++) {
-		stage.wanted[i] = 0;
-		__atomic_store_n(slot_word(i), 0, __ATOMIC_RELEASE);
+		stage.wanted[i].word = (uint8_t)i;
+		stage.wanted[i].value = stage.last[i] = 0;
+		__atomic_store_n(word_at(i), 0, __ATOMIC_RELEASE);
 	}
 	return true;
 }
@@ -107,6 +115,7 @@ struct copy {
 	size_t part;        /* bytes that a slot takes */
 	size_t parts;       /* of the whole copy */
 	size_t pieces;      /* of a part */
+	size_t group;       /* parts that one word tells of */
 	unsigned int slots; /* that the copy has */
 	uint8_t slot[SLOTS];
 	atomic_uint left[SLOTS]; /* by place in slot[]: pieces to be copied */
@@ -148,17 +157,30 @@ static void piece_copy(struct fe_job *job, size_t piece)
 	atomic_fetch_sub(&copy->left[part % copy->slots], 1);
 }
 
+/* The last part of its group, whose slot's word tells of them all. */
+static size_t group_end(const struct copy *copy, size_t part)
+{
+	size_t end = (part / copy->group + 1) * copy->group;
+
+	return (end < copy->parts ? end : copy->parts) - 1;
+}
+
 /* The device's half of a part. */
 static CUresult part_send(struct copy *copy, size_t part)
 {
 	unsigned int slot = slot_of_part(copy, part);
+	unsigned int word = slot_of_part(copy, group_end(copy, part));
 	CUdeviceptr device = copy->device + part * copy->part;
 	CUdeviceptr host = (CUdeviceptr)slot_base(slot);
-	uint32_t value = ++stage.wanted[slot];
 
+	if (part % copy->group == 0)
+		stage.last[word]++;
+	stage.wanted[slot].word = (uint8_t)word;
+	stage.wanted[slot].value = stage.last[word];
 	return rpc_vgCopyStage(copy->in ? device : host, copy->in ? host : device,
-			       part_size(copy, part), copy->stream, (CUdeviceptr)slot_word(slot),
-			       value);
+			       part_size(copy, part), copy->stream,
+			       part == group_end(copy, part) ? (CUdeviceptr)word_at(word) : 0,
+			       stage.last[word]);
 }
 
 /* Meanwhile there may be something to copy. */
@@ -201,9 +223,9 @@ static bool part_copied(struct copy *copy, size_t part)
 /* Copies until that part is done, or elsewhere while others are at it. */
 static void part_finish(struct copy *copy, size_t part)
 {
-	while (!part_copied(copy, part)) {
+	for (unsigned int looks = 0; !part_copied(copy, part); looks++) {
 		if (!fe_crew_work(&copy->job))
-			vg_relax();
+			fe_crew_pause(looks);
 	}
 }
 
@@ -265,6 +287,11 @@ static bool copy_shape(struct copy *copy)
 	part = part > stage.slot_bytes ? stage.slot_bytes : part;
 	copy->part = (part + VG_PAGE_SIZE - 1) / VG_PAGE_SIZE * VG_PAGE_SIZE;
 	copy->parts = (copy->size + copy->part - 1) / copy->part;
+	/* Bytes that come are wanted as soon as they are there; of slots that are given back half will do. */
+	if (!copy->in)
+		copy->group = 1;
+	else
+		copy->group = copy->parts <= copy->slots ? copy->parts : (copy->slots + 1) / 2;
 	copy->pieces = (copy->part + PIECE_BYTES - 1) / PIECE_BYTES;
 	return copy->slots >= 2 || copy->slots >= copy->parts;
 }
