@@ -9,7 +9,7 @@
 #include "protocol/clock.h"
 #include "protocol/spin.h"
 
-#define HELPERS 3u
+#define HELPERS 7u
 /* Looking for the next piece, or the next job, before sleeping. */
 #define SPIN_NS 100000u
 
@@ -109,7 +109,16 @@ static void *helper(void *arg)
 	return NULL;
 }
 
-/* Under the lock. As many as there are processors besides the caller's. */
+static unsigned int helpers_of(unsigned int processors)
+{
+	unsigned int half = processors / 2;
+
+	if (half < 2)
+		return half; /* none on one, one on two or three */
+	return half - 1 < HELPERS ? half - 1 : HELPERS;
+}
+
+/* Under the lock. Half of the processors with the caller's; beyond some eight the memory is what counts. */
 static void threads_start(void)
 {
 	sigset_t all, old;
@@ -118,9 +127,7 @@ static void threads_start(void)
 
 	tried = true;
 	if (!sched_getaffinity(0, sizeof(set), &set))
-		wanted = (unsigned int)CPU_COUNT(&set) - 1;
-	if (wanted > HELPERS)
-		wanted = HELPERS;
+		wanted = helpers_of((unsigned int)CPU_COUNT(&set));
 	sigfillset(&all);
 	sigdelset(&all, SIGSEGV); /* the program's memory may be anything */
 	sigdelset(&all, SIGBUS);

@@ -23,7 +23,7 @@
 #define XEN_SLOT_BYTES   (64u * 1024) /* pages are scarce there: 129 in all */
 /* What a copy's parts are at least, and what a thread copies at a time. */
 #define PART_LEAST  (64u * 1024)
-#define PIECE_BYTES (64u * 1024)
+#define PIECE_BYTES (32u * 1024)
 /* From here on other threads help. */
 #define CREW_LEAST (256u * 1024)
 /* Words lie on lines of their own, behind the slots. */
