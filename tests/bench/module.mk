@@ -4,6 +4,8 @@
 $(eval $(call program,lane_bench,$(D)/lane_bench.c,,$(PROGRAM_STUB)))
 $(eval $(call program,bench_calls,$(D)/calls.c,,$(PROGRAM_STUB)))
 $(eval $(call bench,$(D)/calls-run,))
+$(eval $(call program,bench_scale,$(D)/scale.c,,$(PROGRAM_STUB)))
+$(eval $(call bench,$(D)/scale-run,))
 $(eval $(call bench,$(D)/clients-run,))
 ifneq ($(HAVE_XENGNTTAB),)
 $(eval $(call program,vchan_bench,$(D)/vchan_bench.c,,-lxenvchan))

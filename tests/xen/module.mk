@@ -17,12 +17,13 @@ XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest
 $(eval $(call xen_test,$(D)/test_selftest.py,$(XEN_SELFTEST)))
 $(foreach t,demo test_faults.py,$(eval $(call xen_test,$(D)/$t,$(XEN_SELFTEST) $(B)/programs/steady)))
 $(eval $(call xen_test,$(D)/test_shutdown.py))
-$(foreach t,programs_pv lives_pv driver_domain hotplug input quota schema xl programs_pvh lives_pvh faults_pvh hotplug_pvh,$(eval $(call xen_long_test,$(D)/test_$t.py,\
-	$(XEN_SELFTEST) $(B)/programs/steady)))
+$(foreach t,programs_pv lives_pv driver_domain hotplug input quota crowd schema xl programs_pvh lives_pvh faults_pvh hotplug_pvh,$(eval $(call xen_long_test,$(D)/test_$t.py,\
+	$(XEN_SELFTEST) $(B)/programs/steady $(B)/programs/crowd)))
 $(eval $(call xen_long_test,$(D)/test_numba.py,$(XEN_SELFTEST) $(B)/programs/steady $(B)/programs/replay))
 $(eval $(call xen_long_test,$(D)/test_shutdown.py))
 $(foreach t,soak_cycles test_shutdown,$(eval $(call soak_test,$(D)/$t.py,$(XEN_SELFTEST))))
 
-$(eval $(call objects,programs/steady,$(D)/programs/steady.c,$(PROGRAM_CFLAGS)))
-$(eval $(call link,$(B)/programs/steady,programs/steady,$(D)/programs/steady.c,$(B)/lib/libcheck.a $(PROGRAM_STUB),-pie))
-ALL += $(B)/programs/steady
+# Programs to be disturbed, which are no tests by themselves.
+$(foreach p,steady crowd,$(eval $(call objects,programs/$p,$(D)/programs/$p.c,$(PROGRAM_CFLAGS)))\
+	$(eval $(call link,$(B)/programs/$p,programs/$p,$(D)/programs/$p.c,$(B)/lib/libcheck.a $(PROGRAM_STUB),-pie)))
+ALL += $(B)/programs/steady $(B)/programs/crowd

@@ -45,18 +45,55 @@ uint32_t fe_client_pages(const struct fe_client *client)
 	return pages;
 }
 
-bool fe_account_pages_allowed(const struct fe_client *client, uint32_t more)
+/*
+ * A thread without a lane can do nothing, whereas copies without pinned pages are merely slower: the last quarter
+ * is for lanes.
+ */
+static uint32_t most_pinned(uint32_t pages_max)
+{
+	return pages_max - pages_max / 4;
+}
+
+static uint32_t client_pinned(const struct fe_client *client)
+{
+	uint32_t pages = fe_account_pages(client, VG_SHARE_REGION);
+
+	if (client->offer.pages.fd >= 0 && client->request.u.share.kind == VG_SHARE_REGION)
+		pages += client->offer.pages.pages;
+	return pages;
+}
+
+static uint64_t pages_of_all(const struct fe_client *client,
+			     uint32_t (*pages)(const struct fe_client *))
+{
+	uint64_t sum = 0;
+
+	for (const struct fe_client *c = client->broker->clients; c; c = c->next)
+		sum += pages(c);
+	return sum;
+}
+
+static uint64_t pages_of_user(const struct fe_client *client,
+			      uint32_t (*pages)(const struct fe_client *))
+{
+	uint64_t sum = 0;
+
+	for (const struct fe_client *c = client->broker->clients; c; c = c->next)
+		sum += c->uid == client->uid ? pages(c) : 0;
+	return sum;
+}
+
+bool fe_account_pages_allowed(const struct fe_client *client, uint32_t kind, uint32_t more)
 {
 	const struct fe_options *options = &client->broker->options;
-	uint64_t all = more, user = more;
 
-	for (const struct fe_client *c = client->broker->clients; c; c = c->next) {
-		uint32_t pages = fe_client_pages(c);
-
-		all += pages;
-		user += c->uid == client->uid ? pages : 0;
-	}
-	return all <= options->pages_max && user <= options->pages_max_user;
+	if (pages_of_all(client, fe_client_pages) + more > options->pages_max ||
+	    pages_of_user(client, fe_client_pages) + more > options->pages_max_user)
+		return false;
+	return kind != VG_SHARE_REGION ||
+	       (pages_of_all(client, client_pinned) + more <= most_pinned(options->pages_max) &&
+		pages_of_user(client, client_pinned) + more <=
+			most_pinned(options->pages_max_user));
 }
 
 /* Sessions that are ending take nobody's place, but as many again may be at most. */

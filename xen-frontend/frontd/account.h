@@ -22,7 +22,7 @@ void fe_account_mourn(const struct fe_client *client);
 void fe_account_free(struct fe_client *client);
 
 /* By vgpu-frontd's own limits, for all programs and for those of the client's user. */
-bool fe_account_pages_allowed(const struct fe_client *client, uint32_t more);
+bool fe_account_pages_allowed(const struct fe_client *client, uint32_t kind, uint32_t more);
 bool fe_account_session_allowed(const struct fe_client *client);
 
 #endif

@@ -258,9 +258,10 @@ static void share_request(struct fe_client *client)
 			      want->id, want->pages, why);
 		return;
 	}
-	if (!fe_account_pages_allowed(client, want->pages)) {
+	if (!fe_account_pages_allowed(client, want->kind, want->pages)) {
 		client_answer(client, msg.tag, -ENOSPC,
-			      "vgpu-frontd grants %u pages in all, %u to one user (--max-pages)",
+			      "vgpu-frontd grants %u pages in all, %u to one user (--max-pages), "
+			      "three quarters of them for pinned memory",
 			      client->broker->options.pages_max,
 			      client->broker->options.pages_max_user);
 		return;

@@ -1327,7 +1327,7 @@ static void test_share_lane(void **state)
 
 static void test_share_region(void **state)
 {
-	static const uint32_t sizes[] = {1, 1021, 1022, 1023, 2044, 2045, 3500};
+	static const uint32_t sizes[] = {1, 1021, 1022, 1023, 2044, 2045, 3000};
 	struct vg_control request;
 	struct vg_packet packet;
 	int sock;
@@ -1395,11 +1395,11 @@ static void test_share_limits(void **state)
 	share_and_take(sock, VG_SHARE_LANE, 1, 65);
 	program_send_share(sock, VG_SHARE_LANE, 1, 3);
 	expect_answer(sock, 201, -ENOSPC, "no more lanes");
-	share_and_take(sock, VG_SHARE_REGION, 0, 3800);
+	share_and_take(sock, VG_SHARE_REGION, 0, 2900);
 	program_send_share(sock, VG_SHARE_REGION, 0, 1);
 	expect_answer(sock, 200, -ENOSPC, "in use");
-	program_send_share(sock, VG_SHARE_REGION, 1, 71);
-	expect_answer(sock, 201, -ENOSPC, "to one user");
+	program_send_share(sock, VG_SHARE_REGION, 1, 101);
+	expect_answer(sock, 201, -ENOSPC, "three quarters");
 	vg_packet_init(&packet, 0, 8);
 	packet.msg.u.unshare.id = 9;
 	packet.msg.u.unshare.kind = VG_SHARE_REGION;
@@ -1407,6 +1407,46 @@ static void test_share_limits(void **state)
 	expect_answer(sock, 8, -ENOENT, "");
 	assert_int_equal(requests(), 0);
 	close(sock);
+}
+
+/* Pinned memory takes at most three quarters of a user's pages (3000 of 4000), so that another program gets lanes. */
+static void test_share_lanes_reserved(void **state)
+{
+	int hoarder, other;
+
+	(void)state;
+	connected();
+	hoarder = program_open(NULL);
+	other = program_open(NULL);
+	share_and_take(hoarder, VG_SHARE_REGION, 0, 3000);
+	program_send_share(hoarder, VG_SHARE_REGION, 1, 1);
+	expect_answer(hoarder, 201, -ENOSPC, "three quarters");
+	program_send_share(other, VG_SHARE_REGION, 0, 1);
+	expect_answer(other, 200, -ENOSPC, "three quarters");
+	share_and_take(other, VG_SHARE_LANE, 0, 65);
+	share_and_take(hoarder, VG_SHARE_LANE, 0, 65);
+	close(other);
+	close(hoarder);
+}
+
+/* One on its way to the host counts too. */
+static void test_share_lanes_reserved_at_once(void **state)
+{
+	struct vg_control request;
+	int hoarder, other;
+
+	(void)state;
+	connected();
+	hoarder = program_open(NULL);
+	other = program_open(NULL);
+	program_send_share(hoarder, VG_SHARE_REGION, 0, 3000);
+	request = request_get();
+	program_send_share(other, VG_SHARE_REGION, 0, 1);
+	expect_answer(other, 200, -ENOSPC, "three quarters");
+	request_answer(&request, 0, "");
+	expect_answer(hoarder, 200, 0, "");
+	close(other);
+	close(hoarder);
 }
 
 /* The kernel has no more grants: an answer, and the session goes on. */
@@ -1915,6 +1955,8 @@ int main(void)
 		T(test_share_lane),
 		T(test_share_region),
 		T(test_share_limits),
+		T(test_share_lanes_reserved),
+		T(test_share_lanes_reserved_at_once),
 		T(test_share_no_grants),
 		T(test_share_refused),
 		T(test_death_in_request),
