@@ -336,7 +336,8 @@ static bool command_execute(struct ex_lane *lane, const struct vg_cmd *cmd, cons
 		return false;
 	call.args = lane->args;
 	/* Even in a lane that is to stop: what is in its ring still has its place in the order. */
-	if (cmd->after && !ex_order_wait(&lane->session->order, cmd->after, &lane->session->ending))
+	if (cmd->after && !ex_order_wait(&lane->session->order, cmd->after,
+					 vg_spin_looks(&lane->spin), &lane->session->ending))
 		return atomic_load(&lane->session->ending) ? false
 							   : lane_breach(lane, cmd, "order");
 	command_run(lane, &call, op);

@@ -11,7 +11,6 @@
 
 #include "dom0-executor/calls.h"
 
-#define SPINS   2000
 #define LOOK_NS 100000000L
 
 void ex_order_init(struct ex_order *order)
@@ -65,7 +64,7 @@ static void wait_once(struct ex_order *order)
 	pthread_cond_timedwait(&order->moved, &order->lock, &until);
 }
 
-bool ex_order_wait(struct ex_order *order, uint64_t after, const atomic_bool *stop)
+bool ex_order_wait(struct ex_order *order, uint64_t after, uint32_t looks, const atomic_bool *stop)
 {
 	uint64_t number = vg_after_number(after);
 	int slot = vg_after_lane(after);
@@ -73,11 +72,11 @@ bool ex_order_wait(struct ex_order *order, uint64_t after, const atomic_bool *st
 
 	if (slot < 0 || slot >= (int)VG_LANES_MAX)
 		return false;
-	for (int i = 0; i < SPINS; i++) {
+	do {
 		if (is_done(order, (unsigned int)slot, number))
 			return true;
 		vg_relax();
-	}
+	} while (looks--);
 	pthread_mutex_lock(&order->lock);
 	atomic_fetch_add(&order->waiters, 1);
 	while (!(done = is_done(order, (unsigned int)slot, number)) && !atomic_load(stop))

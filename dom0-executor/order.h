@@ -30,9 +30,9 @@ void ex_order_dispose(struct ex_order *order);
 /* A lane's command of that number is done. */
 void ex_order_done(struct ex_order *order, uint32_t slot, uint64_t number);
 /*
- * Waits until the command that `after` names is done, or *stop is set, looking at it at
+ * Waits until the command that `after` names is done, or *stop is set: looks so often, then sleeps, looking at it at
  * least ten times a second. False: it stopped, or `after` names no slot.
  */
-bool ex_order_wait(struct ex_order *order, uint64_t after, const atomic_bool *stop);
+bool ex_order_wait(struct ex_order *order, uint64_t after, uint32_t looks, const atomic_bool *stop);
 
 #endif

@@ -227,9 +227,41 @@ static void test_swap(void **state)
 	assert_int_equal(ex_handles_live(&table), 0);
 }
 
+/* What a lane remembers must not outlive the handle, nor what it stands for. */
+static void test_recent(void **state)
+{
+	struct ex_handles_recent recent = {0};
+	uint64_t a = ex_handles_put(&table, VG_HANDLE_CUlibrary, real(1), 0);
+	uint64_t b = ex_handles_put(&table, VG_HANDLE_CUlibrary, real(2), 0);
+	uint64_t c = ex_handles_put(&table, VG_HANDLE_CUkernel, real(3), b);
+	void *found = NULL;
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		assert_true(ex_handles_get_recent(&table, &recent, VG_HANDLE_CUlibrary, a, &found));
+		assert_ptr_equal(found, real(1));
+		assert_false(ex_handles_get_recent(&table, &recent, VG_HANDLE_CUmodule, a, &found));
+		assert_false(
+			ex_handles_get_recent(&table, &recent, VG_HANDLE_CUlibrary, 0, &found));
+		assert_true(
+			ex_handles_get_recent(&table, &recent, VG_HANDLE_CUfunction, c, &found));
+		assert_ptr_equal(found, real(3));
+	}
+	/* With the parent. */
+	ex_handles_drop(&table, VG_HANDLE_CUlibrary, b);
+	assert_false(ex_handles_get_recent(&table, &recent, VG_HANDLE_CUkernel, c, &found));
+	assert_false(ex_handles_get_recent(&table, &recent, VG_HANDLE_CUlibrary, b, &found));
+	assert_true(ex_handles_get_recent(&table, &recent, VG_HANDLE_CUlibrary, a, &found));
+	b = ex_handles_put(&table, VG_HANDLE_CUlibrary, real(4), 0);
+	assert_true(ex_handles_swap(&table, VG_HANDLE_CUlibrary, a, b));
+	assert_true(ex_handles_get_recent(&table, &recent, VG_HANDLE_CUlibrary, a, &found));
+	assert_ptr_equal(found, real(4));
+}
+
 static void *worker(void *arg)
 {
 	uintptr_t me = (uintptr_t)arg;
+	struct ex_handles_recent recent = {0};
 
 	for (uintptr_t i = 0; i < 3000; i++) {
 		uint64_t parent = ex_handles_put(&table, VG_HANDLE_CUmodule, real(i % 7 + 1), 0);
@@ -237,7 +269,9 @@ static void *worker(void *arg)
 			ex_handles_put(&table, VG_HANDLE_CUfunction, real(me << 20 | i), parent);
 		void *found;
 
-		ex_handles_get(&table, VG_HANDLE_CUfunction, own, &found);
+		if (ex_handles_get_recent(&table, &recent, VG_HANDLE_CUfunction, own, &found) &&
+		    found != real(me << 20 | i))
+			return (void *)1;
 		if (i % 3 == 0)
 			ex_handles_drop(&table, VG_HANDLE_CUmodule, parent);
 	}
@@ -247,13 +281,16 @@ static void *worker(void *arg)
 static void test_threads(void **state)
 {
 	pthread_t threads[4];
+	void *wrong = NULL;
 
 	(void)state;
 	table.dropped = NULL;
 	for (uintptr_t i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, worker, (void *)(i + 1)), 0);
-	for (int i = 0; i < 4; i++)
-		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(pthread_join(threads[i], &wrong), 0);
+		assert_null(wrong);
+	}
 	for (uintptr_t i = 1; i <= 7; i++)
 		ex_handles_drop(&table, VG_HANDLE_CUmodule,
 				ex_handles_find(&table, VG_HANDLE_CUmodule, real(i)));
@@ -273,7 +310,8 @@ int main(void)
 		WITH_TABLE(test_bind),        WITH_TABLE(test_generations),
 		WITH_TABLE(test_children),    WITH_TABLE(test_hold),
 		WITH_TABLE(test_growth),      WITH_TABLE(test_bound),
-		WITH_TABLE(test_swap),        WITH_TABLE(test_threads),
+		WITH_TABLE(test_swap),        WITH_TABLE(test_recent),
+		WITH_TABLE(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,37 @@ static void test_full_and_wrap(void **state)
 	free(pipe);
 }
 
+/* Pieces are whole or not at all: not over the ring's end, not where there is no room, not more than is there. */
+static void test_pieces(void **state)
+{
+	struct pipe *pipe = pipe_new();
+	uint8_t data[SIZE] = {1, 2, 3}, got[SIZE];
+	uint8_t *piece;
+
+	(void)state;
+	assert_int_equal(vg_producer_put(&pipe->p, data, SIZE - 64), SIZE - 64);
+	vg_producer_publish(&pipe->p);
+	assert_null(vg_producer_piece(&pipe->p, 72)); /* room is less */
+	assert_true(vg_consumer_get_piece(&pipe->c, got, SIZE - 64));
+	assert_memory_equal(got, data, SIZE - 64);
+	vg_consumer_release(&pipe->c);
+	assert_null(vg_producer_piece(&pipe->p, 72)); /* the end is nearer */
+	piece = vg_producer_piece(&pipe->p, 64);
+	assert_ptr_equal(piece, pipe->bytes + SIZE - 64);
+	memset(piece, 7, 64);
+	assert_false(vg_consumer_get_piece(&pipe->c, got, 8)); /* not advanced, not published */
+	vg_producer_advance(&pipe->p, 64);
+	assert_false(vg_consumer_get_piece(&pipe->c, got, 8));
+	vg_producer_publish(&pipe->p);
+	assert_false(vg_consumer_get_piece(&pipe->c, got, 72));
+	assert_true(vg_consumer_get_piece(&pipe->c, got, 64));
+	assert_int_equal(got[63], 7);
+	vg_consumer_release(&pipe->c);
+	assert_ptr_equal(vg_producer_piece(&pipe->p, SIZE), pipe->bytes);
+	assert_null(vg_producer_piece(&pipe->p, SIZE + 8));
+	free(pipe);
+}
+
 /* What a hostile consumer writes into cons. */
 static void test_producer_hostile(void **state)
 {
@@ -248,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_unpublished_is_invisible),
 		cmocka_unit_test(test_full_and_wrap),
+		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_producer_hostile),
 		cmocka_unit_test(test_consumer_hostile),
 		cmocka_unit_test(test_span_is_kept),
