@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a lane costs: round trips of a synchronous command, asynchronous commands, copies of 1 MiB.
+ * What a lane costs: round trips of a synchronous command, asynchronous commands, copies of 4 KiB and of 1 MiB.
  * An ordinary program of the driver API; runs over any channel, or natively.
  *
  * usage: lane_bench [ROUND-TRIPS [COPIES]]     prints name=value lines, times in us, rates in MiB/s
@@ -14,6 +14,7 @@
 
 #define BATCHES    9u
 #define COPY_BYTES (1u << 20)
+#define COPY_SMALL 4096u
 
 static void must(CUresult result, const char *what)
 {
@@ -66,6 +67,16 @@ static void copy_out(void)
 	must(cuMemcpyDtoH_v2(host, device, COPY_BYTES), "cuMemcpyDtoH");
 }
 
+static void small_in(void)
+{
+	must(cuMemcpyHtoD_v2(device, host, COPY_SMALL), "cuMemcpyHtoD");
+}
+
+static void small_out(void)
+{
+	must(cuMemcpyDtoH_v2(host, device, COPY_SMALL), "cuMemcpyDtoH");
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int trips = argc > 1 ? bench_number(argv[1]) : 1000;
@@ -84,8 +95,10 @@ int main(int argc, char **argv)
 	printf("round-trip-us=%.2f\n", measure(round_trip, trips));
 	printf("record-us=%.2f\n", measure(record, trips));
 	must(cuCtxSynchronize(), "cuCtxSynchronize");
-	printf("copy-in-mib-s=%.0f\n", 1e6 / measure(copy_in, copies));
-	printf("copy-out-mib-s=%.0f\n", 1e6 / measure(copy_out, copies));
+	printf("copy-in-4k-us=%.2f\n", measure(small_in, trips));
+	printf("copy-out-4k-us=%.2f\n", measure(small_out, trips));
+	printf("copy-in-mib-s=%.1f\n", 1e6 / measure(copy_in, copies));
+	printf("copy-out-mib-s=%.1f\n", 1e6 / measure(copy_out, copies));
 	must(cuMemFree_v2(device), "cuMemFree");
 	must(cuDevicePrimaryCtxRelease_v2(0), "cuDevicePrimaryCtxRelease");
 	free(host);
