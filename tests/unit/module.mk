@@ -3,6 +3,7 @@
 
 $(eval $(call unit_test,image,tests/unit/image_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,spin,tests/unit/spin_test.c,,$(B)/lib/libvgproto.a))
+$(eval $(call unit_test,spin_clock,tests/unit/spin_clock_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,account,tests/unit/account_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,offer,tests/unit/offer_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,visible,tests/unit/visible_test.c,,$(B)/lib/libvgproto.a))

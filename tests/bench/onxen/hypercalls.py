@@ -24,8 +24,10 @@ CPU_CHANGE = 0x0001f003
 SWITCH = 0x0002800a
 HYPERCALL = 0x0020100d
 OP_MASK = 0xfffff
-GROUPS = {20: 'grants', 32: 'event channels', 1: 'page tables', 3: 'page tables', 13: 'page tables', 14: 'page tables',
-          26: 'page tables'}
+# By the hypercalls' numbers (xen/include/public/xen.h).
+GROUPS = {20: 'grants', 32: 'event channels', 13: 'multicall (page tables, switches)', 23: 'return from an interrupt',
+          **dict.fromkeys((1, 14, 22, 26), 'page tables'), **dict.fromkeys((3, 5, 10, 25), 'switches of threads'),
+          **dict.fromkeys((15, 24, 29), 'timers and sleeping')}
 
 
 def records(data):

@@ -3,6 +3,7 @@
 hypercalls. What the same program does without a session, run as often, is taken off.
 """
 
+import collections
 import re
 
 from xentest import client
@@ -39,6 +40,12 @@ class Store:
         return [name for name in ASKED.findall(text) if name != 'CONTROL']
 
 
+def each(found, key):
+    """{what: how many a session}"""
+    before, after = (collections.Counter(found[what][key]) for what in ('nothing', 'session'))
+    return {name: (after[name] - before[name]) / SESSIONS for name in sorted(before | after)}
+
+
 def run(box, what, count=SESSIONS):
     client.check(box.name, ['sh', '-c', LOOP, 'loop', what, str(count)], user='user', timeout=300)
 
@@ -54,6 +61,6 @@ def measure(box):
         with hypercalls.traced(tracer, calls):
             run(box, what)
         asked = store.end()
-        result[what] = {'requests': len(asked), 'writes': sum(asked.count(name) for name in WRITES),
+        result[what] = {'requests': dict(collections.Counter(asked)), 'writes': sum(asked.count(name) for name in WRITES),
                         'dom0': dict(calls.get(0, {})), 'guest': dict(calls.get(box.domid, {}))}
     return result

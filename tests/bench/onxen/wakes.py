@@ -15,7 +15,7 @@ from xentest.cases import check
 LAUNCHES = 1000
 ROUNDS = 9
 USR1 = 10
-LINE = re.compile(r'^ *\d+:((?: +\d+)+) .*evtchn:')
+LINE = re.compile(r'^ *\d+:((?: +\d+)+) .*evtchn:(\S+)')
 
 
 def session(domid):
@@ -26,16 +26,17 @@ def session(domid):
     return found[0]
 
 
-def interrupts(target):
-    """Events of all user-space event channels that a kernel has had."""
+def interrupts(target, service):
+    """Events that a kernel has had on the channels which a service has opened, for lanes too."""
     lines = client.check(target, ['cat', '/proc/interrupts']).splitlines()
-    return sum(sum(map(int, found[1].split())) for found in map(LINE.match, lines) if found)
+    return sum(sum(map(int, found[1].split())) for found in map(LINE.match, lines)
+               if found and found[2] == service)
 
 
 def counts(box):
     seen = session(box.domid)
     return {'executor': seen['wakes'], 'guest': seen['rings'], 'launches': seen['launches'],
-            'events dom0': interrupts('dom0'), 'events guest': interrupts(box.name)}
+            'events dom0': interrupts('dom0', 'xen-vgpud'), 'events guest': interrupts(box.name, 'vgpu-frontd')}
 
 
 def one_round(box, job, number):
@@ -63,4 +64,4 @@ def measure(box, env):
 
 def shown(values):
     """The median, and how far the rounds lie apart."""
-    return f'{statistics.median(values):.0f} ({min(values):.0f} to {max(values):.0f})'
+    return f'{statistics.median(values):.4g} ({min(values):.4g} to {max(values):.4g})'
