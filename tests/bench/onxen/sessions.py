@@ -43,7 +43,7 @@ class Store:
 def each(found, key):
     """{what: how many a session}"""
     before, after = (collections.Counter(found[what][key]) for what in ('nothing', 'session'))
-    return {name: (after[name] - before[name]) / SESSIONS for name in sorted(before | after)}
+    return {name: (after[name] - before[name]) / SESSIONS for name in before.keys() | after.keys()}
 
 
 def run(box, what, count=SESSIONS):
@@ -61,6 +61,7 @@ def measure(box):
         with hypercalls.traced(tracer, calls):
             run(box, what)
         asked = store.end()
-        result[what] = {'requests': dict(collections.Counter(asked)), 'writes': sum(asked.count(name) for name in WRITES),
+        result[what] = {'xenstore': {'writes': sum(name in WRITES for name in asked),
+                                     'other requests': sum(name not in WRITES for name in asked)},
                         'dom0': dict(calls.get(0, {})), 'guest': dict(calls.get(box.domid, {}))}
     return result
