@@ -5,5 +5,7 @@ $(eval $(call unit_test,image,tests/unit/image_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,spin,tests/unit/spin_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,account,tests/unit/account_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,offer,tests/unit/offer_test.c,,$(B)/lib/libvgproto.a))
+$(eval $(call unit_test,ordered,tests/unit/ordered_test.c,,$(B)/lib/libvgproto.a \
+	-Wl$(comma)--wrap=malloc -Wl$(comma)--wrap=reallocarray))
 $(eval $(call unit_test,visible,tests/unit/visible_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_script,protocol/check_types.py,))
