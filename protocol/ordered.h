@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An ordered map from 64-bit keys to pointers, in chunks of sorted entries: an insertion or a removal moves
- * no more than two chunks' entries (4 KiB each), and the index of the chunks (16 bytes each) once in some
- * hundred times. Where it runs out of memory it stays as it was.
+ * no more than two chunks' entries (4 KiB each), and the index of the chunks (16 bytes each) once in a
+ * hundred times or so, taken over many. Where it runs out of memory it stays as it was.
  *
  * No lock in it: who uses it has one. What takes the map const may run in several threads at once.
  */
