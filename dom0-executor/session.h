@@ -56,6 +56,7 @@ struct ex_managed_stream {
 };
 
 struct ex_session {
+	struct ex_order order; /* aligned: first */
 	struct vg_log_who who;
 	const struct ex_settings *settings;
 	struct ex_channel *channel; /* the session's */
@@ -88,7 +89,6 @@ struct ex_session {
 
 	struct ex_lane *lanes[VG_LANES_MAX]; /* owned; the main thread's */
 	unsigned int lanes_open;
-	struct ex_order order;
 
 	pthread_mutex_t region_lock;
 	struct ex_region regions[VG_REGIONS_MAX];
