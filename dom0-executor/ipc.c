@@ -242,20 +242,16 @@ static CUresult foreign_enter(struct ex_call *call, CUdeviceptr dptr, size_t siz
 	return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
+static bool foreign_is(const struct ex_span *span, void *index)
+{
+	return span->kind == EX_RANGE_FOREIGN &&
+	       ((struct foreign *)span->object)->index == *(unsigned int *)index;
+}
+
 /* The offer that a session has open stays taken when another try to open it fails. */
 static bool is_open(struct ex_session *session, unsigned int index)
 {
-	bool open = false;
-
-	pthread_rwlock_rdlock(&session->ranges.lock);
-	for (size_t i = 0; i < session->ranges.count && !open; i++) {
-		const struct ex_span *span = &session->ranges.spans[i];
-
-		open = span->kind == EX_RANGE_FOREIGN &&
-		       ((struct foreign *)span->object)->index == index;
-	}
-	pthread_rwlock_unlock(&session->ranges.lock);
-	return open;
+	return ex_ranges_any(&session->ranges, foreign_is, &index);
 }
 
 static CUresult foreign_open(struct ex_call *call, const struct vg_offer_taken *taken,

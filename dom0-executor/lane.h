@@ -46,14 +46,14 @@ struct ex_lane {
 	bool stopping;         /* the main thread's: UNSHARE has come */
 
 	/* The lane's thread. */
+	bool reply_hidden; /* its head is in the ring, unpublished */
+	unsigned int gpu;  /* of the current context (gpus.h) */
 	struct vg_consumer in;
 	struct vg_producer out;
 	uint64_t number; /* of the command under execution */
 	struct vg_spin spin;
 	uint64_t context;     /* guest handle of the current context, 0: none */
-	unsigned int gpu;     /* of that context (gpus.h) */
 	uint64_t reply_start; /* out.pos before the reply under way */
-	bool reply_hidden;    /* its head is in the ring, unpublished */
 	uint8_t *args;
 	size_t args_room;
 	uint8_t *reply;

@@ -17,26 +17,13 @@ void ex_ranges_init(struct ex_ranges *ranges)
 
 void ex_ranges_dispose(struct ex_ranges *ranges)
 {
-	free(ranges->spans);
-	ranges->spans = NULL;
-	ranges->count = ranges->room = 0;
+	struct vg_ordered_at at;
+	struct ex_span *span = vg_ordered_first(&ranges->spans, &at);
+
+	for (; span; span = vg_ordered_next(&ranges->spans, &at))
+		free(span);
+	vg_ordered_dispose(&ranges->spans);
 	pthread_rwlock_destroy(&ranges->lock);
-}
-
-/* Index of the first range that ends behind address. */
-static size_t lookup(const struct ex_ranges *r, uint64_t address)
-{
-	size_t low = 0, high = r->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (address < r->spans[middle].start + r->spans[middle].size)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
 }
 
 static bool holds(const struct ex_span *span, uint64_t address)
@@ -44,78 +31,95 @@ static bool holds(const struct ex_span *span, uint64_t address)
 	return address >= span->start && address - span->start < span->size;
 }
 
+/* The first range that ends behind address; NULL: none does. */
+static struct ex_span *lookup(const struct ex_ranges *r, uint64_t address, struct vg_ordered_at *at)
+{
+	struct ex_span *span = vg_ordered_floor(&r->spans, address, at);
+
+	if (!span)
+		return vg_ordered_first(&r->spans, at);
+	return holds(span, address) ? span : vg_ordered_next(&r->spans, at);
+}
+
+static struct ex_span *lookup_start(const struct ex_ranges *r, uint64_t start,
+				    struct vg_ordered_at *at)
+{
+	struct ex_span *span = vg_ordered_floor(&r->spans, start, at);
+
+	return span && span->start == start ? span : NULL;
+}
+
 bool ex_ranges_cover(struct ex_ranges *ranges, uint64_t address, uint64_t size, int *kind)
 {
 	bool covered = size == 0;
+	const struct ex_span *span;
+	struct vg_ordered_at at;
 
 	if (kind)
 		*kind = 0;
 	pthread_rwlock_rdlock(&ranges->lock);
-	for (size_t i = lookup(ranges, address); !covered && i < ranges->count; i++) {
-		const struct ex_span *span = &ranges->spans[i];
-		uint64_t left;
+	span = vg_ordered_floor(&ranges->spans, address, &at);
+	while (!covered && span && holds(span, address)) {
+		uint64_t left = span->size - (address - span->start);
 
-		if (!holds(span, address))
-			break;
 		if (kind && !*kind)
 			*kind = span->kind;
-		left = span->size - (address - span->start);
 		covered = size <= left;
 		address += left;
 		size -= left;
+		if (!covered)
+			span = vg_ordered_next(&ranges->spans, &at);
 	}
 	pthread_rwlock_unlock(&ranges->lock);
 	return covered;
 }
 
-static void take_quietly(struct ex_ranges *r, size_t i)
+/* `at` is then the range that followed. */
+static void take_quietly(struct ex_ranges *r, struct vg_ordered_at *at)
 {
-	memmove(&r->spans[i], &r->spans[i + 1], (r->count - i - 1) * sizeof(*r->spans));
-	r->count--;
+	free(vg_ordered_remove(&r->spans, at));
 }
 
-static void take_out(struct ex_ranges *r, size_t i)
+static void take_out(struct ex_ranges *r, struct vg_ordered_at *at)
 {
-	struct ex_span gone = r->spans[i];
+	struct ex_span *gone = vg_ordered_remove(&r->spans, at);
 
-	take_quietly(r, i);
 	if (r->gone)
-		r->gone(r->gone_context, &gone);
+		r->gone(r->gone_context, gone);
+	free(gone);
 }
 
-static bool grow(struct ex_ranges *r)
+static int put_in(struct ex_ranges *r, const struct ex_span *span)
 {
-	size_t room = r->room ? r->room * 2 : 64;
-	struct ex_span *spans;
+	struct ex_span *copy;
+	int rc;
 
-	if (r->count < r->room)
-		return true;
-	if (r->count >= EX_RANGES_MAX)
-		return false;
-	spans = reallocarray(r->spans, room, sizeof(*spans));
-	if (!spans)
-		return false;
-	r->spans = spans;
-	r->room = room;
-	return true;
+	if (r->spans.count >= EX_RANGES_MAX)
+		return -ENOMEM;
+	copy = malloc(sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	*copy = *span;
+	rc = vg_ordered_insert(&r->spans, span->start, copy);
+	if (rc)
+		free(copy);
+	return rc;
 }
 
 static int add_locked(struct ex_ranges *r, const struct ex_span *span)
 {
 	uint64_t end = span->start + span->size;
-	size_t i = lookup(r, span->start);
+	struct vg_ordered_at at;
+	const struct ex_span *old = lookup(r, span->start, &at);
 
-	if (i < r->count && r->spans[i].start <= span->start &&
-	    end <= r->spans[i].start + r->spans[i].size && r->spans[i].kind != span->kind)
+	if (old && old->start <= span->start && end <= old->start + old->size &&
+	    old->kind != span->kind)
 		return 0;
-	while (i < r->count && r->spans[i].start < end)
-		take_out(r, i);
-	if (!grow(r))
-		return -ENOMEM;
-	memmove(&r->spans[i + 1], &r->spans[i], (r->count - i) * sizeof(*r->spans));
-	r->spans[i] = *span;
-	r->count++;
-	return 0;
+	while (old && old->start < end) {
+		take_out(r, &at);
+		old = vg_ordered_here(&r->spans, &at);
+	}
+	return put_in(r, span);
 }
 
 int ex_ranges_add(struct ex_ranges *ranges, const struct ex_span *span)
@@ -132,14 +136,15 @@ int ex_ranges_add(struct ex_ranges *ranges, const struct ex_span *span)
 
 bool ex_ranges_find(struct ex_ranges *ranges, uint64_t address, struct ex_span *found)
 {
+	const struct ex_span *span;
+	struct vg_ordered_at at;
 	bool there;
-	size_t i;
 
 	pthread_rwlock_rdlock(&ranges->lock);
-	i = lookup(ranges, address);
-	there = i < ranges->count && holds(&ranges->spans[i], address);
+	span = vg_ordered_floor(&ranges->spans, address, &at);
+	there = span && holds(span, address);
 	if (there)
-		*found = ranges->spans[i];
+		*found = *span;
 	pthread_rwlock_unlock(&ranges->lock);
 	return there;
 }
@@ -147,31 +152,45 @@ bool ex_ranges_find(struct ex_ranges *ranges, uint64_t address, struct ex_span *
 bool ex_ranges_visit(struct ex_ranges *ranges, uint64_t address,
 		     void (*visit)(const struct ex_span *span, void *context), void *context)
 {
-	bool there;
-	size_t i;
+	const struct ex_span *span;
+	struct vg_ordered_at at;
 
 	pthread_rwlock_wrlock(&ranges->lock);
-	i = lookup(ranges, address);
-	there = i < ranges->count && ranges->spans[i].start == address;
-	if (there)
-		visit(&ranges->spans[i], context);
+	span = lookup_start(ranges, address, &at);
+	if (span)
+		visit(span, context);
 	pthread_rwlock_unlock(&ranges->lock);
-	return there;
+	return span != NULL;
+}
+
+bool ex_ranges_any(struct ex_ranges *ranges, bool (*is)(const struct ex_span *span, void *context),
+		   void *context)
+{
+	const struct ex_span *span;
+	struct vg_ordered_at at;
+
+	pthread_rwlock_rdlock(&ranges->lock);
+	span = vg_ordered_first(&ranges->spans, &at);
+	while (span && !is(span, context))
+		span = vg_ordered_next(&ranges->spans, &at);
+	pthread_rwlock_unlock(&ranges->lock);
+	return span != NULL;
 }
 
 static bool remove_at(struct ex_ranges *ranges, uint64_t address, struct ex_span *removed,
-		      void (*take)(struct ex_ranges *r, size_t i))
+		      void (*take)(struct ex_ranges *r, struct vg_ordered_at *at))
 {
+	const struct ex_span *span;
+	struct vg_ordered_at at;
 	bool there;
-	size_t i;
 
 	pthread_rwlock_wrlock(&ranges->lock);
-	i = lookup(ranges, address);
-	there = i < ranges->count && ranges->spans[i].start == address;
+	span = lookup_start(ranges, address, &at);
+	there = span != NULL;
 	if (there) {
 		if (removed)
-			*removed = ranges->spans[i];
-		take(ranges, i);
+			*removed = *span;
+		take(ranges, &at);
 	}
 	pthread_rwlock_unlock(&ranges->lock);
 	return there;
@@ -189,35 +208,38 @@ bool ex_ranges_take(struct ex_ranges *ranges, uint64_t address, struct ex_span *
 
 void ex_ranges_remove_within(struct ex_ranges *ranges, uint64_t address, uint64_t size)
 {
-	size_t i;
+	const struct ex_span *span;
+	struct vg_ordered_at at;
 
 	pthread_rwlock_wrlock(&ranges->lock);
-	i = lookup(ranges, address);
-	while (i < ranges->count && ranges->spans[i].start - address < size) {
-		if (ranges->spans[i].start >= address &&
-		    ranges->spans[i].size <= size - (ranges->spans[i].start - address))
-			take_out(ranges, i);
-		else
-			i++;
+	span = lookup(ranges, address, &at);
+	if (span && span->start < address)
+		span = vg_ordered_next(&ranges->spans, &at);
+	/* Of those that begin within, only the last may end beyond. */
+	while (span && span->start - address < size &&
+	       span->size <= size - (span->start - address)) {
+		take_out(ranges, &at);
+		span = vg_ordered_here(&ranges->spans, &at);
 	}
 	pthread_rwlock_unlock(&ranges->lock);
 }
 
 void ex_ranges_remove_owned(struct ex_ranges *ranges, uint64_t owner)
 {
-	size_t kept = 0;
+	const struct ex_span *span;
+	struct vg_ordered_at at;
 
 	if (!owner)
 		return;
 	pthread_rwlock_wrlock(&ranges->lock);
-	for (size_t i = 0; i < ranges->count; i++) {
-		struct ex_span span = ranges->spans[i];
-
-		if (span.owner != owner)
-			ranges->spans[kept++] = span;
-		else if (ranges->gone)
-			ranges->gone(ranges->gone_context, &span);
+	span = vg_ordered_first(&ranges->spans, &at);
+	while (span) {
+		if (span->owner == owner) {
+			take_out(ranges, &at);
+			span = vg_ordered_here(&ranges->spans, &at);
+		} else {
+			span = vg_ordered_next(&ranges->spans, &at);
+		}
 	}
-	ranges->count = kept;
 	pthread_rwlock_unlock(&ranges->lock);
 }

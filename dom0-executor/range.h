@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/ordered.h"
+
 #define EX_RANGES_MAX (1u << 20)
 
 /* One range; `kind` is enum ex_range_kind. owner: handle whose end is its end too, 0: none. */
@@ -24,8 +26,7 @@ struct ex_span {
 
 struct ex_ranges {
 	pthread_rwlock_t lock;
-	struct ex_span *spans; /* sorted by start */
-	size_t count, room;
+	struct vg_ordered spans; /* by their starts */
 	/* Told each range that goes, with the lock held; may be NULL. */
 	void (*gone)(void *context, const struct ex_span *span);
 	void *gone_context;
@@ -48,6 +49,9 @@ bool ex_ranges_find(struct ex_ranges *ranges, uint64_t address, struct ex_span *
  */
 bool ex_ranges_visit(struct ex_ranges *ranges, uint64_t address,
 		     void (*visit)(const struct ex_span *span, void *context), void *context);
+/* True: `is` says so of some range; with the lock held. */
+bool ex_ranges_any(struct ex_ranges *ranges, bool (*is)(const struct ex_span *span, void *context),
+		   void *context);
 /* Whole ranges within [address, address + size). */
 void ex_ranges_remove_within(struct ex_ranges *ranges, uint64_t address, uint64_t size);
 void ex_ranges_remove_owned(struct ex_ranges *ranges, uint64_t owner);

@@ -56,6 +56,7 @@ struct ex_managed_stream {
 };
 
 struct ex_session {
+	struct ex_order order; /* aligned: first */
 	struct vg_log_who who;
 	const struct ex_settings *settings;
 	struct ex_channel *channel; /* the session's */
@@ -88,12 +89,11 @@ struct ex_session {
 
 	struct ex_lane *lanes[VG_LANES_MAX]; /* owned; the main thread's */
 	unsigned int lanes_open;
-	struct ex_order order;
+	unsigned int places_refused; /* share.c */
 
 	pthread_mutex_t region_lock;
 	struct ex_region regions[VG_REGIONS_MAX];
 	uint64_t region_pages;
-	unsigned int places_refused; /* share.c */
 
 	struct ex_handles handles;
 	struct ex_ranges ranges;   /* what the guest may name as device memory */

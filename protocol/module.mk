@@ -18,7 +18,7 @@ $(eval $(call generated,$(NVML_GEN),$(wildcard $(D)/*.py) $(D)/nvml.api $(D)/nvm
 	$(PYTHON) $(D)/nvmlgen.py $(D)/nvml.api $(D)/nvml_exports.txt $(GEN) && touch $(NVML_GEN)))
 
 PROTO_SRCS := $(addprefix $(D)/, account.c offer.c bell.c conf.c ring.c socket.c spin.c visible.c image.c log.c context_storage.c \
-	export_table.c integrity.c md2.c sha256.c) $(GEN)/protocol/op_names.c $(GEN)/protocol/errors.c
+	export_table.c integrity.c md2.c ordered.c sha256.c) $(GEN)/protocol/op_names.c $(GEN)/protocol/errors.c
 $(eval $(call archive,libvgproto.a,$(PROTO_SRCS)))
 
 # For those who write another end of it: the formats, which stand alone, and the spec.

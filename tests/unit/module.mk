@@ -6,5 +6,7 @@ $(eval $(call unit_test,spin,tests/unit/spin_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,spin_clock,tests/unit/spin_clock_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,account,tests/unit/account_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,offer,tests/unit/offer_test.c,,$(B)/lib/libvgproto.a))
+$(eval $(call unit_test,ordered,tests/unit/ordered_test.c,,$(B)/lib/libvgproto.a \
+	-Wl$(comma)--wrap=malloc -Wl$(comma)--wrap=reallocarray))
 $(eval $(call unit_test,visible,tests/unit/visible_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_script,protocol/check_types.py,))

@@ -1,39 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The table of address ranges: pointers to entries, sorted by base, so that an insertion moves
- * eight bytes an entry. Any thread; readers share the lock.
- */
+/* The table of address ranges, ordered by their bases. Any thread; readers share the lock. */
 #include "xen-frontend/libcuda/memory.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "protocol/bounds.h"
+#include "protocol/ordered.h"
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
-static struct fe_range **ranges;
-static size_t count, room;
+static struct vg_ordered ranges; /* struct fe_range, ours */
 
 _Atomic uint32_t fe_ranges_gone;
-
-/* Index of the first range whose base is above address. */
-static size_t range_above(uint64_t address)
-{
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (ranges[middle]->base <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
 
 static bool range_has(const struct fe_range *range, uint64_t address)
 {
@@ -42,17 +22,27 @@ static bool range_has(const struct fe_range *range, uint64_t address)
 
 static struct fe_range *range_at(uint64_t address)
 {
-	size_t above = range_above(address);
+	struct vg_ordered_at at;
+	struct fe_range *range = vg_ordered_floor(&ranges, address, &at);
 
-	return above && range_has(ranges[above - 1], address) ? ranges[above - 1] : NULL;
+	return range && range_has(range, address) ? range : NULL;
 }
 
-static void range_delete(size_t index)
+/* The first range that ends behind address. */
+static struct fe_range *range_from(uint64_t address, struct vg_ordered_at *at)
+{
+	struct fe_range *range = vg_ordered_floor(&ranges, address, at);
+
+	if (!range)
+		return vg_ordered_first(&ranges, at);
+	return range_has(range, address) ? range : vg_ordered_next(&ranges, at);
+}
+
+/* `at` is then the range that followed. */
+static void range_delete(struct vg_ordered_at *at)
 {
 	atomic_fetch_add(&fe_ranges_gone, 1);
-	free(ranges[index]);
-	count--;
-	memmove(&ranges[index], &ranges[index + 1], (count - index) * sizeof(*ranges));
+	free(vg_ordered_remove(&ranges, at));
 }
 
 /* Variables of modules and graphs' allocations give way; nothing tells when they go. */
@@ -63,41 +53,30 @@ static bool kind_gives_way(enum fe_range_kind kind)
 
 static int range_make_way(uint64_t base, uint64_t size)
 {
-	size_t index = range_above(base);
+	struct vg_ordered_at at;
+	const struct fe_range *old = range_from(base, &at);
 
-	if (index && range_has(ranges[index - 1], base))
-		index--;
-	while (index < count && ranges[index]->base < vg_sat_add(base, size)) {
-		if (!kind_gives_way(ranges[index]->kind) && !ranges[index]->owner)
+	while (old && old->base < vg_sat_add(base, size)) {
+		if (!kind_gives_way(old->kind) && !old->owner)
 			return -EEXIST;
-		range_delete(index);
+		range_delete(&at);
+		old = vg_ordered_here(&ranges, &at);
 	}
 	return 0;
 }
 
 static int range_insert(const struct fe_range *range)
 {
-	struct fe_range *copy;
-	size_t index;
+	struct fe_range *copy = malloc(sizeof(*copy));
+	int rc;
 
-	if (count == room) {
-		size_t more = room ? room * 2 : 64;
-		struct fe_range **moved = realloc(ranges, more * sizeof(*moved));
-
-		if (!moved)
-			return -ENOMEM;
-		ranges = moved;
-		room = more;
-	}
-	copy = malloc(sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
 	*copy = *range;
-	index = range_above(range->base);
-	memmove(&ranges[index + 1], &ranges[index], (count - index) * sizeof(*ranges));
-	ranges[index] = copy;
-	count++;
-	return 0;
+	rc = vg_ordered_insert(&ranges, range->base, copy);
+	if (rc)
+		free(copy);
+	return rc;
 }
 
 int fe_range_add(const struct fe_range *range)
@@ -116,15 +95,16 @@ int fe_range_add(const struct fe_range *range)
 
 bool fe_range_remove(uint64_t base, struct fe_range *old)
 {
-	bool found = false;
-	size_t above;
+	const struct fe_range *range;
+	struct vg_ordered_at at;
+	bool found;
 
 	pthread_rwlock_wrlock(&lock);
-	above = range_above(base);
-	if (above && ranges[above - 1]->base == base) {
-		*old = *ranges[above - 1];
-		range_delete(above - 1);
-		found = true;
+	range = vg_ordered_floor(&ranges, base, &at);
+	found = range && range->base == base;
+	if (found) {
+		*old = *range;
+		range_delete(&at);
 	}
 	pthread_rwlock_unlock(&lock);
 	return found;
@@ -132,15 +112,18 @@ bool fe_range_remove(uint64_t base, struct fe_range *old)
 
 bool fe_range_remove_owned(uint64_t owner, struct fe_range *old)
 {
-	bool found = false;
+	const struct fe_range *range;
+	struct vg_ordered_at at;
+	bool found;
 
 	pthread_rwlock_wrlock(&lock);
-	for (size_t i = 0; i < count && !found; i++) {
-		found = ranges[i]->owner == owner;
-		if (found) {
-			*old = *ranges[i];
-			range_delete(i);
-		}
+	range = vg_ordered_first(&ranges, &at);
+	while (range && range->owner != owner)
+		range = vg_ordered_next(&ranges, &at);
+	found = range != NULL;
+	if (found) {
+		*old = *range;
+		range_delete(&at);
 	}
 	pthread_rwlock_unlock(&lock);
 	return found;
@@ -216,25 +199,26 @@ bool fe_range_known(uint64_t address, uint64_t size)
 
 bool fe_range_managed_from(uint64_t address, struct fe_range *range)
 {
-	bool found = false;
-	size_t index;
+	const struct fe_range *managed;
+	struct vg_ordered_at at;
 
 	pthread_rwlock_rdlock(&lock);
-	index = range_above(address);
-	if (index && range_has(ranges[index - 1], address))
-		index--;
-	for (; index < count && !found; index++) {
-		found = ranges[index]->kind == FE_RANGE_MANAGED;
-		if (found)
-			*range = *ranges[index];
-	}
+	managed = range_from(address, &at);
+	while (managed && managed->kind != FE_RANGE_MANAGED)
+		managed = vg_ordered_next(&ranges, &at);
+	if (managed)
+		*range = *managed;
 	pthread_rwlock_unlock(&lock);
-	return found;
+	return managed != NULL;
 }
 
 void fe_range_reset(void)
 {
+	struct vg_ordered_at at;
+	struct fe_range *range = vg_ordered_first(&ranges, &at);
+
 	pthread_rwlock_init(&lock, NULL);
-	while (count)
-		free(ranges[--count]);
+	for (; range; range = vg_ordered_next(&ranges, &at))
+		free(range);
+	vg_ordered_dispose(&ranges);
 }

@@ -4,7 +4,7 @@
 LIBCUDA_SRCS := $(wildcard $(D)/*.c) $(FE_CHANNEL_SRCS) xen-frontend/pci_id.c \
 	$(addprefix $(GEN)/$(D)/, stubs.c entries.c procs.c)
 
-$(eval $(call unit_test,registry,tests/unit/guest/registry_test.c $(D)/handle.c $(D)/memory.c))
+$(eval $(call unit_test,registry,tests/unit/guest/registry_test.c $(D)/handle.c $(D)/memory.c protocol/ordered.c))
 
 # It must load anywhere, so it needs nothing but libc.
 # Threads and their ends outlive a dlclose, so it stays loaded.

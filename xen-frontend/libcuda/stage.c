@@ -128,9 +128,15 @@ static size_t part_size(const struct copy *copy, size_t part)
 	return left < copy->part ? left : copy->part;
 }
 
+/* In slot[] and left[]. */
+static size_t place_of(const struct copy *copy, size_t part)
+{
+	return copy->slots > 1 ? part % copy->slots : 0;
+}
+
 static unsigned int slot_of_part(const struct copy *copy, size_t part)
 {
-	return copy->slot[part % copy->slots];
+	return copy->slot[place_of(copy, part)];
 }
 
 static unsigned int pieces_of_part(const struct copy *copy, size_t part)
@@ -154,7 +160,7 @@ static void piece_copy(struct fe_job *job, size_t piece)
 		memcpy(slot, host, size);
 	else
 		memcpy(host, slot, size);
-	atomic_fetch_sub(&copy->left[part % copy->slots], 1);
+	atomic_fetch_sub(&copy->left[place_of(copy, part)], 1);
 }
 
 /* The last part of its group, whose slot's word tells of them all. */
@@ -211,13 +217,13 @@ static CUresult part_wait(struct copy *copy, size_t part)
 
 static void part_open(struct copy *copy, size_t part)
 {
-	atomic_store(&copy->left[part % copy->slots], pieces_of_part(copy, part));
+	atomic_store(&copy->left[place_of(copy, part)], pieces_of_part(copy, part));
 	fe_crew_more(&copy->job, (part + 1) * copy->pieces);
 }
 
 static bool part_copied(struct copy *copy, size_t part)
 {
-	return !atomic_load(&copy->left[part % copy->slots]);
+	return !atomic_load(&copy->left[place_of(copy, part)]);
 }
 
 /* Copies until that part is done, or elsewhere while others are at it. */
@@ -283,6 +289,8 @@ static bool copy_shape(struct copy *copy)
 		if (slot_free(i))
 			copy->slot[copy->slots++] = (uint8_t)i;
 	}
+	if (!copy->slots)
+		return false;
 	part = part < PART_LEAST ? PART_LEAST : part;
 	part = part > stage.slot_bytes ? stage.slot_bytes : part;
 	copy->part = (part + VG_PAGE_SIZE - 1) / VG_PAGE_SIZE * VG_PAGE_SIZE;
@@ -291,9 +299,9 @@ static bool copy_shape(struct copy *copy)
 	if (!copy->in)
 		copy->group = 1;
 	else
-		copy->group = copy->parts <= copy->slots ? copy->parts : (copy->slots + 1) / 2;
+		copy->group = copy->parts <= copy->slots ? copy->parts : copy->slots / 2 + 1;
 	copy->pieces = (copy->part + PIECE_BYTES - 1) / PIECE_BYTES;
-	return copy->slots >= 2 || copy->slots >= copy->parts;
+	return copy->slots > 1 || copy->parts == 1;
 }
 
 static CUresult copy_run(struct copy *copy, struct fe_copy_how how)

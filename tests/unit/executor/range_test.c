@@ -129,6 +129,52 @@ static void test_owners(void **state)
 	assert_false(ex_ranges_remove(&ranges, 0x2000, NULL));
 }
 
+/* What ends or begins outside stays. */
+static void test_within(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 1000; i++)
+		add(0x10000 + i * 0x1000, 0x1000, EX_RANGE_VMM, 0);
+	ex_ranges_remove_within(&ranges, 0x10800, 999 * 0x1000);
+	assert_int_equal(gone_bytes, 998 * 0x1000);
+	assert_true(cover(0x10000, 0x1000));
+	assert_false(cover(0x11000, 1));
+	assert_true(cover(0x10000 + 999 * 0x1000, 0x1000));
+	ex_ranges_remove_within(&ranges, 0, UINT64_MAX);
+	assert_int_equal(gone_bytes, 1000 * 0x1000);
+}
+
+static bool is_of_size(const struct ex_span *span, void *size)
+{
+	return span->size == *(uint64_t *)size;
+}
+
+static void test_many(void **state)
+{
+	uint64_t size = 0x1000;
+	struct ex_span span;
+
+	(void)state;
+	for (uint64_t i = 0; i < 10000; i++)
+		assert_int_equal(
+			add(0x10000 + (i * 7919 % 10000) * 0x1000, 0x1000, EX_RANGE_DEVICE, 0), 0);
+	assert_true(cover(0x10000, 10000 * 0x1000));
+	assert_true(ex_ranges_any(&ranges, is_of_size, &size));
+	size++;
+	assert_false(ex_ranges_any(&ranges, is_of_size, &size));
+	assert_true(ex_ranges_take(&ranges, 0x10000 + 5000 * 0x1000, &span));
+	assert_int_equal(gone_bytes, 0);
+	assert_false(cover(0x10000, 10000 * 0x1000));
+	/* The next in the order begins behind, and is not found. */
+	assert_false(ex_ranges_find(&ranges, span.start, &span));
+	assert_int_equal(ex_ranges_add(&ranges, &span), 0);
+	assert_true(cover(0x10000, 10000 * 0x1000));
+	/* One over all of them but the last. */
+	assert_int_equal(add(0x10000, 9999 * 0x1000, EX_RANGE_DEVICE, 0), 0);
+	assert_int_equal(gone_bytes, 9999 * 0x1000);
+	assert_true(cover(0x10000, 10000 * 0x1000));
+}
+
 /* --- order -------------------------------------------------------------------------------------- */
 
 static struct ex_order order;
@@ -181,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_RANGES(test_bounds),      WITH_RANGES(test_neighbours),
 		WITH_RANGES(test_replacement), WITH_RANGES(test_owners),
+		WITH_RANGES(test_within),      WITH_RANGES(test_many),
 		cmocka_unit_test(test_order),
 	};
 

@@ -198,6 +198,36 @@ static void many_ranges_in_any_order(void **state)
 	fe_range_reset();
 }
 
+static void each_that_goes_is_told(void **state)
+{
+	struct fe_range found, mine = range(0, 64, FE_RANGE_MANAGED);
+	uint32_t gone = atomic_load(&fe_ranges_gone);
+
+	(void)state;
+	for (uint64_t i = 0; i < 1000; i++)
+		add(0x10000 + i * 64, 64, FE_RANGE_GLOBAL);
+	/* Those that were variables give way up to the first that does not. */
+	assert_int_equal(add(0x10000 + 1000 * 64, 64, FE_RANGE_DEVICE), 0);
+	assert_int_equal(add(0x10000 + 600 * 64, 401 * 64, FE_RANGE_DEVICE), -EEXIST);
+	assert_int_equal(atomic_load(&fe_ranges_gone), gone + 400);
+	assert_true(fe_range_known(0x10000, 600 * 64));
+	assert_false(fe_range_find(0x10000 + 600 * 64, &found));
+	mine.owner = 7;
+	for (uint64_t i = 600; i < 610; i++) {
+		mine.base = 0x10000 + i * 64;
+		assert_int_equal(fe_range_add(&mine), 0);
+	}
+	assert_true(fe_range_managed_from(0x10000, &found));
+	assert_int_equal(found.base, 0x10000 + 600 * 64);
+	for (int i = 0; i < 10; i++)
+		assert_true(fe_range_remove_owned(7, &found));
+	assert_int_equal(found.base, mine.base);
+	assert_false(fe_range_remove_owned(7, &found));
+	assert_false(fe_range_managed_from(0x10000, &found));
+	assert_int_equal(atomic_load(&fe_ranges_gone), gone + 410);
+	fe_range_reset();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +242,7 @@ int main(void)
 		cmocka_unit_test(variables_give_way),
 		cmocka_unit_test(removal_needs_the_base),
 		cmocka_unit_test(many_ranges_in_any_order),
+		cmocka_unit_test(each_that_goes_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
