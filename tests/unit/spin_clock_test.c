@@ -13,7 +13,8 @@
 #define MOST_NS 100000u
 
 /* In the place of libc's. */
-int clock_gettime(clockid_t clock, struct timespec *now)
+int standing_gettime(clockid_t clock, struct timespec *now) __asm__("clock_gettime");
+int standing_gettime(clockid_t clock, struct timespec *now)
 {
 	(void)clock;
 	*now = (struct timespec){.tv_sec = 1};
