@@ -44,6 +44,8 @@ static _Atomic uint64_t low = UINT64_MAX, high;
 
 static pthread_mutex_t hold_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic uint64_t hold_start, hold_end;
+/* How many areas have been exchanged so far. */
+static atomic_uint holds;
 
 /* --- serving ------------------------------------------------------------------------------------ */
 
@@ -113,12 +115,28 @@ static bool held_wait(uint64_t address)
 	return ours;
 }
 
+/*
+ * The exchange that it met may have ended before we came here: the instruction is tried again, once for each exchange.
+ */
+static bool try_again(uint64_t address)
+{
+	static __thread uint64_t tried __attribute__((tls_model("initial-exec")));
+	static __thread unsigned int then __attribute__((tls_model("initial-exec")));
+	unsigned int now = atomic_load(&holds);
+
+	if (!now || (tried == address && then == now))
+		return false;
+	tried = address;
+	then = now;
+	return true;
+}
+
 static bool fault_serve(uint64_t address, const void *context)
 {
 	if (held_wait(address))
 		return true;
 	if (address < atomic_load(&low) || address >= atomic_load(&high))
-		return false;
+		return try_again(address);
 	return request_run(address, is_write(context));
 }
 
@@ -224,6 +242,7 @@ void fe_fault_cover(uint64_t address, uint64_t bytes)
 void fe_fault_hold(uint64_t address, uint64_t bytes)
 {
 	pthread_mutex_lock(&hold_lock);
+	atomic_fetch_add(&holds, 1);
 	atomic_store(&hold_end, address + bytes);
 	atomic_store(&hold_start, address);
 }
