@@ -94,7 +94,7 @@ static void test_full_and_wrap(void **state)
 static void test_pieces(void **state)
 {
 	struct pipe *pipe = pipe_new();
-	uint8_t data[SIZE] = {1, 2, 3}, got[SIZE];
+	uint8_t data[SIZE] = {1, 2, 3}, got[SIZE] = {0};
 	uint8_t *piece;
 
 	(void)state;
