@@ -180,18 +180,18 @@ CUresult ex_vgCopy(struct ex_call *call, CUdeviceptr dst, CUdeviceptr src, size_
 	return result;
 }
 
-/* Behind what the stream has so far. Where the device cannot do it we do, once the stream has come to it. */
+/*
+ * Behind what the stream has so far, by the device: a store of ours could meet a region that the guest has taken
+ * away meanwhile.
+ */
 static CUresult word_write(CUstream stream, CUdeviceptr word, cuuint32_t value)
 {
 	CUresult result = CUDA_ERROR_NOT_SUPPORTED;
 
 	if (ex_driver.cuStreamWriteValue32_v2)
 		result = ex_driver.cuStreamWriteValue32_v2(stream, word, value, 0);
-	if (result != CUDA_ERROR_NOT_SUPPORTED || !ex_driver.cuStreamSynchronize)
-		return result;
-	result = ex_driver.cuStreamSynchronize(stream);
-	if (!result)
-		__atomic_store_n((cuuint32_t *)host(word), value, __ATOMIC_RELEASE);
+	if (result == CUDA_ERROR_NOT_SUPPORTED && ex_driver.cuMemsetD32Async)
+		result = ex_driver.cuMemsetD32Async(word, value, 1, stream);
 	return result;
 }
 

@@ -132,10 +132,8 @@ static void wait_once(struct ex_host_funcs *funcs, const atomic_bool *done)
 	static __thread bool begun;
 	uint64_t begin;
 
-	if (!begun && funcs->spin_us != UINT32_MAX)
-		vg_spin_fix_ns(&spin, funcs->spin_us * 1000ull);
-	else if (!begun)
-		vg_spin_init(&spin, SPIN_NS);
+	if (!begun)
+		ex_spin_begin(&spin, funcs->spin_us, SPIN_NS);
 	begun = true;
 	if (wait_spin(funcs, &spin, done))
 		return;

@@ -52,10 +52,7 @@ struct ex_lane *ex_lane_new(struct ex_session *session, uint32_t id, struct ex_s
 	memset(share, 0, sizeof(*share));
 	lane->shared = (struct vg_lane_shared *)base;
 	lane->number = atomic_load(&session->order.lane[id].executed);
-	if (session->settings->spin_us != UINT32_MAX)
-		vg_spin_fix_ns(&lane->spin, session->settings->spin_us * 1000ull);
-	else
-		vg_spin_init(&lane->spin, SPIN_NS);
+	ex_spin_begin(&lane->spin, session->settings->spin_us, SPIN_NS);
 	vg_consumer_init(&lane->in, base + VG_PAGE_SIZE, cmd_bytes, &lane->shared->cmd_prod,
 			 &lane->shared->cmd_cons);
 	vg_producer_init(&lane->out, base + VG_PAGE_SIZE + cmd_bytes, reply_bytes,

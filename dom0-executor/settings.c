@@ -265,7 +265,7 @@ int ex_settings_parse(struct ex_settings *settings, int argc, char **argv)
 			   .lane_pages = LANE_PAGES_DEFAULT,
 			   .region_pages = REGION_PAGES_DEFAULT},
 		.log_level = VG_LOG_WARN,
-		.spin_us = UINT32_MAX,
+		.spin_us = EX_SPIN_LEARNS,
 	};
 	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (id == '?')

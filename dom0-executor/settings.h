@@ -8,8 +8,11 @@
 
 #include "protocol/control.h"
 #include "protocol/log.h"
+#include "protocol/spin.h"
 
-#define EX_VGPUS_MAX VG_SESSION_DEVICES
+#define EX_VGPUS_MAX   VG_SESSION_DEVICES
+
+#define EX_SPIN_LEARNS UINT32_MAX
 
 struct ex_settings {
 	enum vg_channel_kind channel;
@@ -33,12 +36,21 @@ struct ex_settings {
 	unsigned int gpus, memories, accounts, devids; /* given of each */
 	struct vg_limits limits;
 	enum vg_log_level log_level;
-	uint32_t spin_us; /* UINT32_MAX: adaptive */
+	uint32_t spin_us; /* EX_SPIN_LEARNS, or always that long */
 	bool help;
 };
 
 /* Strings point into argv. 0, or -EINVAL after a line on standard error. */
 int ex_settings_parse(struct ex_settings *settings, int argc, char **argv);
 void ex_settings_help(void);
+
+/* A thread's looking before sleeping: as --spin-us says, or at most most_ns. */
+static inline void ex_spin_begin(struct vg_spin *spin, uint32_t spin_us, uint64_t most_ns)
+{
+	if (spin_us == EX_SPIN_LEARNS)
+		vg_spin_init(spin, most_ns);
+	else
+		vg_spin_fix_ns(spin, spin_us * 1000ull);
+}
 
 #endif

@@ -42,11 +42,6 @@ size_t vg_producer_span(struct vg_producer *p, void **span, size_t max)
 	return unwrapped(p->size, p->pos, room < max ? room : max);
 }
 
-void vg_producer_advance(struct vg_producer *p, size_t n)
-{
-	p->pos += n;
-}
-
 size_t vg_producer_put(struct vg_producer *p, const void *data, size_t n)
 {
 	size_t done = 0;

@@ -55,7 +55,7 @@ void vg_consumer_init(struct vg_consumer *c, const void *base, uint64_t size, co
 static inline uint64_t vg_producer_room(struct vg_producer *p, uint64_t want);
 /* Room in one piece at the position, at most max bytes; 0: none now. Fill it, then advance. */
 size_t vg_producer_span(struct vg_producer *p, void **span, size_t max);
-void vg_producer_advance(struct vg_producer *p, size_t n);
+static inline void vg_producer_advance(struct vg_producer *p, size_t n);
 /* Copies as much of data as there is room for; returns how much. */
 size_t vg_producer_put(struct vg_producer *p, const void *data, size_t n);
 /* Room for n bytes in one piece, to be filled whole and advanced over; NULL: not now, or the ring's end is nearer. */
@@ -151,6 +151,11 @@ static inline void *vg_producer_piece(struct vg_producer *p, size_t n)
 	uint64_t at = p->pos & (p->size - 1);
 
 	return n <= p->size - at && vg_producer_room(p, n) >= n ? p->base + at : NULL;
+}
+
+static inline void vg_producer_advance(struct vg_producer *p, size_t n)
+{
+	p->pos += n;
 }
 
 static inline bool vg_consumer_get_piece(struct vg_consumer *c, void *data, size_t n)

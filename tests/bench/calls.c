@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/cuda_proto.h"
 #include "tests/bench/clock.h"
+#include "tests/bench/cuda.h"
 
 #define BATCHES   7u
 #define THREADS   4u
@@ -26,9 +26,6 @@
 #define COPY_MAX  (256u * MIB)
 #define COPY_SOFT (4u * MIB) /* the most with --quick */
 #define CALLBACKS 10000u
-
-static const char ptx[] =
-	".version 7.0\n.target sm_52\n.address_size 64\n.visible .entry empty()\n{\n\tret;\n}\n";
 
 static struct {
 	CUcontext context;
@@ -44,25 +41,16 @@ static struct {
 	size_t most;
 } w;
 
-static void must(CUresult result, const char *what)
-{
-	if (!result)
-		return;
-	fprintf(stderr, "bench_calls: %s: CUresult %d\n", what, (int)result);
-	exit(1);
-}
-#define CU(call) must(call, #call)
-
 /* --- what is measured: one call each ------------------------------------------------------------- */
 
 static void launch(void)
 {
-	CU(cuLaunchKernel(w.empty, 1, 1, 1, 32, 1, 1, 0, w.stream, NULL, NULL));
+	bench_launch(w.empty, w.stream);
 }
 
 static void launch_and_wait(void)
 {
-	CU(cuLaunchKernel(w.empty, 1, 1, 1, 32, 1, 1, 0, w.stream, NULL, NULL));
+	bench_launch(w.empty, w.stream);
 	CU(cuCtxSynchronize());
 }
 
@@ -240,15 +228,11 @@ struct worker {
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
-	CUstream stream;
+	CUstream stream = bench_stream(w.context, w.empty);
 
-	CU(cuCtxSetCurrent(w.context));
-	CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
-	CU(cuLaunchKernel(w.empty, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL));
-	CU(cuStreamSynchronize(stream));
 	pthread_barrier_wait(worker->start);
 	for (unsigned int i = 0; i < worker->count; i++)
-		CU(cuLaunchKernel(w.empty, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL));
+		bench_launch(w.empty, stream);
 	CU(cuStreamSynchronize(stream));
 	pthread_barrier_wait(worker->start);
 	CU(cuStreamDestroy_v2(stream));
@@ -266,7 +250,7 @@ static double threads_run(unsigned int threads, unsigned int count)
 	for (unsigned int i = 0; i < threads; i++) {
 		workers[i] = (struct worker){.start = &start, .count = count};
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
-			must(CUDA_ERROR_OUT_OF_MEMORY, "pthread_create");
+			bench_must(CUDA_ERROR_OUT_OF_MEMORY, "pthread_create");
 	}
 	pthread_barrier_wait(&start);
 	began = bench_now();
@@ -317,9 +301,9 @@ static void world_open(size_t most)
 	CU(cuInit(0));
 	CU(cuDevicePrimaryCtxRetain(&w.context, 0));
 	CU(cuCtxSetCurrent(w.context));
-	CU(cuModuleLoadData(&w.module, ptx));
+	CU(cuModuleLoadData(&w.module, BENCH_EMPTY_PTX));
 	CU(cuModuleGetFunction(&w.empty, w.module, "empty"));
-	CU(cuLibraryLoadData(&w.library, ptx, NULL, NULL, 0, NULL, NULL, 0));
+	CU(cuLibraryLoadData(&w.library, BENCH_EMPTY_PTX, NULL, NULL, 0, NULL, NULL, 0));
 	CU(cuLibraryGetKernel(&w.kernel, w.library, "empty"));
 	CU(cuStreamCreate(&w.stream, CU_STREAM_NON_BLOCKING));
 	CU(cuEventCreate(&w.event, CU_EVENT_DISABLE_TIMING));
@@ -327,7 +311,7 @@ static void world_open(size_t most)
 	CU(cuMemHostAlloc(&w.pinned, most, 0));
 	w.pageable = malloc(most);
 	if (!w.pageable)
-		must(CUDA_ERROR_OUT_OF_MEMORY, "malloc");
+		bench_must(CUDA_ERROR_OUT_OF_MEMORY, "malloc");
 	memset(w.pageable, 0x5a, most);
 	memset(w.pinned, 0x5a, most);
 }
@@ -361,7 +345,7 @@ static int init_run(void)
 	CU(cuInit(0));
 	CU(cuDevicePrimaryCtxRetain(&w.context, 0));
 	CU(cuCtxSetCurrent(w.context));
-	CU(cuModuleLoadData(&w.module, ptx));
+	CU(cuModuleLoadData(&w.module, BENCH_EMPTY_PTX));
 	CU(cuModuleGetFunction(&w.empty, w.module, "empty"));
 	launch_and_wait();
 	printf("{\"item\": \"init\", \"us\": %.1f}\n", (bench_now() - began) * 1e6);

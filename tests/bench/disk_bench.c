@@ -53,18 +53,9 @@ static void piece_write(void)
 /* Median over batches of the time of one of `count` pieces, in us. */
 static double measure(void (*call)(void), size_t bytes, unsigned int count)
 {
-	double times[BATCHES];
-
 	piece = bytes;
 	place = 0;
-	for (unsigned int b = 0; b < BATCHES; b++) {
-		double start = bench_now();
-
-		for (unsigned int i = 0; i < count; i++)
-			call();
-		times[b] = (bench_now() - start) / count * 1e6;
-	}
-	return bench_median(times, BATCHES);
+	return bench_measure(call, count, BATCHES);
 }
 
 int main(int argc, char **argv)

@@ -9,35 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/cuda_proto.h"
 #include "tests/bench/clock.h"
+#include "tests/bench/cuda.h"
 
 #define BATCHES    9u
 #define COPY_BYTES (1u << 20)
 #define COPY_SMALL 4096u
 
-static void must(CUresult result, const char *what)
-{
-	if (!result)
-		return;
-	fprintf(stderr, "lane_bench: %s: CUresult %d\n", what, (int)result);
-	exit(1);
-}
-
 /* Median over batches of the time of one of `count` calls, in us. */
 static double measure(void (*call)(void), unsigned int count)
 {
-	double times[BATCHES];
-
 	call();
-	for (unsigned int b = 0; b < BATCHES; b++) {
-		double start = bench_now();
-
-		for (unsigned int i = 0; i < count; i++)
-			call();
-		times[b] = (bench_now() - start) / count * 1e6;
-	}
-	return bench_median(times, BATCHES);
+	return bench_measure(call, count, BATCHES);
 }
 
 static CUdeviceptr device;
@@ -49,32 +32,32 @@ static void round_trip(void)
 	CUresult result = cuStreamQuery(CU_STREAM_LEGACY);
 
 	if (result != CUDA_ERROR_NOT_READY)
-		must(result, "cuStreamQuery");
+		bench_must(result, "cuStreamQuery");
 }
 
 static void record(void)
 {
-	must(cuEventRecord(event, NULL), "cuEventRecord");
+	bench_must(cuEventRecord(event, NULL), "cuEventRecord");
 }
 
 static void copy_in(void)
 {
-	must(cuMemcpyHtoD_v2(device, host, COPY_BYTES), "cuMemcpyHtoD");
+	bench_must(cuMemcpyHtoD_v2(device, host, COPY_BYTES), "cuMemcpyHtoD");
 }
 
 static void copy_out(void)
 {
-	must(cuMemcpyDtoH_v2(host, device, COPY_BYTES), "cuMemcpyDtoH");
+	bench_must(cuMemcpyDtoH_v2(host, device, COPY_BYTES), "cuMemcpyDtoH");
 }
 
 static void small_in(void)
 {
-	must(cuMemcpyHtoD_v2(device, host, COPY_SMALL), "cuMemcpyHtoD");
+	bench_must(cuMemcpyHtoD_v2(device, host, COPY_SMALL), "cuMemcpyHtoD");
 }
 
 static void small_out(void)
 {
-	must(cuMemcpyDtoH_v2(host, device, COPY_SMALL), "cuMemcpyDtoH");
+	bench_must(cuMemcpyDtoH_v2(host, device, COPY_SMALL), "cuMemcpyDtoH");
 }
 
 int main(int argc, char **argv)
@@ -83,24 +66,24 @@ int main(int argc, char **argv)
 	unsigned int copies = argc > 2 ? bench_number(argv[2]) : 10;
 	CUcontext context;
 
-	must(cuInit(0), "cuInit");
-	must(cuDevicePrimaryCtxRetain(&context, 0), "cuDevicePrimaryCtxRetain");
-	must(cuCtxSetCurrent(context), "cuCtxSetCurrent");
-	must(cuMemAlloc_v2(&device, COPY_BYTES), "cuMemAlloc");
-	must(cuEventCreate(&event, 0), "cuEventCreate");
+	bench_must(cuInit(0), "cuInit");
+	bench_must(cuDevicePrimaryCtxRetain(&context, 0), "cuDevicePrimaryCtxRetain");
+	bench_must(cuCtxSetCurrent(context), "cuCtxSetCurrent");
+	bench_must(cuMemAlloc_v2(&device, COPY_BYTES), "cuMemAlloc");
+	bench_must(cuEventCreate(&event, 0), "cuEventCreate");
 	host = malloc(COPY_BYTES);
 	if (!host)
 		return 1;
 	memset(host, 0x5a, COPY_BYTES);
 	printf("round-trip-us=%.2f\n", measure(round_trip, trips));
 	printf("record-us=%.2f\n", measure(record, trips));
-	must(cuCtxSynchronize(), "cuCtxSynchronize");
+	bench_must(cuCtxSynchronize(), "cuCtxSynchronize");
 	printf("copy-in-4k-us=%.2f\n", measure(small_in, trips));
 	printf("copy-out-4k-us=%.2f\n", measure(small_out, trips));
 	printf("copy-in-mib-s=%.1f\n", 1e6 / measure(copy_in, copies));
 	printf("copy-out-mib-s=%.1f\n", 1e6 / measure(copy_out, copies));
-	must(cuMemFree_v2(device), "cuMemFree");
-	must(cuDevicePrimaryCtxRelease_v2(0), "cuDevicePrimaryCtxRelease");
+	bench_must(cuMemFree_v2(device), "cuMemFree");
+	bench_must(cuDevicePrimaryCtxRelease_v2(0), "cuDevicePrimaryCtxRelease");
 	free(host);
 	return 0;
 }

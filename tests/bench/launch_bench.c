@@ -13,20 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/cuda_proto.h"
 #include "tests/bench/clock.h"
-
-static const char ptx[] =
-	".version 7.0\n.target sm_52\n.address_size 64\n.visible .entry empty()\n{\n\tret;\n}\n";
-
-static void must(CUresult result, const char *what)
-{
-	if (!result)
-		return;
-	fprintf(stderr, "launch_bench: %s: CUresult %d\n", what, (int)result);
-	exit(1);
-}
-#define CU(call) must(call, #call)
+#include "tests/bench/cuda.h"
 
 static void context_open(void)
 {
@@ -53,11 +41,11 @@ static void launches(const sigset_t *set, unsigned int count)
 	CUstream stream;
 
 	context_open();
-	CU(cuModuleLoadData(&module, ptx));
+	CU(cuModuleLoadData(&module, BENCH_EMPTY_PTX));
 	CU(cuModuleGetFunction(&empty, module, "empty"));
 	CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
 	/* Not the first of its kind. */
-	CU(cuLaunchKernel(empty, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL));
+	bench_launch(empty, stream);
 	for (unsigned int round = 0;; round++) {
 		double began;
 
@@ -67,7 +55,7 @@ static void launches(const sigset_t *set, unsigned int count)
 		signal_await(set);
 		began = bench_now();
 		for (unsigned int i = 0; i < count; i++)
-			CU(cuLaunchKernel(empty, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL));
+			bench_launch(empty, stream);
 		printf("sent %u %.2f\n", round, (bench_now() - began) / count * 1e6);
 		fflush(stdout);
 		signal_await(set);

@@ -23,16 +23,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "protocol/cuda_proto.h"
 #include "tests/bench/clock.h"
+#include "tests/bench/cuda.h"
 
 #define WORKERS_MAX 256u
 #define BATCHES     7u
 #define OBJECTS_MAX 1000000u
 #define MIB         ((size_t)1024 * 1024)
-
-static const char ptx[] =
-	".version 7.0\n.target sm_52\n.address_size 64\n.visible .entry empty()\n{\n\tret;\n}\n";
 
 static struct {
 	CUcontext context;
@@ -48,15 +45,6 @@ struct lane {
 	void *pinned;
 };
 
-static void must(CUresult result, const char *what)
-{
-	if (!result)
-		return;
-	fprintf(stderr, "bench_scale: %s: CUresult %d\n", what, (int)result);
-	exit(1);
-}
-#define CU(call) must(call, #call)
-
 static void fail(const char *what)
 {
 	fprintf(stderr, "bench_scale: %s: %s\n", what, strerror(errno));
@@ -68,7 +56,7 @@ static void world_open(void)
 	CU(cuInit(0));
 	CU(cuDevicePrimaryCtxRetain(&w.context, 0));
 	CU(cuCtxSetCurrent(w.context));
-	CU(cuModuleLoadData(&w.module, ptx));
+	CU(cuModuleLoadData(&w.module, BENCH_EMPTY_PTX));
 	CU(cuModuleGetFunction(&w.empty, w.module, "empty"));
 }
 
@@ -102,14 +90,14 @@ static void lane_close(struct lane *lane)
 static unsigned int launch(struct lane *lane)
 {
 	for (unsigned int i = 0; i < 256; i++)
-		CU(cuLaunchKernel(w.empty, 1, 1, 1, 32, 1, 1, 0, lane->stream, NULL, NULL));
+		bench_launch(w.empty, lane->stream);
 	CU(cuStreamSynchronize(lane->stream));
 	return 256;
 }
 
 static unsigned int launch_and_wait(struct lane *lane)
 {
-	CU(cuLaunchKernel(w.empty, 1, 1, 1, 32, 1, 1, 0, lane->stream, NULL, NULL));
+	bench_launch(w.empty, lane->stream);
 	CU(cuStreamSynchronize(lane->stream));
 	return 1;
 }
@@ -306,7 +294,7 @@ static CUresult memory_end(union object *object)
 
 static CUresult module_make(union object *object)
 {
-	return cuModuleLoadData(&object->module, ptx);
+	return cuModuleLoadData(&object->module, BENCH_EMPTY_PTX);
 }
 
 static CUresult module_end(union object *object)
@@ -353,7 +341,7 @@ static unsigned int objects_make(const struct kind *kind, union object *objects,
 
 		if (result == CUDA_ERROR_OUT_OF_MEMORY)
 			break;
-		must(result, kind->name);
+		bench_must(result, kind->name);
 		live++;
 	}
 	return live;
@@ -365,14 +353,14 @@ static void make_and_end(const struct kind *kind, struct lane *lane)
 	union object object;
 
 	(void)lane;
-	must(kind->make(&object), kind->name);
-	must(kind->end(&object), kind->name);
+	bench_must(kind->make(&object), kind->name);
+	bench_must(kind->end(&object), kind->name);
 }
 
 static void launch_one(const struct kind *kind, struct lane *lane)
 {
 	(void)kind;
-	CU(cuLaunchKernel(w.empty, 1, 1, 1, 32, 1, 1, 0, lane->stream, NULL, NULL));
+	bench_launch(w.empty, lane->stream);
 }
 
 static void record_one(const struct kind *kind, struct lane *lane)
@@ -473,12 +461,8 @@ static long resident_kib(void)
 static void *sleeper_run(void *argument)
 {
 	struct sleepers *sleepers = argument;
-	CUstream stream;
+	CUstream stream = bench_stream(w.context, w.empty);
 
-	CU(cuCtxSetCurrent(w.context));
-	CU(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
-	CU(cuLaunchKernel(w.empty, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL));
-	CU(cuStreamSynchronize(stream));
 	pthread_barrier_wait(&sleepers->here);
 	pthread_barrier_wait(&sleepers->end);
 	CU(cuStreamDestroy_v2(stream));
@@ -503,7 +487,7 @@ static int hold_run(unsigned int count)
 	pthread_barrier_init(&sleepers.here, NULL, count);
 	pthread_barrier_init(&sleepers.end, NULL, count);
 	world_open();
-	CU(cuLaunchKernel(w.empty, 1, 1, 1, 32, 1, 1, 0, NULL, NULL, NULL));
+	bench_launch(w.empty, NULL);
 	CU(cuCtxSynchronize());
 	for (unsigned int i = 1; i < count; i++) {
 		errno = pthread_create(&threads[i], NULL, sleeper_run, &sleepers);

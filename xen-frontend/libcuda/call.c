@@ -99,7 +99,7 @@ static bool send_piece(struct fe_lane *lane, const struct fe_call *call, const s
 		memcpy(at, call->in[i].data, n);
 		at += padded;
 	}
-	lane->commands.pos += size;
+	vg_producer_advance(&lane->commands, size);
 	for (unsigned int i = 0; i < AHEAD_LINES; i++)
 		vg_producer_prefetch(&lane->commands, AHEAD_BYTES + 64 * i);
 	return true;

@@ -155,6 +155,7 @@ void fe_crew_begin(struct fe_job *job)
 	pthread_mutex_lock(&lock);
 	if (!tried)
 		threads_start();
+	job->shared = true;
 	current = job;
 	call_helpers();
 	pthread_mutex_unlock(&lock);
@@ -163,20 +164,20 @@ void fe_crew_begin(struct fe_job *job)
 void fe_crew_more(struct fe_job *job, size_t limit)
 {
 	atomic_store(&job->limit, limit);
-	if (!atomic_load(&threads) || atomic_load(&inside))
+	if (!job->shared || !atomic_load(&threads) || atomic_load(&inside))
 		return;
 	pthread_mutex_lock(&lock);
-	if (current == job)
-		call_helpers();
+	call_helpers();
 	pthread_mutex_unlock(&lock);
 }
 
 void fe_crew_end(struct fe_job *job)
 {
+	if (!job->shared)
+		return;
 	atomic_store(&job->over, true);
 	pthread_mutex_lock(&lock);
-	if (current == job)
-		current = NULL;
+	current = NULL;
 	pthread_mutex_unlock(&lock);
 	/* Each has at most a piece to finish. */
 	for (unsigned int looks = 0; atomic_load(&inside); looks++)

@@ -15,10 +15,11 @@ struct fe_job {
 	atomic_size_t next;  /* piece */
 	atomic_size_t limit; /* pieces below this may be done now */
 	atomic_bool over;
+	bool shared; /* by fe_crew_begin: the helpers may be at it */
 	void (*work)(struct fe_job *job, size_t piece);
 };
 
-/* One job at a time: the caller sees to that. Until fe_crew_end the helpers may be at it. */
+/* Calls the helpers. One job at a time: the caller sees to that. Without it the caller does all of the work. */
 void fe_crew_begin(struct fe_job *job);
 /* More may be done: helpers that have gone to sleep come back. */
 void fe_crew_more(struct fe_job *job, size_t limit);

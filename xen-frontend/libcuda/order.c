@@ -4,7 +4,6 @@
 
 #include <stdatomic.h>
 
-#include "xen-frontend/libcuda/handle.h"
 #include "xen-frontend/libcuda/session.h"
 
 /* Moves when a callback has returned, before the executor hears of it. */
@@ -48,19 +47,6 @@ static bool after_collect(struct fe_lane *lane, uint64_t after, uint64_t *others
 	return true;
 }
 
-static unsigned int users_collect(struct fe_lane *lane, const struct fe_call *call)
-{
-	uint64_t users = fe_handle_users(call->keys[0], lane->id);
-
-	if (call->keys[1])
-		users |= fe_handle_users(call->keys[1], lane->id);
-	users &= ~(UINT64_C(1) << lane->id % 64) |
-		 (atomic_load_explicit(&fe_session.order.lanes, memory_order_relaxed) > 64
-			  ? UINT64_MAX
-			  : 0);
-	return users ? lanes_collect(lane, users) : 0;
-}
-
 unsigned int fe_order_take(struct fe_lane *lane, const struct fe_call *call, uint64_t *after)
 {
 	struct fe_order *order = &fe_session.order;
@@ -74,7 +60,7 @@ unsigned int fe_order_take(struct fe_lane *lane, const struct fe_call *call, uin
 		return 0;
 	}
 	if (local) {
-		count = users_collect(lane, call);
+		count = lanes_collect(lane, fe_order_users(lane, call));
 		before = atomic_load_explicit(&order->last_async, memory_order_acquire);
 		count += after_collect(lane, before, &lane->others[count]);
 	} else {

@@ -29,17 +29,28 @@ static inline bool fe_order_is_news(const struct fe_lane *lane, uint32_t id, uin
 }
 
 /*
+ * The other lanes that use what the call names, as a set (fe_handle_users). With more lanes than bits this lane's own bit
+ * may be another's, too.
+ */
+static inline uint64_t fe_order_users(const struct fe_lane *lane, const struct fe_call *call)
+{
+	uint64_t users = fe_handle_users(call->keys[0], lane->id) |
+			 (call->keys[1] ? fe_handle_users(call->keys[1], lane->id) : 0);
+
+	if (atomic_load_explicit(&fe_session.order.lanes, memory_order_relaxed) > 64)
+		return users;
+	return users & ~(UINT64_C(1) << lane->id);
+}
+
+/*
  * The place of the lane's next command where nothing has to be waited for, which is the usual case: its stream,
  * event or graph is this thread's alone, and no other has done anything else. False: fe_order_take.
  */
 static inline bool fe_order_alone(struct fe_lane *lane, const struct fe_call *call)
 {
-	uint64_t last, bit = UINT64_C(1) << lane->id % 64;
+	uint64_t last;
 
-	if (call->keys[0] <= FE_STREAM_SHARED || lane->id >= 64 ||
-	    (fe_handle_users(call->keys[0], lane->id) | bit) != bit ||
-	    (call->keys[1] && (fe_handle_users(call->keys[1], lane->id) | bit) != bit) ||
-	    atomic_load_explicit(&fe_session.order.lanes, memory_order_relaxed) > 64)
+	if (call->keys[0] <= FE_STREAM_SHARED || fe_order_users(lane, call))
 		return false;
 	last = atomic_load_explicit(&fe_session.order.last_async, memory_order_acquire);
 	if (last && fe_order_is_news(lane, (uint32_t)vg_after_lane(last), vg_after_number(last)))

@@ -65,14 +65,6 @@ static bool slot_free(unsigned int slot)
 
 /* --- the memory ----------------------------------------------------------------------------------- */
 
-/* Waits for what still uses it. */
-static void memory_drop(void)
-{
-	if (stage.memory.size)
-		fe_pinned_free(&stage.memory);
-	stage.memory.size = 0;
-}
-
 static bool memory_make(void)
 {
 	bool local = fe_session.channel.limits.channel == VG_CHANNEL_LOCAL;
@@ -98,8 +90,11 @@ static bool memory_make(void)
 /* Under the lock. The registration may have gone with its context. */
 static bool memory_ready(void)
 {
-	if (stage.memory.size && (stage.spoilt || stage.contexts != atomic_load(&fe_contexts_gone)))
-		memory_drop();
+	if (stage.memory.size &&
+	    (stage.spoilt || stage.contexts != atomic_load(&fe_contexts_gone))) {
+		fe_pinned_free(&stage.memory); /* waits for what still uses it */
+		stage.memory.size = 0;
+	}
 	return stage.memory.size || (!stage.refused && memory_make());
 }
 
@@ -241,14 +236,13 @@ static CUresult run_in(struct copy *copy)
 	size_t opened = 0;
 
 	for (size_t part = 0; part < copy->parts && !result; part++) {
-		while (opened < copy->parts && opened < part + copy->slots &&
-		       (opened == part || slot_free(slot_of_part(copy, opened)))) {
-			if (opened >= copy->slots && opened == part)
-				result = part_wait(copy, opened);
-			if (result)
-				return result;
+		if (opened == part)
+			result = part_wait(copy, part);
+		if (result)
+			break;
+		while (opened == part || (opened < copy->parts && opened < part + copy->slots &&
+					  slot_free(slot_of_part(copy, opened))))
 			part_open(copy, opened++);
-		}
 		part_finish(copy, part);
 		result = part_send(copy, part);
 	}
