@@ -35,20 +35,20 @@ static inline double bench_median(double *values, unsigned int count)
 	return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-/* Median over batches (at most BENCH_BATCHES_MAX) of the time of one of `count` calls, in us. */
-#define BENCH_BATCHES_MAX 64u
-static inline double bench_measure(void (*call)(void), unsigned int count, unsigned int batches)
+/* Median over batches of the time of one of `count` calls, in us. */
+#define BENCH_BATCHES 9u
+static inline double bench_measure(void (*call)(void), unsigned int count)
 {
-	double times[BENCH_BATCHES_MAX];
+	double times[BENCH_BATCHES];
 
-	for (unsigned int b = 0; b < batches; b++) {
+	for (unsigned int b = 0; b < BENCH_BATCHES; b++) {
 		double start = bench_now();
 
 		for (unsigned int i = 0; i < count; i++)
 			call();
 		times[b] = (bench_now() - start) / count * 1e6;
 	}
-	return bench_median(times, batches);
+	return bench_median(times, BENCH_BATCHES);
 }
 
 #endif

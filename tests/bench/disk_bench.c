@@ -15,10 +15,9 @@
 
 #include "tests/bench/clock.h"
 
-#define BATCHES 9u
-#define AREA    (16u << 20) /* of the device */
-#define SMALL   4096u
-#define LARGE   (1u << 20)
+#define AREA  (16u << 20) /* of the device */
+#define SMALL 4096u
+#define LARGE (1u << 20)
 
 static int device;
 static char *buffer;
@@ -55,7 +54,7 @@ static double measure(void (*call)(void), size_t bytes, unsigned int count)
 {
 	piece = bytes;
 	place = 0;
-	return bench_measure(call, count, BATCHES);
+	return bench_measure(call, count);
 }
 
 int main(int argc, char **argv)

@@ -12,7 +12,6 @@
 #include "tests/bench/clock.h"
 #include "tests/bench/cuda.h"
 
-#define BATCHES    9u
 #define COPY_BYTES (1u << 20)
 #define COPY_SMALL 4096u
 
@@ -20,7 +19,7 @@
 static double measure(void (*call)(void), unsigned int count)
 {
 	call();
-	return bench_measure(call, count, BATCHES);
+	return bench_measure(call, count);
 }
 
 static CUdeviceptr device;
