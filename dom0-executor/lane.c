@@ -52,6 +52,7 @@ struct ex_lane *ex_lane_new(struct ex_session *session, uint32_t id, struct ex_s
 	memset(share, 0, sizeof(*share));
 	lane->shared = (struct vg_lane_shared *)base;
 	lane->number = atomic_load(&session->order.lane[id].executed);
+	lane->live = &vg_live_of(session->stats.page)->lane[id];
 	ex_spin_begin(&lane->spin, session->settings->spin_us, SPIN_NS);
 	vg_consumer_init(&lane->in, base + VG_PAGE_SIZE, cmd_bytes, &lane->shared->cmd_prod,
 			 &lane->shared->cmd_cons);
@@ -163,8 +164,10 @@ static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 	vg_sleep_end(&lane->shared->exec_sleeps);
 	if (mask < 0)
 		goto broken;
-	if (mask & VG_BELL_RUNG)
+	if (mask & VG_BELL_RUNG) {
 		ex_stats_add(&lane->session->stats.page->wakes, 1);
+		ex_stats_set(&vg_live_of(lane->session->stats.page)->woken, ex_stats_now());
+	}
 	if (adapts)
 		vg_spin_slept(&lane->spin, vg_clock_ns() - begin);
 	return true;
@@ -296,6 +299,9 @@ static void command_log(struct ex_lane *lane, const struct ex_call *call, CUresu
 
 static CUresult command_run(struct ex_lane *lane, struct ex_call *call, const struct ex_op *op)
 {
+	bool timed = atomic_load_explicit(&lane->session->want, memory_order_relaxed) &
+		     VG_WANT_TIMES;
+	uint64_t begun = timed ? vg_clock_ns() : 0;
 	size_t said = lane->logs.size;
 	CUresult result = op->run(call);
 
@@ -304,6 +310,8 @@ static CUresult command_run(struct ex_lane *lane, struct ex_call *call, const st
 		ex_output_announce(lane, result);
 	if (!call->async)
 		ex_memory_settle(lane->session);
+	if (timed)
+		ex_stats_took(&lane->session->stats, call->op, vg_clock_ns() - begun);
 	if (vg_log_on(&lane->session->who, VG_LOG_CALL))
 		command_log(lane, call, result);
 	ex_tally_command(&lane->tally, &lane->session->stats, call->op, call->async,
@@ -342,6 +350,7 @@ static bool command_execute(struct ex_lane *lane, const struct vg_cmd *cmd, cons
 	whole = !call.breach && ex_bulk_finish(&call);
 	ex_scratch_end(lane);
 	ex_order_done(&lane->session->order, lane->id, lane->number);
+	ex_live_end(lane->live, lane->number);
 	return whole;
 }
 
@@ -359,6 +368,7 @@ static bool lane_command(struct ex_lane *lane)
 	for (unsigned int i = 0; i < AHEAD_LINES; i++)
 		vg_consumer_prefetch(&lane->in, AHEAD_BYTES + i * 64);
 	lane->number++;
+	ex_live_begin(lane->live, &cmd, lane->number);
 	op = ex_op_find(cmd.op);
 	wrong = head_check(&cmd, op);
 	if (wrong)

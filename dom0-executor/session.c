@@ -24,6 +24,7 @@
 #include "dom0-executor/driver.h"
 #include "dom0-executor/lane.h"
 #include "dom0-executor/link.h"
+#include "dom0-executor/look.h"
 #include "dom0-executor/memory.h"
 #include "dom0-executor/pool_share.h"
 #include "dom0-executor/share.h"
@@ -320,6 +321,7 @@ static void session_message(struct ex_session *session, struct vg_packet *packet
 		return;
 	}
 	switch (packet->msg.type) {
+	case VG_CTL_LOOK: ex_look_answer(session, packet); break;
 	case VG_CTL_SHARE: ex_session_share(session, packet); break;
 	case VG_CTL_UNSHARE: ex_session_unshare(session, packet); break;
 	case VG_CTL_CLOSE:
