@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "protocol/calls.h"
 #include "protocol/clock.h"
+#include "protocol/session_info.h"
 #include "protocol/spin.h"
 
 #include "dom0-executor/calls.h"
@@ -34,7 +36,7 @@ struct ex_host_turn {
 	struct ex_host_turn *next;
 	uint64_t id, ticket;
 	int status;
-	bool last;
+	int last;   /* enum vg_host_turn */
 	bool taken; /* by a Wait */
 	atomic_bool done;
 	bool posted; /* nobody waits: it is freed when it is done */
@@ -153,7 +155,7 @@ struct ex_host_func *ex_host_func_new(struct ex_host_funcs *funcs, uint64_t id, 
 		return NULL;
 	*func = (struct ex_host_func){.all = funcs, .id = id, .once = once};
 	pthread_mutex_lock(&funcs->lock);
-	if (funcs->count >= EX_HOST_FUNCS_MAX) {
+	if (funcs->count + atomic_load(&funcs->posted) >= EX_HOST_FUNCS_MAX) {
 		pthread_mutex_unlock(&funcs->lock);
 		free(func);
 		return NULL;
@@ -248,23 +250,29 @@ static void user_object_forget(struct ex_host_func *func)
 		ex_handles_drop(func->handles, VG_HANDLE_CUuserObject, handle);
 }
 
+/* Under the lock: a turn that nobody waits for. */
+static void turn_post(struct ex_host_funcs *funcs, uint64_t id, enum vg_host_turn last)
+{
+	struct ex_host_turn *turn = funcs->ending ? NULL : calloc(1, sizeof(*turn));
+
+	if (!turn)
+		return;
+	*turn = (struct ex_host_turn){.id = id, .last = last, .posted = true};
+	atomic_fetch_add(&funcs->posted, 1);
+	turn_enter(funcs, turn);
+}
+
 void ex_host_func_post(void *data)
 {
 	struct ex_host_func *func = data;
 	struct ex_host_funcs *funcs = func->all;
-	struct ex_host_turn *turn = calloc(1, sizeof(*turn));
 
 	user_object_forget(func);
 	pthread_mutex_lock(&funcs->lock);
-	if (turn && !funcs->ending) {
-		*turn = (struct ex_host_turn){.id = func->id, .last = true, .posted = true};
-		turn_enter(funcs, turn);
-		turn = NULL;
-	}
+	turn_post(funcs, func->id, VG_HOST_TURN_LAST);
 	func_free_locked(func);
 	pthread_mutex_unlock(&funcs->lock);
 	moved(funcs);
-	free(turn);
 }
 
 bool ex_host_func_id(struct ex_host_funcs *funcs, const void *data, uint64_t *id)
@@ -311,6 +319,18 @@ CUresult ex_vgHostFunc(struct ex_call *call, CUstream stream, uint64_t id, unsig
 	return result;
 }
 
+/* The guest keeps the function until it hears of it. One that does not listen is told so much and no more. */
+void ex_vgHostFunc_failed(struct ex_call *call, const struct vg_args_vgHostFunc *args)
+{
+	struct ex_host_funcs *funcs = &call->session->host_funcs;
+
+	pthread_mutex_lock(&funcs->lock);
+	if (atomic_load(&funcs->posted) < EX_HOST_FUNCS_MAX)
+		turn_post(funcs, args->id, VG_HOST_TURN_NONE);
+	pthread_mutex_unlock(&funcs->lock);
+	moved(funcs);
+}
+
 static struct ex_host_turn *turn_next(struct ex_host_funcs *funcs)
 {
 	struct ex_host_turn *turn = funcs->turns;
@@ -352,6 +372,7 @@ CUresult ex_vgHostFuncDone(struct ex_call *call, uint64_t ticket)
 		result = CUDA_SUCCESS;
 		if (turn->posted) {
 			turn_remove(funcs, turn);
+			atomic_fetch_sub(&funcs->posted, 1);
 			free(turn);
 			break;
 		}

@@ -32,6 +32,7 @@ struct ex_host_funcs {
 	struct ex_host_turn **turns_end;
 	struct ex_host_func *funcs; /* all that live: owned */
 	unsigned int count;
+	atomic_uint posted; /* turns that nobody waits for but the guest */
 	uint64_t tickets;
 	bool ending;
 };

@@ -81,7 +81,7 @@ static void *callback_thread(void *arg)
 			break;
 		if (!ticket)
 			continue; /* nothing came in a while */
-		if (entry_take(id, last, &entry))
+		if (entry_take(id, last, &entry) && last != VG_HOST_TURN_NONE)
 			entry_call(&entry, (CUresult)status);
 		if (rpc_vgHostFuncDone(ticket))
 			break;
