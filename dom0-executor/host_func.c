@@ -3,12 +3,11 @@
  * Functions of the guest's in a stream's order. Threads: lanes' (HostFunc, Wait, Done), the driver's (run).
  *
  * What the driver holds a pointer to is kept until it has been called or, in a graph, until the
- * session ends: nobody tells when a graph's copies have gone. Waits look again ten times a second.
+ * session ends: nobody tells when a graph's copies have gone.
  */
 #include "dom0-executor/host_func.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "protocol/calls.h"
 #include "protocol/clock.h"
@@ -52,7 +51,6 @@ static void moved(struct ex_host_funcs *funcs)
 void ex_host_funcs_init(struct ex_host_funcs *funcs, uint32_t spin_us)
 {
 	pthread_mutexattr_t adaptive;
-	pthread_condattr_t attr;
 
 	*funcs = (struct ex_host_funcs){0};
 	funcs->turns_end = &funcs->turns;
@@ -62,10 +60,15 @@ void ex_host_funcs_init(struct ex_host_funcs *funcs, uint32_t spin_us)
 	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
 	pthread_mutex_init(&funcs->lock, &adaptive);
 	pthread_mutexattr_destroy(&adaptive);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&funcs->moved, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&funcs->moved, NULL);
+}
+
+void ex_host_funcs_wake(struct ex_host_funcs *funcs)
+{
+	/* Who has looked already and is about to sleep has the lock until it does. */
+	pthread_mutex_lock(&funcs->lock);
+	pthread_mutex_unlock(&funcs->lock);
+	moved(funcs);
 }
 
 void ex_host_funcs_end(struct ex_host_funcs *funcs)
@@ -114,20 +117,7 @@ static bool wait_spin(struct ex_host_funcs *funcs, const struct vg_spin *spin,
 	return came || atomic_load(&funcs->moves) != moves;
 }
 
-static void wait_sleep(struct ex_host_funcs *funcs)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += 100000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
-	pthread_cond_timedwait(&funcs->moved, &funcs->lock, &until);
-}
-
-/* Under the lock, which others have meanwhile. Ends when something has moved, or after a while. */
+/* Under the lock, which others have meanwhile. Ends when something has moved. */
 static void wait_once(struct ex_host_funcs *funcs, const atomic_bool *done)
 {
 	static __thread struct vg_spin spin;
@@ -140,7 +130,7 @@ static void wait_once(struct ex_host_funcs *funcs, const atomic_bool *done)
 	if (wait_spin(funcs, &spin, done))
 		return;
 	begin = vg_spin_learns(&spin) ? vg_clock_ns() : 0;
-	wait_sleep(funcs);
+	pthread_cond_wait(&funcs->moved, &funcs->lock);
 	if (vg_spin_learns(&spin))
 		vg_spin_slept(&spin, vg_clock_ns() - begin);
 }

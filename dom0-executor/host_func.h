@@ -53,6 +53,8 @@ void ex_host_func_ends(struct ex_host_func *func, struct ex_handles *handles, vo
 /* The guest's number of what the driver says it holds; false: not one of ours. */
 bool ex_host_func_id(struct ex_host_funcs *funcs, const void *data, uint64_t *id);
 
+/* A lane is to stop: its thread may be in vgHostFuncWait. */
+void ex_host_funcs_wake(struct ex_host_funcs *funcs);
 /* Lets everybody go who waits. */
 void ex_host_funcs_end(struct ex_host_funcs *funcs);
 /* Only when no thread of the driver's can call back any more: tests. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Host functions that will not be run: the guest, which keeps them, is told so. */
+/* Host functions that will not be run: the guest, which keeps them, is told so. Waits for their turns and their ends. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "protocol/session_info.h"
 #include "dom0-executor/calls.h"
@@ -158,6 +161,72 @@ static void who_does_not_listen(void **state)
 	driver_func(driver_data);
 }
 
+/* --- the end of a wait ---------------------------------------------------------------------------- */
+
+static void *lane_thread(void *arg)
+{
+	ex_lane_run(((struct harness *)arg)->lane);
+	return NULL;
+}
+
+static void expect_end(pthread_t thread)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 20;
+	assert_int_equal(pthread_timedjoin_np(thread, NULL, &until), 0);
+}
+
+/* Whether it is stopped before it looks, while it does, or when it sleeps: nobody else would wake it. */
+static void a_lane_that_waits_is_stopped(void **state)
+{
+	struct harness *h = *state;
+	struct vg_reply head;
+	pthread_t thread;
+
+	for (unsigned int i = 0; i < 200; i++) {
+		atomic_store(&h->lane->stop, false);
+		assert_true(harness_command(h, VG_OP_vgHostFuncWait, 0, NULL, 0, NULL, 0));
+		vg_producer_publish(&h->commands);
+		assert_int_equal(pthread_create(&thread, NULL, lane_thread, h), 0);
+		if (i % 10 == 0)
+			usleep(5000);
+		else
+			usleep(i);
+		ex_lane_stop(h->lane);
+		expect_end(thread);
+		assert_true(harness_reply(h, &head, NULL, 0));
+		assert_int_equal(head.result, CUDA_ERROR_DEINITIALIZED);
+	}
+}
+
+/* A thread of the driver's whose function the guest never ends. */
+static void *driver_thread(void *arg)
+{
+	(void)arg;
+	driver_func(driver_data);
+	return NULL;
+}
+
+static void a_function_waits_until_the_end(void **state)
+{
+	struct vg_ret_vgHostFuncWait turn;
+	struct harness *h = *state;
+	pthread_t thread;
+
+	submit(h, VG_CMD_ASYNC, ON_LEGACY, 46);
+	assert_int_equal(pthread_create(&thread, NULL, driver_thread, NULL), 0);
+	while (!next(h, &turn))
+		usleep(100);
+	assert_int_equal(turn.id, 46);
+	assert_int_equal(turn.last, VG_HOST_TURN_LAST);
+	usleep(5000);
+	ex_host_funcs_end(&h->session.host_funcs);
+	expect_end(thread);
+	assert_int_equal(h->session.host_funcs.count, 0);
+}
+
 int main(void)
 {
 #define WITH_LANE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -167,6 +236,8 @@ int main(void)
 		WITH_LANE(synchronous_ones_are_answered),
 		WITH_LANE(accepted_ones_come_by_themselves),
 		WITH_LANE(who_does_not_listen),
+		WITH_LANE(a_lane_that_waits_is_stopped),
+		WITH_LANE(a_function_waits_until_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
