@@ -1,243 +1,309 @@
 /* SPDX-License-Identifier: MIT */
-/* Host functions that will not be run: the guest, which keeps them, is told so. Waits for their turns and their ends. */
+/*
+ * Turns of the guest's functions: given where the guest looks, or when it asks; ended by either side's way; and
+ * what a guest that breaks the rules of vg_turn_shared gets by it. Threads stand for the driver's.
+ */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-#include <pthread.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "protocol/session_info.h"
+#include <cmocka.h>
+
+#include "protocol/wire.h"
+
 #include "dom0-executor/calls.h"
+#include "dom0-executor/lane.h"
+
 #include "tests/unit/executor/fake_driver.h"
 #include "tests/unit/executor/harness.h"
 
-#define NO_STREAM vg_handle_make(VG_HANDLE_CUstream, 1, 77)
-#define ON_LEGACY (uint64_t)(uintptr_t) CU_STREAM_LEGACY
+#define WAIT_US 10000000u
+#define STEP_US 100u
 
-static struct harness harness;
-static CUresult driver_answer;
-static CUhostFn driver_func;
-static void *driver_data;
+static struct harness h;
+static struct ex_host_funcs *funcs;
+static struct vg_turn_shared *page;
 
-static CUresult launch_host_func(CUstream stream, CUhostFn fn, void *data)
+static int setup_looking(uint32_t spin_us)
 {
-	(void)stream;
-	driver_func = fn;
-	driver_data = data;
-	return driver_answer;
+	fake_driver_install(0);
+	harness_open(&h, 0);
+	funcs = &h.session.host_funcs;
+	funcs->spin_us = spin_us;
+	page = &h.lane->shared->turn;
+	return 0;
 }
 
+/* Long enough for the guest to answer at its ease. */
 static int setup(void **state)
 {
-	*state = &harness;
-	fake_driver_install(0);
-	ex_driver.cuLaunchHostFunc = launch_host_func;
-	driver_answer = CUDA_SUCCESS;
-	harness_open(&harness, 0);
-	return 0;
+	(void)state;
+	return setup_looking(5000000);
+}
+
+static int setup_short(void **state)
+{
+	(void)state;
+	return setup_looking(1000);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	harness_close(&harness);
-	fake_driver_reset();
+	harness_close(&h);
 	return 0;
 }
 
-static void submit(struct harness *h, uint16_t flags, uint64_t stream, uint64_t id)
+/* --- the driver's side ---------------------------------------------------------------------------- */
+
+static void *run(void *func)
 {
-	struct vg_args_vgHostFunc args = {.stream = stream, .id = id, .kind = VG_HOST_FUNC};
-
-	assert_true(harness_command(h, VG_OP_vgHostFunc, flags, &args, sizeof(args), NULL, 0));
-	harness_run(h);
-	assert_string_equal(harness_breach(h), "");
-}
-
-/* False: there is none. */
-static bool next(struct harness *h, struct vg_ret_vgHostFuncWait *turn)
-{
-	struct vg_reply head;
-
-	assert_true(harness_command(h, VG_OP_vgHostFuncWait, 0, NULL, 0, NULL, 0));
-	harness_run(h);
-	assert_true(harness_reply(h, &head, turn, sizeof(*turn)));
-	return head.result == CUDA_SUCCESS;
-}
-
-static int done(struct harness *h, uint64_t ticket)
-{
-	struct vg_args_vgHostFuncDone args = {.ticket = ticket};
-	struct vg_reply head;
-
-	assert_true(harness_command(h, VG_OP_vgHostFuncDone, 0, &args, sizeof(args), NULL, 0));
-	harness_run(h);
-	assert_true(harness_reply(h, &head, NULL, 0));
-	return head.result;
-}
-
-static void expect_none(struct harness *h, uint64_t id)
-{
-	struct vg_ret_vgHostFuncWait turn;
-
-	assert_true(next(h, &turn));
-	assert_int_equal(turn.id, id);
-	assert_int_equal(turn.last, VG_HOST_TURN_NONE);
-	assert_int_equal(done(h, turn.ticket), CUDA_SUCCESS);
-	assert_int_equal(done(h, turn.ticket), CUDA_ERROR_INVALID_VALUE);
-	assert_false(next(h, &turn));
-	assert_int_equal(h->session.host_funcs.posted, 0);
-	assert_int_equal(h->session.host_funcs.count, 0);
-}
-
-static void refused_by_the_driver(void **state)
-{
-	driver_answer = CUDA_ERROR_ILLEGAL_ADDRESS;
-	submit(*state, VG_CMD_ASYNC, ON_LEGACY, 42);
-	assert_non_null(driver_func);
-	assert_int_equal(harness.lane->shared->error_result, CUDA_ERROR_ILLEGAL_ADDRESS);
-	expect_none(*state, 42);
-}
-
-/* It does not even get to the call's own half. */
-static void refused_for_its_stream(void **state)
-{
-	driver_func = NULL;
-	submit(*state, VG_CMD_ASYNC, NO_STREAM, 43);
-	assert_null(driver_func);
-	expect_none(*state, 43);
-}
-
-/* The answer tells it. */
-static void synchronous_ones_are_answered(void **state)
-{
-	struct vg_ret_vgHostFuncWait turn;
-	struct vg_reply head;
-
-	submit(*state, 0, NO_STREAM, 44);
-	assert_true(harness_reply(*state, &head, NULL, 0));
-	assert_int_not_equal(head.result, CUDA_SUCCESS);
-	assert_false(next(*state, &turn));
-}
-
-static void accepted_ones_come_by_themselves(void **state)
-{
-	struct vg_ret_vgHostFuncWait turn;
-	struct harness *h = *state;
-
-	submit(h, VG_CMD_ASYNC, ON_LEGACY, 45);
-	assert_int_equal(h->session.host_funcs.count, 1);
-	assert_false(next(h, &turn));
-	/* Nobody ends it: the session is over. */
-	ex_host_funcs_end(&h->session.host_funcs);
-	driver_func(driver_data);
-	assert_int_equal(h->session.host_funcs.count, 0);
-}
-
-/* A guest that fails on purpose and never listens costs no more than that. */
-static void who_does_not_listen(void **state)
-{
-	struct harness *h = *state;
-	struct vg_ret_vgHostFuncWait turn;
-
-	for (uint64_t i = 0; i < EX_HOST_FUNCS_MAX + 10; i++)
-		submit(h, VG_CMD_ASYNC, NO_STREAM, i);
-	assert_int_equal(h->session.host_funcs.posted, EX_HOST_FUNCS_MAX);
-	/* None is taken until it has listened. */
-	driver_func = NULL;
-	submit(h, VG_CMD_ASYNC, ON_LEGACY, 1);
-	assert_null(driver_func);
-	assert_true(next(h, &turn));
-	assert_int_equal(turn.id, 0);
-	assert_int_equal(done(h, turn.ticket), CUDA_SUCCESS);
-	submit(h, VG_CMD_ASYNC, ON_LEGACY, 2);
-	assert_non_null(driver_func);
-	ex_host_funcs_end(&h->session.host_funcs);
-	driver_func(driver_data);
-}
-
-/* --- the end of a wait ---------------------------------------------------------------------------- */
-
-static void *lane_thread(void *arg)
-{
-	ex_lane_run(((struct harness *)arg)->lane);
+	ex_host_func_run(func);
 	return NULL;
 }
 
-static void expect_end(pthread_t thread)
+static pthread_t begin(uint64_t id)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 20;
-	assert_int_equal(pthread_timedjoin_np(thread, NULL, &until), 0);
-}
-
-/* Whether it is stopped before it looks, while it does, or when it sleeps: nobody else would wake it. */
-static void a_lane_that_waits_is_stopped(void **state)
-{
-	struct harness *h = *state;
-	struct vg_reply head;
+	struct ex_host_func *func = ex_host_func_new(funcs, id, true);
 	pthread_t thread;
 
-	for (unsigned int i = 0; i < 200; i++) {
-		atomic_store(&h->lane->stop, false);
-		assert_true(harness_command(h, VG_OP_vgHostFuncWait, 0, NULL, 0, NULL, 0));
-		vg_producer_publish(&h->commands);
-		assert_int_equal(pthread_create(&thread, NULL, lane_thread, h), 0);
-		if (i % 10 == 0)
-			usleep(5000);
-		else
-			usleep(i);
-		ex_lane_stop(h->lane);
-		expect_end(thread);
-		assert_true(harness_reply(h, &head, NULL, 0));
-		assert_int_equal(head.result, CUDA_ERROR_DEINITIALIZED);
+	assert_non_null(func);
+	assert_int_equal(pthread_create(&thread, NULL, run, func), 0);
+	return thread;
+}
+
+static void end(pthread_t thread)
+{
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* --- the guest's ------------------------------------------------------------------------------- */
+
+static void state_set(uint32_t state)
+{
+	__atomic_store_n(&page->state, state, __ATOMIC_RELEASE);
+}
+
+static bool state_comes(uint32_t state)
+{
+	for (unsigned int us = 0; us < WAIT_US; us += STEP_US) {
+		if (__atomic_load_n(&page->state, __ATOMIC_ACQUIRE) == state)
+			return true;
+		usleep(STEP_US);
 	}
+	return false;
 }
 
-/* A thread of the driver's whose function the guest never ends. */
-static void *driver_thread(void *arg)
+static bool state_move(uint32_t from, uint32_t to)
 {
-	(void)arg;
-	driver_func(driver_data);
+	return __atomic_compare_exchange_n(&page->state, &from, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
+
+/* Asks until there is one: the harness's lane is told to stop, so it does not wait. */
+static uint64_t asked(uint64_t *ticket)
+{
+	struct ex_call call = {.lane = h.lane, .session = &h.session};
+	int status = -1, last = -1;
+	uint64_t id = 0;
+
+	for (unsigned int us = 0; us < WAIT_US; us += STEP_US) {
+		if (!ex_vgHostFuncWait(&call, &id, ticket, &status, &last)) {
+			assert_int_equal(status, CUDA_SUCCESS);
+			assert_int_equal(last, 1);
+			return id;
+		}
+		usleep(STEP_US);
+	}
+	return 0;
+}
+
+static CUresult told_done(uint64_t ticket)
+{
+	struct ex_call call = {.lane = h.lane, .session = &h.session};
+
+	return ex_vgHostFuncDone(&call, ticket);
+}
+
+/* The executor knows the page from then on. */
+static void ask_in_vain(void)
+{
+	struct ex_call call = {.lane = h.lane, .session = &h.session};
+	uint64_t id, ticket;
+	int status, last;
+
+	assert_int_equal(ex_vgHostFuncWait(&call, &id, &ticket, &status, &last),
+			 CUDA_ERROR_DEINITIALIZED);
+}
+
+/* --- cases ---------------------------------------------------------------------------------------- */
+
+static void who_asks_gets_it(void **state)
+{
+	pthread_t thread = begin(41);
+	uint64_t ticket = 0;
+
+	(void)state;
+	assert_int_equal(asked(&ticket), 41);
+	assert_int_equal(told_done(ticket + 1), CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(told_done(ticket), CUDA_SUCCESS);
+	end(thread);
+	assert_int_equal(told_done(ticket), CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(funcs->count, 0);
+}
+
+static void who_looks_gets_it(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	ask_in_vain();
+	state_set(VG_TURN_LOOKS);
+	for (uint64_t id = 1; id <= 100; id++) {
+		thread = begin(id);
+		assert_true(state_comes(VG_TURN_HERE));
+		assert_int_equal(page->id, id);
+		assert_int_equal(page->status, CUDA_SUCCESS);
+		assert_int_equal(page->last, 1);
+		assert_true(state_move(VG_TURN_HERE, VG_TURN_LOOKS));
+		end(thread);
+	}
+	assert_int_equal(funcs->count, 0);
+}
+
+/* The function takes longer than the driver's thread looks. */
+static void a_sleeper_is_told(void **state)
+{
+	pthread_t thread;
+	uint64_t ticket;
+
+	(void)state;
+	ask_in_vain();
+	state_set(VG_TURN_LOOKS);
+	thread = begin(7);
+	assert_true(state_comes(VG_TURN_SLEEPS));
+	assert_int_equal(page->id, 7);
+	ticket = page->ticket;
+	assert_false(state_move(VG_TURN_HERE, VG_TURN_LOOKS));
+	assert_int_equal(told_done(ticket), CUDA_SUCCESS);
+	end(thread);
+}
+
+/* Several threads of the driver's at once: each gets its turn, in the order of their coming. */
+static void one_at_a_time(void **state)
+{
+	pthread_t first, others[3];
+	uint64_t ticket, seen = 0;
+
+	(void)state;
+	ask_in_vain();
+	state_set(VG_TURN_LOOKS);
+	first = begin(1);
+	assert_true(state_comes(VG_TURN_HERE));
+	for (unsigned int i = 0; i < 3; i++)
+		others[i] = begin(2 + i);
+	/* Who asks meanwhile gets one of the others. */
+	ticket = 0;
+	seen |= UINT64_C(1) << asked(&ticket);
+	assert_int_equal(told_done(ticket), CUDA_SUCCESS);
+	assert_int_equal(page->id, 1);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_true(state_move(VG_TURN_HERE, VG_TURN_LOOKS));
+		if (i < 2) {
+			assert_true(state_comes(VG_TURN_HERE));
+			seen |= UINT64_C(1) << page->id;
+		}
+	}
+	end(first);
+	for (unsigned int i = 0; i < 3; i++)
+		end(others[i]);
+	assert_int_equal(seen, 1u << 2 | 1u << 3 | 1u << 4);
+	assert_int_equal(funcs->count, 0);
+}
+
+/* What a guest writes there ends at most its own function's turn. */
+static void nonsense_ends_the_turn(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	ask_in_vain();
+	state_set(VG_TURN_LOOKS);
+	thread = begin(9);
+	assert_true(state_comes(VG_TURN_HERE));
+	page->ticket = UINT64_MAX;
+	page->id = UINT64_MAX;
+	state_set(77);
+	end(thread);
+	state_set(VG_TURN_SLEEPS); /* without having been given one */
+	thread = begin(10);
+	assert_int_equal(asked(&page->ticket), 10);
+	assert_int_equal(told_done(page->ticket), CUDA_SUCCESS);
+	end(thread);
+}
+
+static void *lane_goes(void *arg)
+{
+	ex_host_funcs_page_gone(funcs, page);
+	atomic_store((atomic_bool *)arg, true);
 	return NULL;
 }
 
-static void a_function_waits_until_the_end(void **state)
+/* A lane's pages are not unmapped under a thread that looks at them. */
+static void the_page_stays_while_looked_at(void **state)
 {
-	struct vg_ret_vgHostFuncWait turn;
-	struct harness *h = *state;
-	pthread_t thread;
+	atomic_bool gone = false;
+	pthread_t thread, going;
 
-	submit(h, VG_CMD_ASYNC, ON_LEGACY, 46);
-	assert_int_equal(pthread_create(&thread, NULL, driver_thread, NULL), 0);
-	while (!next(h, &turn))
-		usleep(100);
-	assert_int_equal(turn.id, 46);
-	assert_int_equal(turn.last, VG_HOST_TURN_LAST);
-	usleep(5000);
-	ex_host_funcs_end(&h->session.host_funcs);
-	expect_end(thread);
-	assert_int_equal(h->session.host_funcs.count, 0);
+	(void)state;
+	ask_in_vain();
+	state_set(VG_TURN_LOOKS);
+	thread = begin(3);
+	assert_true(state_comes(VG_TURN_HERE));
+	assert_int_equal(pthread_create(&going, NULL, lane_goes, &gone), 0);
+	usleep(50000);
+	assert_false(atomic_load(&gone));
+	state_set(VG_TURN_LOOKS);
+	end(thread);
+	end(going);
+	/* Nobody uses it from now on, whatever it says. */
+	thread = begin(4);
+	usleep(10000);
+	assert_int_equal(page->state, VG_TURN_LOOKS);
+	ex_host_funcs_end(funcs);
+	end(thread);
+}
+
+static void the_end_lets_all_go(void **state)
+{
+	pthread_t looking, queued;
+
+	(void)state;
+	ask_in_vain();
+	state_set(VG_TURN_LOOKS);
+	looking = begin(1);
+	assert_true(state_comes(VG_TURN_SLEEPS));
+	queued = begin(2);
+	ex_host_funcs_end(funcs);
+	end(looking);
+	end(queued);
+	assert_int_equal(funcs->count, 0);
 }
 
 int main(void)
 {
-#define WITH_LANE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		WITH_LANE(refused_by_the_driver),
-		WITH_LANE(refused_for_its_stream),
-		WITH_LANE(synchronous_ones_are_answered),
-		WITH_LANE(accepted_ones_come_by_themselves),
-		WITH_LANE(who_does_not_listen),
-		WITH_LANE(a_lane_that_waits_is_stopped),
-		WITH_LANE(a_function_waits_until_the_end),
+		cmocka_unit_test_setup_teardown(who_asks_gets_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_looks_gets_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_sleeper_is_told, setup_short, teardown),
+		cmocka_unit_test_setup_teardown(one_at_a_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(nonsense_ends_the_turn, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_page_stays_while_looked_at, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_end_lets_all_go, setup_short, teardown),
 	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/fault.h"
+#include "xen-frontend/libcuda/lane.h"
 
 struct turn {
 	uint64_t id;
@@ -29,6 +30,8 @@ static CUresult submit_answer;
 static unsigned int calls;
 static CUresult status_seen;
 
+/* No lane: each turn is asked for. */
+__thread struct fe_lane *fe_lane_own __attribute__((tls_model("initial-exec")));
 __thread bool fe_in_callback __attribute__((tls_model("initial-exec")));
 
 CUresult rpc_vgHostFunc(CUstream stream, uint64_t id, unsigned int kind)

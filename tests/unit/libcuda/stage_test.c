@@ -214,6 +214,13 @@ static void device_ends(void)
 	device.ends = false;
 }
 
+static void log_clear(void)
+{
+	pthread_mutex_lock(&device.lock);
+	device.sent = device.done = 0;
+	pthread_mutex_unlock(&device.lock);
+}
+
 /* The slots' memory is made anew, as after a context's end. */
 static void memory_renew(void)
 {
@@ -222,7 +229,8 @@ static void memory_renew(void)
 	atomic_fetch_add(&fe_contexts_gone, 1);
 	assert_true(fe_stage_in((uintptr_t)remote, host, FE_STAGE_LEAST, FE_COPY_SYNC, &result));
 	assert_int_equal(result, CUDA_SUCCESS);
-	device.sent = device.done = device.made = device.freed = device.waits = 0;
+	log_clear();
+	device.made = device.freed = device.waits = 0;
 }
 
 static int setup(void **state)
@@ -308,7 +316,7 @@ static void check_copy(bool in, size_t size, size_t host_off, size_t remote_off)
 	memset(to, 0, size);
 	memset(to - GUARD / 2, 0xa5, GUARD / 2);
 	memset(to + size, 0xa5, GUARD / 2);
-	device.sent = device.done = 0;
+	log_clear();
 	if (in)
 		assert_true(fe_stage_in((uintptr_t)to, from, size, FE_COPY_SYNC, &result));
 	else
@@ -386,21 +394,27 @@ static void sizes_and_alignments_when_waited_for(void **state)
 /* Each part in the next slot, and words that count up by one a time. */
 static void check_order(bool in, unsigned int group)
 {
-	const unsigned int parts = 20;
+	/* To the device the first part is half of one. */
+	const size_t size = (size_t)20 * LOCAL_SLOT, first = in ? LOCAL_SLOT / 2 : LOCAL_SLOT;
+	const unsigned int parts = in ? 21 : 20;
+	size_t at = 0;
 	uint32_t *words = (uint32_t *)(void *)(device.memory + (size_t)SLOTS * LOCAL_SLOT);
 	uint32_t value[SLOTS];
 
 	for (unsigned int i = 0; i < SLOTS; i++)
 		value[i] = words[i * 16];
-	assert_int_equal(copy(in, (size_t)parts * LOCAL_SLOT, FE_COPY_SYNC), CUDA_SUCCESS);
+	assert_int_equal(copy(in, size, FE_COPY_SYNC), CUDA_SUCCESS);
 	assert_int_equal(device.sent, parts);
 	for (unsigned int i = 0; i < parts; i++) {
 		const struct command *c = &device.command[i];
 		bool tells = i % group == group - 1 || i == parts - 1;
 
 		assert_int_equal(slot_of(in ? c->src : c->dst, LOCAL_SLOT), i % SLOTS);
-		assert_int_equal(in ? c->dst : c->src, (uintptr_t)remote + (size_t)i * LOCAL_SLOT);
-		assert_int_equal(c->size, LOCAL_SLOT);
+		assert_int_equal(in ? c->dst : c->src, (uintptr_t)remote + at);
+		assert_int_equal(c->size, !i                       ? first
+					  : size - at < LOCAL_SLOT ? size - at
+								   : LOCAL_SLOT);
+		at += c->size;
 		assert_int_equal((uintptr_t)c->stream, (uintptr_t)CU_STREAM_LEGACY);
 		assert_int_equal(c->done != 0, tells);
 		if (tells) {
@@ -414,20 +428,22 @@ static void slots_in_their_order(void **state)
 {
 	(void)state;
 	check_order(false, 1);
-	device.sent = device.done = 0;
+	log_clear();
 	check_order(true, SLOTS / 2 + 1);
 }
 
 static void parts_of_a_middling_copy(void **state)
 {
 	(void)state;
-	/* One a slot, of whole pages. */
-	assert_int_equal(copy(true, 8u * 100000, FE_COPY_SYNC), CUDA_SUCCESS);
-	assert_int_equal(device.sent, 8);
-	assert_int_equal(device.command[0].size, 102400);
-	assert_int_equal(device.command[7].size, 8u * 100000 - 7 * 102400);
-	for (unsigned int i = 0; i < 8; i++)
-		assert_int_equal(device.command[i].done != 0, i == 7);
+	/* A third each, in whole pages; the first is half of that. */
+	assert_int_equal(copy(true, 800000, FE_COPY_SYNC), CUDA_SUCCESS);
+	assert_int_equal(device.sent, 4);
+	assert_int_equal(device.command[0].size, 135168);
+	assert_int_equal(device.command[1].size, 270336);
+	assert_int_equal(device.command[2].size, 270336);
+	assert_int_equal(device.command[3].size, 800000 - 135168 - 2 * 270336);
+	for (unsigned int i = 0; i < 4; i++)
+		assert_int_equal(device.command[i].done != 0, i == 3);
 }
 
 /* Slots that wait for their stream are left alone; when all do, copies go another way. */
@@ -514,7 +530,8 @@ static void check_recovers(void)
 {
 	device.how = NOW;
 	device.wait_result = CUDA_SUCCESS;
-	device.sent = device.done = device.made = device.freed = 0;
+	log_clear();
+	device.made = device.freed = 0;
 	fill(host, MOST, 9);
 	assert_int_equal(copy(true, MOST, FE_COPY_SYNC), CUDA_SUCCESS);
 	assert_memory_equal(host, remote, MOST);
@@ -532,7 +549,8 @@ static void check_no_word(enum device how)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		for (int in = 0; in < 2; in++) {
 			device.how = how;
-			device.sent = device.done = device.waits = 0;
+			log_clear();
+			device.waits = 0;
 			assert_int_equal(copy(in, sizes[i], FE_COPY_SYNC), CUDA_ERROR_UNKNOWN);
 			/* The stream's own end was asked for, once. */
 			assert_int_equal(device.waits, 1);
@@ -569,7 +587,7 @@ static void a_command_that_is_refused(void **state)
 {
 	(void)state;
 	for (int in = 0; in < 2; in++) {
-		device.sent = device.done = 0;
+		log_clear();
 		device.how = FAILING;
 		assert_int_equal(copy(in, MOST, FE_COPY_SYNC), CUDA_ERROR_INVALID_VALUE);
 		check_recovers();
@@ -580,7 +598,7 @@ static void a_stream_that_fails(void **state)
 {
 	(void)state;
 	for (int in = 0; in < 2; in++) {
-		device.sent = device.done = 0;
+		log_clear();
 		device.how = NO_WORD;
 		device.wait_result = CUDA_ERROR_ILLEGAL_ADDRESS;
 		assert_int_equal(copy(in, MOST, FE_COPY_SYNC), CUDA_ERROR_ILLEGAL_ADDRESS);
