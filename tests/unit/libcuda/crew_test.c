@@ -145,7 +145,7 @@ static bool is_once(size_t limit)
 /* --- a process of its own -------------------------------------------------------------------------- */
 
 #ifdef VG_TSAN
-const char *__tsan_default_options(void);
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
 	return "die_after_fork=0"; /* a child with threads */
@@ -213,7 +213,9 @@ static void all_of_them_work_at_once(void **state)
 	assert_true(is_once(HELPERS + 1));
 	assert_int_equal(job.missed, 0);
 	assert_int_equal(job.by_others, HELPERS);
+#ifndef VG_TSAN /* which gives threads that begin a mask of its own for a moment */
 	assert_int_equal(job.unmasked, 0);
+#endif
 	assert_int_equal(threads_made, HELPERS);
 }
 
