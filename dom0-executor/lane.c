@@ -83,6 +83,7 @@ int ex_lane_start(struct ex_lane *lane)
 void ex_lane_stop(struct ex_lane *lane)
 {
 	atomic_store(&lane->stop, true);
+	ex_host_funcs_wake(&lane->session->host_funcs);
 	if (write(lane->stop_fd, &(uint64_t){1}, sizeof(uint64_t)) < 0)
 		return; /* full: it is readable already */
 }
@@ -342,8 +343,8 @@ static bool command_execute(struct ex_lane *lane, const struct vg_cmd *cmd, cons
 		return false;
 	call.args = lane->args;
 	/* Even in a lane that is to stop: what is in its ring still has its place in the order. */
-	if (cmd->after && !ex_order_wait(&lane->session->order, cmd->after,
-					 vg_spin_looks(&lane->spin), &lane->session->ending))
+	if (cmd->after &&
+	    !ex_order_wait(&lane->session->order, cmd->after, vg_spin_looks(&lane->spin)))
 		return atomic_load(&lane->session->ending) ? false
 							   : lane_breach(lane, cmd, "order");
 	command_run(lane, &call, op);

@@ -21,6 +21,8 @@ EX_HARNESS := $(addprefix tests/unit/executor/,harness.c garbage.c fake_driver.c
 	tests/fuzz/executor_fuzz.c
 EX_TEST_LIBS := $(B)/lib/libexecutor.a $(B)/lib/libvgproto.a -ldl
 $(eval $(call archive,libexecutortest.a,$(EX_HARNESS)))
+$(eval $(call unit_test,executor_host_func_end_test,tests/unit/executor/host_func_end_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_dispatch_test,tests/unit/executor/dispatch_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_node_test,tests/unit/executor/node_test.c,,\

@@ -446,6 +446,7 @@ bool ex_session_end(struct ex_session *session)
 	bool all;
 
 	atomic_store(&session->ending, true);
+	ex_order_end(&session->order);
 	ex_host_funcs_end(&session->host_funcs);
 	all = lanes_end(session);
 	ex_stats_set(&stats->freed_bytes, ex_gpus_held(session));
