@@ -59,6 +59,7 @@ void ex_host_funcs_init(struct ex_host_funcs *funcs, uint32_t spin_us)
 	pthread_mutexattr_init(&adaptive);
 	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
 	pthread_mutex_init(&funcs->lock, &adaptive);
+	pthread_mutex_init(&funcs->list_lock, &adaptive);
 	pthread_mutexattr_destroy(&adaptive);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -90,7 +91,20 @@ void ex_host_funcs_dispose(struct ex_host_funcs *funcs)
 		free(turn); /* posted: the others have gone */
 	}
 	pthread_cond_destroy(&funcs->moved);
+	pthread_mutex_destroy(&funcs->list_lock);
 	pthread_mutex_destroy(&funcs->lock);
+}
+
+/* This thread's. */
+static struct vg_spin *spin_own(const struct ex_host_funcs *funcs)
+{
+	static __thread struct vg_spin spin;
+	static __thread bool begun;
+
+	if (!begun)
+		ex_spin_begin(&spin, funcs->spin_us, SPIN_NS);
+	begun = true;
+	return &spin;
 }
 
 /* Looks whether something moves, or that is done, without the lock. */
@@ -128,19 +142,15 @@ static void wait_sleep(struct ex_host_funcs *funcs)
 /* Under the lock, which others have meanwhile. Ends when something has moved, or after a while. */
 static void wait_once(struct ex_host_funcs *funcs, const atomic_bool *done)
 {
-	static __thread struct vg_spin spin;
-	static __thread bool begun;
+	struct vg_spin *spin = spin_own(funcs);
 	uint64_t begin;
 
-	if (!begun)
-		ex_spin_begin(&spin, funcs->spin_us, SPIN_NS);
-	begun = true;
-	if (wait_spin(funcs, &spin, done))
+	if (wait_spin(funcs, spin, done))
 		return;
-	begin = vg_spin_learns(&spin) ? vg_clock_ns() : 0;
+	begin = vg_spin_learns(spin) ? vg_clock_ns() : 0;
 	wait_sleep(funcs);
-	if (vg_spin_learns(&spin))
-		vg_spin_slept(&spin, vg_clock_ns() - begin);
+	if (vg_spin_learns(spin))
+		vg_spin_slept(spin, vg_clock_ns() - begin);
 }
 
 /* --- what the driver holds ---------------------------------------------------------------------- */
@@ -152,9 +162,9 @@ struct ex_host_func *ex_host_func_new(struct ex_host_funcs *funcs, uint64_t id, 
 	if (!func)
 		return NULL;
 	*func = (struct ex_host_func){.all = funcs, .id = id, .once = once};
-	pthread_mutex_lock(&funcs->lock);
+	pthread_mutex_lock(&funcs->list_lock);
 	if (funcs->count >= EX_HOST_FUNCS_MAX) {
-		pthread_mutex_unlock(&funcs->lock);
+		pthread_mutex_unlock(&funcs->list_lock);
 		free(func);
 		return NULL;
 	}
@@ -164,26 +174,26 @@ struct ex_host_func *ex_host_func_new(struct ex_host_funcs *funcs, uint64_t id, 
 	if (func->next)
 		func->next->here = &func->next;
 	funcs->funcs = func;
-	pthread_mutex_unlock(&funcs->lock);
+	pthread_mutex_unlock(&funcs->list_lock);
 	return func;
 }
 
-static void func_free_locked(struct ex_host_func *func)
+static void func_free(struct ex_host_func *func)
 {
+	struct ex_host_funcs *funcs = func->all;
+
+	pthread_mutex_lock(&funcs->list_lock);
 	*func->here = func->next;
 	if (func->next)
 		func->next->here = func->here;
-	func->all->count--;
+	funcs->count--;
+	pthread_mutex_unlock(&funcs->list_lock);
 	free(func);
 }
 
 void ex_host_func_cancel(struct ex_host_func *func)
 {
-	struct ex_host_funcs *funcs = func->all;
-
-	pthread_mutex_lock(&funcs->lock);
-	func_free_locked(func);
-	pthread_mutex_unlock(&funcs->lock);
+	func_free(func);
 }
 
 static void turn_remove(struct ex_host_funcs *funcs, struct ex_host_turn *turn)
@@ -205,22 +215,110 @@ static void turn_enter(struct ex_host_funcs *funcs, struct ex_host_turn *turn)
 	funcs->turns_end = &turn->next;
 }
 
-static void func_turn(struct ex_host_func *func, CUresult status)
+static struct ex_host_turn *turn_next(struct ex_host_funcs *funcs)
 {
-	struct ex_host_funcs *funcs = func->all;
-	struct ex_host_turn turn = {.id = func->id, .status = (int)status, .last = func->once};
+	struct ex_host_turn *turn = funcs->turns;
+
+	while (turn && turn->taken)
+		turn = turn->next;
+	return turn;
+}
+
+/* Under the lock: gives the guest the turn where it looks, unless others come first. NULL: it does not look. */
+static struct vg_turn_shared *turn_offer(struct ex_host_funcs *funcs, struct ex_host_turn *turn)
+{
+	struct vg_turn_shared *page = funcs->page;
+	uint32_t looks = VG_TURN_LOOKS;
+
+	if (!page || funcs->page_used || funcs->ending || turn_next(funcs) != turn ||
+	    !vg_spin_looks(spin_own(funcs)) ||
+	    __atomic_load_n(&page->state, __ATOMIC_RELAXED) != VG_TURN_LOOKS)
+		return NULL;
+	page->id = turn->id;
+	page->ticket = turn->ticket;
+	page->status = turn->status;
+	page->last = turn->last;
+	if (!__atomic_compare_exchange_n(&page->state, &looks, VG_TURN_HERE, false,
+					 __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		return NULL;
+	turn->taken = funcs->page_used = true;
+	return page;
+}
+
+/* Looks for the end of what was offered. False: the guest will tell it by vgHostFuncDone. */
+static bool turn_look(struct ex_host_funcs *funcs, struct vg_turn_shared *page)
+{
+	uint32_t looks = vg_spin_looks(spin_own(funcs)), here = VG_TURN_HERE;
+
+	while (looks--) {
+		if (__atomic_load_n(&page->state, __ATOMIC_ACQUIRE) != VG_TURN_HERE)
+			return true;
+		vg_relax();
+	}
+	return !__atomic_compare_exchange_n(&page->state, &here, VG_TURN_SLEEPS, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* Under the lock, which others have meanwhile. */
+static void turn_offered(struct ex_host_funcs *funcs, struct ex_host_turn *turn,
+			 struct vg_turn_shared *page)
+{
+	bool done;
+
+	pthread_mutex_unlock(&funcs->lock);
+	done = turn_look(funcs, page);
+	pthread_mutex_lock(&funcs->lock);
+	if (done)
+		atomic_store(&turn->done, true);
+	funcs->page_used = false;
+	/* The next in the queue may be offered now, or the lane go. */
+	if (turn_next(funcs) || !funcs->page)
+		moved(funcs);
+}
+
+static void turn_run(struct ex_host_funcs *funcs, struct ex_host_turn *turn)
+{
+	struct vg_turn_shared *page;
+	bool told = false;
 
 	pthread_mutex_lock(&funcs->lock);
-	turn_enter(funcs, &turn);
+	turn_enter(funcs, turn);
+	while (!atomic_load(&turn->done) && !funcs->ending) {
+		page = turn->taken ? NULL : turn_offer(funcs, turn);
+		if (page) {
+			turn_offered(funcs, turn, page);
+		} else if (!told) {
+			told = true;
+			pthread_mutex_unlock(&funcs->lock);
+			moved(funcs);
+			pthread_mutex_lock(&funcs->lock);
+		} else {
+			wait_once(funcs, turn->taken ? &turn->done : NULL);
+		}
+	}
+	turn_remove(funcs, turn);
 	pthread_mutex_unlock(&funcs->lock);
-	moved(funcs);
+}
+
+void ex_host_funcs_page_gone(struct ex_host_funcs *funcs, struct vg_turn_shared *page)
+{
 	pthread_mutex_lock(&funcs->lock);
-	while (!atomic_load(&turn.done) && !funcs->ending)
-		wait_once(funcs, &turn.done);
-	turn_remove(funcs, &turn);
-	if (func->once)
-		func_free_locked(func);
+	if (funcs->page == page) {
+		funcs->page = NULL;
+		/* As long as one looks at most. */
+		while (funcs->page_used)
+			wait_once(funcs, NULL);
+	}
 	pthread_mutex_unlock(&funcs->lock);
+}
+
+static void func_turn(struct ex_host_func *func, CUresult status)
+{
+	struct ex_host_turn turn = {.id = func->id, .status = (int)status, .last = func->once};
+
+	turn_run(func->all, &turn);
+	if (turn.last)
+		func_free(func);
 }
 
 void ex_host_func_run(void *func)
@@ -230,10 +328,10 @@ void ex_host_func_run(void *func)
 
 void ex_host_func_ends(struct ex_host_func *func, struct ex_handles *handles, void *user_object)
 {
-	pthread_mutex_lock(&func->all->lock);
+	pthread_mutex_lock(&func->all->list_lock);
 	func->handles = handles;
 	func->user_object = user_object;
-	pthread_mutex_unlock(&func->all->lock);
+	pthread_mutex_unlock(&func->all->list_lock);
 }
 
 /* Before the driver frees the object: nobody may name it any more. */
@@ -261,8 +359,8 @@ void ex_host_func_post(void *data)
 		turn_enter(funcs, turn);
 		turn = NULL;
 	}
-	func_free_locked(func);
 	pthread_mutex_unlock(&funcs->lock);
+	func_free(func);
 	moved(funcs);
 	free(turn);
 }
@@ -271,12 +369,12 @@ bool ex_host_func_id(struct ex_host_funcs *funcs, const void *data, uint64_t *id
 {
 	const struct ex_host_func *func;
 
-	pthread_mutex_lock(&funcs->lock);
+	pthread_mutex_lock(&funcs->list_lock);
 	for (func = funcs->funcs; func && func != data; func = func->next)
 		;
 	if (func)
 		*id = func->id;
-	pthread_mutex_unlock(&funcs->lock);
+	pthread_mutex_unlock(&funcs->list_lock);
 	return func != NULL;
 }
 
@@ -311,15 +409,6 @@ CUresult ex_vgHostFunc(struct ex_call *call, CUstream stream, uint64_t id, unsig
 	return result;
 }
 
-static struct ex_host_turn *turn_next(struct ex_host_funcs *funcs)
-{
-	struct ex_host_turn *turn = funcs->turns;
-
-	while (turn && turn->taken)
-		turn = turn->next;
-	return turn;
-}
-
 CUresult ex_vgHostFuncWait(struct ex_call *call, uint64_t *id, uint64_t *ticket, int *status,
 			   int *last)
 {
@@ -327,6 +416,8 @@ CUresult ex_vgHostFuncWait(struct ex_call *call, uint64_t *id, uint64_t *ticket,
 	struct ex_host_turn *turn;
 
 	pthread_mutex_lock(&funcs->lock);
+	if (!funcs->page_used)
+		funcs->page = &call->lane->shared->turn;
 	while (!(turn = turn_next(funcs)) && !funcs->ending && !atomic_load(&call->lane->stop))
 		wait_once(funcs, NULL);
 	if (turn) {

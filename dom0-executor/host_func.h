@@ -2,8 +2,9 @@
 /*
  * Functions of the guest's in a stream's order (cuLaunchHostFunc, cuStreamAddCallback, host nodes).
  *
- * The driver calls us back in a thread of its own; that thread enters a turn, which a lane of the
- * guest's callback thread takes with vgHostFuncWait, and waits for vgHostFuncDone or the session's end.
+ * The driver calls us back in a thread of its own; that thread enters a turn and waits until it is done or the
+ * session ends. The guest's callback thread gets it where it looks for it (vg_turn_shared in its lane's page) or,
+ * when it does not look or there are others before, by vgHostFuncWait.
  */
 #ifndef EX_HOST_FUNC_H
 #define EX_HOST_FUNC_H
@@ -12,6 +13,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "protocol/wire.h"
 
 #include "dom0-executor/handle.h"
 
@@ -23,17 +26,21 @@ struct ex_host_func;
 struct ex_host_funcs;
 
 struct ex_host_funcs {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* of the turns */
 	pthread_cond_t moved; /* a turn has come, one is done, or the session ends */
 	atomic_uint moves;    /* how often: for who looks without the lock */
 	uint32_t spin_us;     /* settings.h */
 	struct ex_host_turn
 		*turns; /* in the order of their coming; on the drivers' threads' stacks */
 	struct ex_host_turn **turns_end;
-	struct ex_host_func *funcs; /* all that live: owned */
-	unsigned int count;
 	uint64_t tickets;
 	bool ending;
+	struct vg_turn_shared *page; /* where the guest looks; NULL: it has not asked yet */
+	bool page_used;              /* by a thread of the driver's, without the lock */
+
+	pthread_mutex_t list_lock;
+	struct ex_host_func *funcs; /* all that live: owned */
+	unsigned int count;
 };
 
 void ex_host_funcs_init(struct ex_host_funcs *funcs, uint32_t spin_us);
@@ -51,6 +58,9 @@ void ex_host_func_post(void *data);
 void ex_host_func_ends(struct ex_host_func *func, struct ex_handles *handles, void *user_object);
 /* The guest's number of what the driver says it holds; false: not one of ours. */
 bool ex_host_func_id(struct ex_host_funcs *funcs, const void *data, uint64_t *id);
+
+/* The lane with that page goes. */
+void ex_host_funcs_page_gone(struct ex_host_funcs *funcs, struct vg_turn_shared *page);
 
 /* Lets everybody go who waits. */
 void ex_host_funcs_end(struct ex_host_funcs *funcs);

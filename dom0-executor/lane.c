@@ -100,6 +100,7 @@ void ex_lane_free(struct ex_lane *lane)
 	if (!lane)
 		return;
 	ex_scratch_end(lane);
+	ex_host_funcs_page_gone(&lane->session->host_funcs, &lane->shared->turn);
 	if (lane->session->channel)
 		lane->session->channel->ops->share_unmap(lane->session->channel, &lane->share);
 	close(lane->stop_fd);

@@ -27,6 +27,8 @@ $(eval $(call unit_test,executor_node_test,tests/unit/executor/node_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_quota_test,tests/unit/executor/quota_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_host_func_test,tests/unit/executor/host_func_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_logs_test,tests/unit/executor/logs_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_pool_share_test,tests/unit/executor/pool_share_test.c,,\

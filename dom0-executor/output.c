@@ -52,6 +52,37 @@ static int log_keep(void)
 	return 0;
 }
 
+static ssize_t printed_write(void *cookie, const char *bytes, size_t length)
+{
+	struct ex_output *output = cookie;
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t n = write(output->fds[0], bytes + done, length - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	atomic_fetch_add(&output->printed, done);
+	return (ssize_t)done; /* less: the stream is in error, and goes on */
+}
+
+/* Without it, the file's size is asked for each time. */
+static void stdout_count(struct ex_output *output)
+{
+	FILE *file = fopencookie(output, "w", (cookie_io_functions_t){.write = printed_write});
+
+	if (!file)
+		return;
+	/* The C library's own buffer would keep text back. */
+	setvbuf(file, NULL, _IONBF, 0);
+	stdout = file;
+	output->counts = true;
+}
+
 int ex_output_open(struct ex_output *output)
 {
 	int rc = log_keep();
@@ -62,9 +93,18 @@ int ex_output_open(struct ex_output *output)
 		if (output->fds[i] < 0)
 			rc = output->fds[i];
 	}
-	/* The C library's own buffer would keep text back. */
 	setvbuf(stdout, NULL, _IONBF, 0);
+	if (!rc)
+		stdout_count(output);
 	return rc;
+}
+
+static bool printed_grown(struct ex_output *output)
+{
+	unsigned long long printed = atomic_load(&output->printed);
+
+	return printed != atomic_load(&output->printed_announced) &&
+	       printed != atomic_exchange(&output->printed_announced, printed);
 }
 
 static bool output_grown(struct ex_output *output, int stream)
@@ -86,7 +126,7 @@ void ex_output_announce(struct ex_lane *lane, CUresult result)
 	if (!__atomic_load_n(&page->launches, __ATOMIC_RELAXED) &&
 	    !__atomic_load_n(&page->ops[VG_OP_cuGraphLaunch], __ATOMIC_RELAXED))
 		return;
-	grown = output_grown(output, 0);
+	grown = output->counts ? printed_grown(output) : output_grown(output, 0);
 	if (result)
 		grown |= output_grown(output, 1);
 	if (grown)

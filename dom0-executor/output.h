@@ -2,7 +2,9 @@
 /*
  * What kernels print. The driver writes printf's text to standard output and a failed assertion's to
  * standard error; both belong to the guest's program. So the two descriptors of this process become
- * files in memory, from which the guest fetches (vgOutput) what its next waiting call announces.
+ * files in memory, from which the guest fetches (vgOutput) what its next waiting call announces. The driver
+ * prints by the C library's stdout (seen with 580): that is made a stream that counts, so that a waiting call
+ * need not ask the kernel whether there is something.
  * Log lines of our own go where standard error was before.
  */
 #ifndef EX_OUTPUT_H
@@ -10,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "protocol/cuda_types.h"
@@ -21,7 +24,10 @@ struct ex_lane;
 struct ex_output {
 	int fds[EX_OUTPUT_STREAMS];                 /* -1: not captured */
 	uint64_t taken[EX_OUTPUT_STREAMS];          /* bytes fetched, under the lock */
-	atomic_ullong announced[EX_OUTPUT_STREAMS]; /* bytes that lanes have been told of */
+	atomic_ullong announced[EX_OUTPUT_STREAMS]; /* sizes of which lanes have been told */
+	atomic_ullong printed;                      /* bytes that came by stdout */
+	atomic_ullong printed_announced;
+	bool counts; /* stdout is ours */
 	pthread_mutex_t lock;
 };
 

@@ -1,16 +1,65 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Address ranges. Addresses and sizes to be checked come from the guest; ranges come from the driver
- * or from session.c. Any thread.
+ * or from session.c. Any thread; each remembers the last few that it found, until any range goes.
  */
 #include "dom0-executor/range.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+static _Atomic uint64_t gone; /* ranges, of all sessions */
+
+#define RECENT 4u
+static __thread struct {
+	uint64_t gone; /* when they were found: void when it has moved */
+	unsigned int next;
+	struct {
+		const struct ex_ranges *ranges;
+		uint64_t start, size;
+		int kind;
+	} span[RECENT];
+} recent;
+
+/* The range lies within one of them. */
+static bool recent_covers(const struct ex_ranges *ranges, uint64_t address, uint64_t size,
+			  int *kind)
+{
+	if (recent.gone != atomic_load_explicit(&gone, memory_order_acquire))
+		return false;
+	for (unsigned int i = 0; i < RECENT; i++) {
+		uint64_t at = address - recent.span[i].start;
+
+		if (recent.span[i].ranges != ranges || at >= recent.span[i].size ||
+		    size > recent.span[i].size - at)
+			continue;
+		if (kind)
+			*kind = recent.span[i].kind;
+		return true;
+	}
+	return false;
+}
+
+/* Under the ranges' lock, so that none of theirs has gone. */
+static void recent_note(const struct ex_ranges *ranges, const struct ex_span *span)
+{
+	uint64_t now = atomic_load_explicit(&gone, memory_order_relaxed);
+	unsigned int i = recent.next++ % RECENT;
+
+	if (recent.gone != now)
+		memset(recent.span, 0, sizeof(recent.span));
+	recent.gone = now;
+	recent.span[i].ranges = ranges;
+	recent.span[i].start = span->start;
+	recent.span[i].size = span->size;
+	recent.span[i].kind = span->kind;
+}
+
 void ex_ranges_init(struct ex_ranges *ranges)
 {
+	atomic_fetch_add(&gone, 1); /* others may have been there before */
 	memset(ranges, 0, sizeof(*ranges));
 	pthread_rwlock_init(&ranges->lock, NULL);
 }
@@ -55,6 +104,8 @@ bool ex_ranges_cover(struct ex_ranges *ranges, uint64_t address, uint64_t size, 
 	const struct ex_span *span;
 	struct vg_ordered_at at;
 
+	if (size && recent_covers(ranges, address, size, kind))
+		return true;
 	if (kind)
 		*kind = 0;
 	pthread_rwlock_rdlock(&ranges->lock);
@@ -65,6 +116,8 @@ bool ex_ranges_cover(struct ex_ranges *ranges, uint64_t address, uint64_t size, 
 		if (kind && !*kind)
 			*kind = span->kind;
 		covered = size <= left;
+		if (covered)
+			recent_note(ranges, span);
 		address += left;
 		size -= left;
 		if (!covered)
@@ -77,16 +130,18 @@ bool ex_ranges_cover(struct ex_ranges *ranges, uint64_t address, uint64_t size, 
 /* `at` is then the range that followed. */
 static void take_quietly(struct ex_ranges *r, struct vg_ordered_at *at)
 {
+	atomic_fetch_add(&gone, 1);
 	free(vg_ordered_remove(&r->spans, at));
 }
 
 static void take_out(struct ex_ranges *r, struct vg_ordered_at *at)
 {
-	struct ex_span *gone = vg_ordered_remove(&r->spans, at);
+	struct ex_span *out = vg_ordered_remove(&r->spans, at);
 
+	atomic_fetch_add(&gone, 1);
 	if (r->gone)
-		r->gone(r->gone_context, gone);
-	free(gone);
+		r->gone(r->gone_context, out);
+	free(out);
 }
 
 static int put_in(struct ex_ranges *r, const struct ex_span *span)

@@ -61,6 +61,28 @@ enum vg_sleep {
 	VG_SLEEP_DATA = 2, /* the other side's prod */
 };
 
+/*
+ * Of the thread that calls the program's functions: between two of them it looks for the next here, before it asks
+ * by vgHostFuncWait. Whoever's turn it is to move on does so by a compare and exchange.
+ */
+enum vg_turn_state {
+	VG_TURN_AWAY = 0,  /* by the guest: it does not look */
+	VG_TURN_LOOKS = 1, /* by the guest: what it was given before is done, and it looks */
+	VG_TURN_HERE = 2,  /* by the executor, from LOOKS: a function is to be called */
+	VG_TURN_SLEEPS =
+		3, /* by the executor, from HERE: it looks no longer; end by vgHostFuncDone */
+};
+
+struct vg_turn_shared {
+	uint32_t state; /* enum vg_turn_state; anything else is as AWAY */
+	int32_t status; /* the rest as vgHostFuncWait has it, written by the executor while it is LOOKS */
+	uint64_t id;
+	uint64_t ticket;
+	int32_t last;
+	uint8_t pad[36];
+};
+_Static_assert(sizeof(struct vg_turn_shared) == 64, "a line");
+
 struct vg_lane_shared {
 	/* Written by the guest before it announces the lane. */
 	uint32_t magic;
@@ -91,8 +113,10 @@ struct vg_lane_shared {
 	uint8_t pad3[63];
 	uint8_t exec_alive;
 	uint8_t pad4[63];
+
+	struct vg_turn_shared turn;
 };
-_Static_assert(sizeof(struct vg_lane_shared) == 320, "layout of the lane's shared page");
+_Static_assert(sizeof(struct vg_lane_shared) == 384, "layout of the lane's shared page");
 
 #define VG_ALIVE_GUEST_OFFSET 192u
 #define VG_ALIVE_EXEC_OFFSET  256u

@@ -10,6 +10,7 @@
 #include "protocol/bounds.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,11 +34,12 @@ static void write_all(int fd, const char *bytes, size_t length)
 	}
 }
 
-/* What kernels print goes where the driver puts it. */
+/* What kernels print goes where the driver puts it: a printf of another thread's may come before or behind. */
 static void print(void *opaque, const char *bytes, size_t length)
 {
 	(void)opaque;
-	write_all(STDOUT_FILENO, bytes, length);
+	fwrite(bytes, 1, length, stdout);
+	fflush(stdout);
 }
 
 static void print_assert(void *opaque, const char *bytes, size_t length)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Host functions and stream callbacks. One thread of ours, started at first use, asks the executor
- * for the next one whose turn has come, calls it, and says that it is done; the stream waits over there
- * until then. Entries are found by a number of ours, so two with the same function and data are two.
+ * Host functions and stream callbacks. One thread of ours, started at first use, looks for the next one whose
+ * turn has come in its lane's page (vg_turn_shared), asks the executor when it does not come soon, calls it, and says
+ * that it is done; the stream waits over there until then. Entries are found by a number of ours, so two with the same function and data are two.
  */
 #include "xen-frontend/libcuda/callback.h"
 
@@ -11,9 +11,11 @@
 #include <stdlib.h>
 
 #include "protocol/session_info.h"
+#include "protocol/spin.h"
 #include "xen-frontend/libcuda/calls.h"
 #include "xen-frontend/libcuda/context.h"
 #include "xen-frontend/libcuda/fault.h"
+#include "xen-frontend/libcuda/lane.h"
 #include "xen-frontend/libcuda/session.h"
 
 #define BUCKETS 1024u
@@ -68,22 +70,89 @@ static void entry_call(const struct entry *entry, CUresult status)
 		entry->stream_callback(entry->stream, status, entry->user);
 }
 
+/* A function's turn, as the executor has it. */
+struct turn {
+	uint64_t id, ticket;
+	int status, last;
+	bool looked; /* it was found in the lane's page */
+};
+
+/* NOLINTBEGIN(readability-non-const-parameter): written by the atomics */
+static bool state_move(uint32_t *state, uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(state, &from, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
+
+/* The next comes without being asked for, or we have gone. */
+static bool turn_await(uint32_t *state, uint32_t looks)
+{
+	/* Otherwise we have looked since the end of the one before, and the next may have come. */
+	state_move(state, VG_TURN_AWAY, VG_TURN_LOOKS);
+	for (; looks; looks--) {
+		if (__atomic_load_n(state, __ATOMIC_ACQUIRE) != VG_TURN_LOOKS)
+			break;
+		vg_relax();
+	}
+	return !state_move(state, VG_TURN_LOOKS, VG_TURN_AWAY);
+}
+/* NOLINTEND(readability-non-const-parameter) */
+
+/* Not before the first was asked for: only then does the executor know our lane. */
+static bool turn_look(struct turn *turn)
+{
+	struct fe_lane *lane = fe_lane_own;
+	struct vg_turn_shared *shared;
+
+	if (!lane || !vg_spin_looks(&lane->spin))
+		return false;
+	shared = &lane->shared->turn;
+	if (!turn_await(&shared->state, vg_spin_looks(&lane->spin)))
+		return false;
+	*turn = (struct turn){
+		.id = __atomic_load_n(&shared->id, __ATOMIC_RELAXED),
+		.ticket = __atomic_load_n(&shared->ticket, __ATOMIC_RELAXED),
+		.status = __atomic_load_n(&shared->status, __ATOMIC_RELAXED),
+		.last = __atomic_load_n(&shared->last, __ATOMIC_RELAXED),
+		.looked = true,
+	};
+	return true;
+}
+
+static bool turn_ask(struct turn *turn)
+{
+	turn->looked = false;
+	fe_lane_look(FE_LOOKED);
+	return !rpc_vgHostFuncWait(&turn->id, &turn->ticket, &turn->status, &turn->last);
+}
+
+/* False: the session has gone. */
+static bool turn_end(const struct turn *turn)
+{
+	if (turn->looked) {
+		uint32_t *state = &fe_lane_own->shared->turn.state;
+
+		if (state_move(state, VG_TURN_HERE, VG_TURN_LOOKS))
+			return true;
+		__atomic_store_n(state, VG_TURN_AWAY, __ATOMIC_RELEASE);
+	}
+	return !rpc_vgHostFuncDone(turn->ticket);
+}
+
 static void *callback_thread(void *arg)
 {
+	struct turn turn;
+
 	(void)arg;
 	fe_in_callback = true;
-	for (;;) {
-		uint64_t id, ticket;
-		int status, last;
+	while (turn_look(&turn) || turn_ask(&turn)) {
 		struct entry entry;
 
-		if (rpc_vgHostFuncWait(&id, &ticket, &status, &last))
-			break;
-		if (!ticket)
-			continue; /* nothing came in a while */
-		if (entry_take(id, last, &entry))
-			entry_call(&entry, (CUresult)status);
-		if (rpc_vgHostFuncDone(ticket))
+		if (!turn.looked && !turn.ticket)
+			continue; /* none has come in a while */
+		if (entry_take(turn.id, turn.last, &entry))
+			entry_call(&entry, (CUresult)turn.status);
+		if (!turn_end(&turn))
 			break;
 	}
 	pthread_mutex_lock(&lock);

@@ -279,12 +279,13 @@ void fe_context_reset(void)
 }
 
 /* Ownership of what the executor has made passes to a new object on the stack, or back. */
-static CUresult context_adopt(CUcontext ctx, CUdevice dev)
+static CUresult context_adopt(CUcontext ctx, CUdevice dev, unsigned int flags)
 {
 	struct fe_context *context = fe_context_add(ctx, dev);
 	CUresult result = context ? fe_stack_push(context) : CUDA_ERROR_OUT_OF_MEMORY;
 
 	if (context) {
+		__atomic_store_n(&context->flags, flags, __ATOMIC_RELAXED);
 		if (result)
 			fe_context_remove(context);
 		fe_context_put(context);
@@ -305,7 +306,7 @@ CUresult fe_cuCtxCreate_v2(CUcontext *pctx, unsigned int flags, CUdevice dev)
 	if (!result)
 		result = rpc_vgCtxCreate(&ctx, flags, dev);
 	if (!result)
-		result = context_adopt(ctx, dev);
+		result = context_adopt(ctx, dev, flags);
 	if (!result)
 		*pctx = ctx;
 	return result;
@@ -489,26 +490,4 @@ CUresult fe_cuCtxGetApiVersion(CUcontext ctx, unsigned int *version)
 		*version = context->version;
 	fe_context_put(context);
 	return version ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-}
-
-CUresult fe_cuCtxSynchronize(void)
-{
-	CUresult result = rpc_vgCtxSynchronize();
-
-	if (!result)
-		fe_managed_synced();
-	return result;
-}
-
-CUresult fe_cuCtxSynchronize_v2(CUcontext ctx)
-{
-	bool entered;
-	CUresult result = fe_context_enter(ctx, &entered);
-
-	if (!result)
-		result = rpc_vgCtxSynchronize();
-	fe_context_exit(entered);
-	if (!result)
-		fe_managed_synced();
-	return result;
 }

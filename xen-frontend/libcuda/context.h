@@ -33,7 +33,7 @@ struct fe_context {
 	_Atomic uint32_t refs;     /* not primary: the list's and those of threads' stacks */
 	unsigned int version;      /* cuCtxGetApiVersion */
 	unsigned int retains;      /* primary: under context_primary.c's lock */
-	unsigned int flags;        /* primary: relaxed atomic */
+	unsigned int flags;        /* relaxed atomic */
 	struct fe_context *next;   /* not primary: under the list's lock */
 };
 
@@ -115,6 +115,15 @@ static inline CUcontext fe_context_current(void)
 	struct fe_context *top = fe_stack_top();
 
 	return top ? (CUcontext)atomic_load_explicit(&top->handle, memory_order_acquire) : NULL;
+}
+
+/* Who waits for the current one's work is to sleep at once. */
+static inline bool fe_context_blocks(void)
+{
+	const struct fe_context *top = fe_stack_top();
+
+	return top && (__atomic_load_n(&top->flags, __ATOMIC_RELAXED) & CU_CTX_SCHED_MASK) ==
+			      CU_CTX_SCHED_BLOCKING_SYNC;
 }
 
 CUresult fe_stack_push(struct fe_context *context); /* takes a reference of its own */

@@ -2,6 +2,8 @@
 /*
  * Creating events: as streams (stream.c). Runs in the program's threads.
  */
+#include "xen-frontend/libcuda/event.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -10,19 +12,40 @@
 
 #define EVENT_FLAGS (CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS)
 
-static atomic_bool any_shared; /* some event is */
+/* Of an event, kept with its handle; those without have none. */
+enum mark {
+	MARK_SHARED = 1, /* other processes have it, too */
+	MARK_BLOCKS = 2, /* CU_EVENT_BLOCKING_SYNC */
+};
 
-static void event_share(CUevent event)
+static atomic_uint any; /* marks that some event has or had */
+
+static void event_mark(CUevent event, unsigned int marks)
 {
-	void *mark = calloc(1, 1);
+	unsigned char *mark = malloc(1);
 
-	atomic_store(&any_shared, true);
+	if (!mark)
+		return;
+	*mark = (unsigned char)marks;
+	atomic_fetch_or(&any, marks);
 	if (fe_handle_set_data((uint64_t)event, mark) != mark)
 		free(mark);
 }
 
+static bool is_marked(CUevent event, enum mark what)
+{
+	const unsigned char *mark;
+
+	if (!(atomic_load_explicit(&any, memory_order_relaxed) & what))
+		return false;
+	mark = fe_handle_data((uint64_t)event);
+	return mark && (*mark & what);
+}
+
 CUresult fe_cuEventCreate(CUevent *phEvent, unsigned int Flags)
 {
+	unsigned int marks = (Flags & CU_EVENT_INTERPROCESS ? MARK_SHARED : 0) |
+			     (Flags & CU_EVENT_BLOCKING_SYNC ? MARK_BLOCKS : 0);
 	CUresult result;
 
 	if (!phEvent || (Flags & ~(unsigned int)EVENT_FLAGS))
@@ -30,9 +53,14 @@ CUresult fe_cuEventCreate(CUevent *phEvent, unsigned int Flags)
 	if ((Flags & CU_EVENT_INTERPROCESS) && !(Flags & CU_EVENT_DISABLE_TIMING))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = rpc_cuEventCreate(phEvent, Flags);
-	if (!result && (Flags & CU_EVENT_INTERPROCESS))
-		event_share(*phEvent);
+	if (!result && marks)
+		event_mark(*phEvent, marks);
 	return result;
+}
+
+bool fe_event_blocks(CUevent event)
+{
+	return is_marked(event, MARK_BLOCKS);
 }
 
 /* --- events that other processes have too -------------------------------------------------------- */
@@ -43,8 +71,7 @@ CUresult fe_cuEventCreate(CUevent *phEvent, unsigned int Flags)
  */
 static bool is_shared(CUevent event)
 {
-	return atomic_load_explicit(&any_shared, memory_order_relaxed) &&
-	       fe_handle_data((uint64_t)event);
+	return is_marked(event, MARK_SHARED);
 }
 
 CUresult fe_cuEventRecord(CUevent hEvent, CUstream hStream)
@@ -73,6 +100,6 @@ CUresult fe_cuIpcOpenEventHandle(CUevent *phEvent, CUipcEventHandle handle)
 	CUresult result = rpc_cuIpcOpenEventHandle(phEvent, handle);
 
 	if (!result)
-		event_share(*phEvent);
+		event_mark(*phEvent, MARK_SHARED);
 	return result;
 }

@@ -291,11 +291,12 @@ static bool lane_spin(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 
 static bool lane_wait(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 {
-	bool learns = what == VG_SLEEP_DATA && vg_spin_learns(&lane->spin);
+	enum fe_look look = what == VG_SLEEP_DATA ? lane->look : FE_LOOK;
+	bool learns = what == VG_SLEEP_DATA && look != FE_LOOK_NEVER && vg_spin_learns(&lane->spin);
 	bool beside = false, alive;
 	uint64_t begin;
 
-	if (lane_spin(lane, what, bytes))
+	if (look == FE_LOOK && lane_spin(lane, what, bytes))
 		return true;
 	begin = learns ? vg_clock_ns() : 0;
 	do {
@@ -308,6 +309,7 @@ static bool lane_wait(struct fe_lane *lane, enum vg_sleep what, uint64_t bytes)
 		alive = lane_sleep(lane, &beside);
 	} while (alive);
 	vg_sleep_end(&lane->shared->guest_sleeps);
+	lane->look = FE_LOOK;
 	if (learns)
 		vg_spin_slept(&lane->spin, vg_clock_ns() - begin);
 	return alive;

@@ -17,6 +17,13 @@
 
 struct fe_pointer_recent;
 
+/* Before sleeping for an answer. */
+enum fe_look {
+	FE_LOOK,       /* as long as pays */
+	FE_LOOKED,     /* it has been looked for as long as pays already */
+	FE_LOOK_NEVER, /* the program said so (CU_CTX_SCHED_BLOCKING_SYNC) */
+};
+
 struct fe_lane {
 	struct fe_share share;
 	struct vg_lane_shared *shared;
@@ -29,6 +36,7 @@ struct fe_lane {
 	uint32_t errors_seen;
 	uint32_t output_seen; /* of what kernels print (output.c) */
 	struct vg_spin spin;
+	enum fe_look look;                  /* before the next sleep: fe_lane_look */
 	struct fe_pointer_recent *pointers; /* of pointer.c, owned */
 	/* By lane: commands of ours come after its commands up to this number. */
 	uint64_t waited[VG_LANES_MAX];
@@ -45,6 +53,13 @@ static inline struct fe_lane *fe_lane_get(CUresult *result)
 	if (fe_lane_own && !atomic_load_explicit(&fe_session.lost, memory_order_relaxed))
 		return fe_lane_own;
 	return fe_lane_get_first(result);
+}
+
+/* How the calling thread waits for its next answer. */
+static inline void fe_lane_look(enum fe_look look)
+{
+	if (fe_lane_own)
+		fe_lane_own->look = look;
 }
 
 /*

@@ -149,24 +149,6 @@ CUresult fe_cuStreamAttachMemAsync(CUstream hStream, CUdeviceptr dptr, size_t le
 	return result;
 }
 
-CUresult fe_cuStreamSynchronize(CUstream hStream)
-{
-	CUresult result = rpc_cuStreamSynchronize(hStream);
-
-	if (!result)
-		fe_managed_synced();
-	return result;
-}
-
-CUresult fe_cuEventSynchronize(CUevent hEvent)
-{
-	CUresult result = rpc_cuEventSynchronize(hEvent);
-
-	if (!result)
-		fe_managed_synced();
-	return result;
-}
-
 CUresult fe_cuGraphLaunch(CUgraphExec hGraph, CUstream hStream)
 {
 	/* Without a context that lives the stream's may not live either, which is to be said at once. */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of address ranges, ordered by their bases. Any thread; readers share the lock. */
+/*
+ * The table of address ranges, ordered by their bases. Any thread; readers share the lock, and each thread remembers
+ * the last few that it found: a copy looks for the same two again and again.
+ */
 #include "xen-frontend/libcuda/memory.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "protocol/bounds.h"
 #include "protocol/ordered.h"
@@ -14,6 +18,13 @@ static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct vg_ordered ranges; /* struct fe_range, ours */
 
 _Atomic uint32_t fe_ranges_gone;
+
+#define RECENT 4u
+static __thread struct {
+	uint32_t gone; /* fe_ranges_gone when they were found: void when it has moved */
+	unsigned int next;
+	struct fe_range range[RECENT];
+} recent __attribute__((tls_model("initial-exec")));
 
 static bool range_has(const struct fe_range *range, uint64_t address)
 {
@@ -26,6 +37,29 @@ static struct fe_range *range_at(uint64_t address)
 	struct fe_range *range = vg_ordered_floor(&ranges, address, &at);
 
 	return range && range_has(range, address) ? range : NULL;
+}
+
+/* NULL: not among them. */
+static const struct fe_range *recent_find(uint64_t address)
+{
+	if (recent.gone != atomic_load_explicit(&fe_ranges_gone, memory_order_acquire))
+		return NULL;
+	for (unsigned int i = 0; i < RECENT; i++) {
+		if (range_has(&recent.range[i], address))
+			return &recent.range[i];
+	}
+	return NULL;
+}
+
+/* Under the lock, so that none of them has gone. */
+static void recent_note(const struct fe_range *range)
+{
+	uint32_t gone = atomic_load_explicit(&fe_ranges_gone, memory_order_relaxed);
+
+	if (recent.gone != gone)
+		memset(recent.range, 0, sizeof(recent.range));
+	recent.gone = gone;
+	recent.range[recent.next++ % RECENT] = *range;
 }
 
 /* The first range that ends behind address. */
@@ -131,12 +165,18 @@ bool fe_range_remove_owned(uint64_t owner, struct fe_range *old)
 
 bool fe_range_find(uint64_t address, struct fe_range *range)
 {
-	const struct fe_range *found;
+	const struct fe_range *found = recent_find(address);
 
+	if (found) {
+		*range = *found;
+		return true;
+	}
 	pthread_rwlock_rdlock(&lock);
 	found = range_at(address);
-	if (found)
+	if (found) {
 		*range = *found;
+		recent_note(found);
+	}
 	pthread_rwlock_unlock(&lock);
 	return found != NULL;
 }
@@ -153,13 +193,24 @@ void fe_range_watch(void (*used)(uint64_t address, uint64_t size))
 	atomic_store(&range_used, used);
 }
 
+/* It lies in one of the thread's recent ranges. */
+static bool recent_covers(uint64_t address, uint64_t size, bool *managed)
+{
+	const struct fe_range *range = recent_find(address);
+
+	if (!range || size > range->size - (address - range->base) || !kind_known(range->kind))
+		return false;
+	*managed = range->kind == FE_RANGE_MANAGED;
+	return true;
+}
+
 /* *managed: some of it is. */
 static bool range_walk(uint64_t address, uint64_t size, bool *managed)
 {
 	bool known = true;
 
 	*managed = false;
-	if (!size)
+	if (!size || recent_covers(address, size, managed))
 		return true;
 	pthread_rwlock_rdlock(&lock);
 	/* Mappings of one reservation, and pools, may lie side by side. */
@@ -218,6 +269,7 @@ void fe_range_reset(void)
 	struct fe_range *range = vg_ordered_first(&ranges, &at);
 
 	pthread_rwlock_init(&lock, NULL);
+	atomic_fetch_add(&fe_ranges_gone, 1);
 	for (; range; range = vg_ordered_next(&ranges, &at))
 		free(range);
 	vg_ordered_dispose(&ranges);

@@ -267,19 +267,6 @@ static void primary_fails(void **state)
 	assert_int_equal(flags, CU_CTX_SCHED_YIELD);
 }
 
-static void synchronize_another(void **state)
-{
-	CUcontext a = created(0), b = created(1);
-
-	(void)state;
-	assert_int_equal(fe_cuCtxSynchronize_v2(a), CUDA_SUCCESS);
-	assert_int_equal(fake.current, (uint64_t)a);
-	assert_int_equal(fake.synchronizes, 1);
-	assert_ptr_equal(current(), b);
-	assert_int_equal(fe_cuCtxSynchronize_v2((CUcontext)0x1230), CUDA_ERROR_INVALID_CONTEXT);
-	assert_ptr_equal(current(), b);
-}
-
 static void ids_differ(void **state)
 {
 	CUcontext a = created(0), b = created(0);
@@ -392,7 +379,6 @@ int main(void)
 		cmocka_unit_test_setup(primary_before_retain, setup),
 		cmocka_unit_test_setup(primary_counts, setup),
 		cmocka_unit_test_setup(primary_fails, setup),
-		cmocka_unit_test_setup(synchronize_another, setup),
 		cmocka_unit_test_setup(ids_differ, setup),
 		cmocka_unit_test_setup(threads_have_their_own, setup),
 		cmocka_unit_test_setup(storage_by_context_and_key, setup),

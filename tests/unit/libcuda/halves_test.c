@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hand-written halves that change what goes over: the linker's state, arrays of captures, the search
- * for a block size, attributes of pools, tensor maps, flags of streams and events.
+ * for a block size, attributes of pools, tensor maps, flags of streams and events, how they are waited for.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 
 #include "tests/unit/libcuda/fake.h"
 #include "xen-frontend/libcuda/call.h"
+#include "xen-frontend/libcuda/lane.h"
 #include "xen-frontend/libcuda/memory.h"
 
 /* --- linker ---------------------------------------------------------------------------------- */
@@ -690,6 +691,101 @@ static void flags_are_checked(void **state)
 			 CUDA_SUCCESS);
 }
 
+/* --- waiting --------------------------------------------------------------------------------- */
+
+__thread struct fe_lane *fe_lane_own __attribute__((tls_model("initial-exec")));
+static enum fe_look looked;
+
+static void look_note(void)
+{
+	looked = fe_lane_own->look;
+	fe_lane_own->look = FE_LOOK; /* as the wait leaves it */
+}
+
+CUresult rpc_cuCtxSetFlags(unsigned int flags)
+{
+	return flags & ~(unsigned int)CU_CTX_FLAGS_MASK ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+}
+
+CUresult rpc_cuEventSynchronize(CUevent hEvent)
+{
+	(void)hEvent;
+	look_note();
+	return CUDA_SUCCESS;
+}
+
+static enum fe_look stream_look(void)
+{
+	fe_cuStreamSynchronize(NULL);
+	look_note();
+	return looked;
+}
+
+static enum fe_look context_look(CUcontext ctx)
+{
+	assert_int_equal(fe_cuCtxSynchronize_v2(ctx), CUDA_SUCCESS);
+	look_note();
+	return looked;
+}
+
+static void synchronize_another(void **state)
+{
+	struct fe_lane *lane = calloc(1, sizeof(*lane));
+	CUcontext a, b, current;
+
+	(void)state;
+	fe_lane_own = lane;
+	assert_int_equal(fe_cuCtxCreate_v2(&a, CU_CTX_SCHED_BLOCKING_SYNC, 0), CUDA_SUCCESS);
+	assert_int_equal(fe_cuCtxCreate_v2(&b, CU_CTX_SCHED_YIELD, 0), CUDA_SUCCESS);
+	assert_int_equal(context_look(a), FE_LOOK_NEVER);
+	assert_int_equal(fake.current, (uint64_t)a);
+	assert_int_equal(fake.synchronizes, 1);
+	assert_int_equal(context_look(b), FE_LOOK);
+	assert_int_equal(fe_cuCtxGetCurrent(&current), CUDA_SUCCESS);
+	assert_ptr_equal(current, b);
+	assert_int_equal(fe_cuCtxSynchronize_v2((CUcontext)0x1230), CUDA_ERROR_INVALID_CONTEXT);
+	assert_int_equal(fe_cuCtxGetCurrent(&current), CUDA_SUCCESS);
+	assert_ptr_equal(current, b);
+	fe_lane_own = NULL;
+	free(lane);
+}
+
+static void waiting_as_the_program_says(void **state)
+{
+	struct fe_lane *lane = calloc(1, sizeof(*lane));
+	CUevent plain, blocking, both;
+	CUcontext ctx;
+
+	(void)state;
+	fe_lane_own = lane;
+	assert_int_equal(fe_cuCtxCreate_v2(&ctx, 0, 0), CUDA_SUCCESS);
+	assert_int_equal(stream_look(), FE_LOOK);
+	assert_int_equal(fe_cuCtxSetFlags(0x1000), CUDA_ERROR_INVALID_VALUE);
+	assert_int_equal(stream_look(), FE_LOOK);
+	assert_int_equal(fe_cuCtxSetFlags(CU_CTX_SCHED_BLOCKING_SYNC), CUDA_SUCCESS);
+	assert_int_equal(stream_look(), FE_LOOK_NEVER);
+	assert_int_equal(fe_cuCtxSetFlags(CU_CTX_SCHED_SPIN), CUDA_SUCCESS);
+	assert_int_equal(stream_look(), FE_LOOK);
+	assert_int_equal(fe_cuEventCreate(&plain, CU_EVENT_DISABLE_TIMING), CUDA_SUCCESS);
+	assert_int_equal(fe_cuEventCreate(&blocking, CU_EVENT_BLOCKING_SYNC), CUDA_SUCCESS);
+	assert_int_equal(fe_cuEventCreate(&both, CU_EVENT_BLOCKING_SYNC | CU_EVENT_INTERPROCESS |
+							 CU_EVENT_DISABLE_TIMING),
+			 CUDA_SUCCESS);
+	assert_int_equal(fe_cuEventSynchronize(plain), CUDA_SUCCESS);
+	assert_int_equal(looked, FE_LOOK);
+	assert_int_equal(fe_cuEventSynchronize(blocking), CUDA_SUCCESS);
+	assert_int_equal(looked, FE_LOOK_NEVER);
+	assert_int_equal(fe_cuEventSynchronize(both), CUDA_SUCCESS);
+	assert_int_equal(looked, FE_LOOK_NEVER);
+	/* That it blocks does not make an event one of several processes. */
+	assert_int_equal(fe_cuEventRecord(blocking, NULL), CUDA_SUCCESS);
+	assert_true(sent_asynchronous);
+	assert_int_equal(fe_cuEventRecord(both, NULL), CUDA_SUCCESS);
+	assert_false(sent_asynchronous);
+	fe_lane_own = NULL;
+	free(lane);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -705,6 +801,8 @@ int main(void)
 		cmocka_unit_test_setup(im2col_maps, setup),
 		cmocka_unit_test_setup(flags_are_checked, setup),
 		cmocka_unit_test_setup(shared_events_wait, setup),
+		cmocka_unit_test_setup(synchronize_another, setup),
+		cmocka_unit_test_setup(waiting_as_the_program_says, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

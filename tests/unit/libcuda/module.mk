@@ -19,4 +19,4 @@ $(eval $(call unit_test,libcuda-entry,$(D)/entry_test.c,,-ldl))
 $(B)/test/libcuda-entry: | $(B)/lib/libcuda.so.1
 $(eval $(call unit_test,libcuda-halves,$(D)/halves_test.c $(FE_STATE_SRCS) \
 	$(addprefix $(FE)/, capture.c event.c function.c image_source.c jit.c launch.c link.c \
-		occupancy.c params.c pool.c stream.c tensormap.c),,$(B)/lib/libvgproto.a))
+		occupancy.c params.c pool.c stream.c tensormap.c wait.c),,$(B)/lib/libvgproto.a))
