@@ -16,7 +16,7 @@
 /* An asynchronous copy from pageable memory up to this size is taken from it at once. */
 #define STAGED_MAX ((size_t)64 << 10)
 /* Up to here a copy is sooner done than handed to another thread. */
-#define BRIEF_MAX ((size_t)256 << 10)
+#define BRIEF_MAX ((size_t)512 << 10)
 
 struct copy_work {
 	struct soft_work work;
