@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vgpu: attaches vGPUs to running domains, detaches and lists them.
+ * vgpu: attaches vGPUs to running domains, detaches, lists and watches them.
  */
 #include "tools/vgpu.h"
 
@@ -43,6 +43,8 @@ static const struct command {
 	{"attach", vgpu_attach, "attach [OPTIONS] DOMAIN KEY=VALUE,...     give a domain a vGPU"},
 	{"detach", vgpu_detach, "detach [--force] [--json] DOMAIN DEVID    take it away"},
 	{"list", vgpu_list, "list [OPTIONS] [DOMAIN...]                devices and what uses them"},
+	{"top", vgpu_top,
+	 "top [--once] [--json] [OPTIONS] [DOMAIN...]  what they do, again and again"},
 	{"log", vgpu_log_command,
 	 "log LEVEL [DOMAIN]                        error, warn, info, call, data"},
 };

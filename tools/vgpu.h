@@ -42,13 +42,30 @@ void vgpu_domain_name(struct vgpu *vgpu, uint32_t domid, char *name, size_t size
  * put; NULL: nobody answers (errno) or the answer was an error, which has been printed (errno 0).
  */
 struct json_object *vgpu_request(struct vgpu *vgpu, const char *name, struct json_object *request);
+/*
+ * Is this a daemon's word of success? If not, why, in `why`: its own text, cleaned. `answer` may be NULL,
+ * and stays the caller's.
+ */
+bool vgpu_answer_good(struct json_object *answer, char *why, size_t size);
+/* What every request has in it, added to `request` (NULL: to a new one), which it returns. */
+struct json_object *vgpu_request_fill(const char *name, struct json_object *request);
 bool vgpu_daemon_runs(struct vgpu *vgpu);
+
+/* --- show.c: what xen-vgpud says, for people ------------------------------------------------- */
+
+/* 0 when there is none. */
+uint64_t vgpu_get_uint(struct json_object *object, const char *key);
+/* Another side's text: cleaned before it reaches a terminal. Valid until the fourth call after. */
+const char *vgpu_get_text(struct json_object *object, const char *key);
+/* 1536 -> "1.5K". Valid until the eighth call after. */
+const char *vgpu_human(uint64_t bytes);
 
 /* --- commands: arguments after the command's name -------------------------------------------- */
 
 int vgpu_attach(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_detach(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_list(struct vgpu *vgpu, int argc, char **argv);
+int vgpu_top(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv);
 
 #endif
