@@ -29,8 +29,8 @@ bool top_step(struct top *top);
 
 void top_print_plain(const struct top *top);
 void top_print_json(const struct top *top);
-/* "GPU 0 NVIDIA H100, 45% busy, ..." without an end of line. */
-void top_gpu_line(const struct top_gpu *gpu, char *text, size_t size);
+/* "GPU 0 NVIDIA H100, 45% busy, ..." without an end of line; without what bars beside it show. */
+void top_gpu_line(const struct top_gpu *gpu, bool bars, char *text, size_t size);
 /* "2 guests, 3 processes, ...": */
 void top_summary_line(const struct top *top, char *text, size_t size);
 

@@ -115,9 +115,10 @@ static void draw_bar(int y, int x, double part, const char *text)
 static void draw_gpu(const struct top_gpu *gpu, int y, int width)
 {
 	char line[512], used[TOP_CELL], total[TOP_CELL], bar[BAR];
+	bool bars = gpu->known && width >= 2 * BAR + 40;
 
-	top_gpu_line(gpu, line, sizeof(line));
-	if (!gpu->known || width < 2 * BAR + 40) {
+	top_gpu_line(gpu, bars, line, sizeof(line));
+	if (!bars) {
 		top_draw_text(y, 0, width, TOP_LOOK_PLAIN, line);
 		return;
 	}

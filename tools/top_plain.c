@@ -32,7 +32,7 @@ static void append_known(char *text, size_t size, double value, const char *unit
 		append(text, size, ", %.0f%s", value, unit);
 }
 
-void top_gpu_line(const struct top_gpu *gpu, char *text, size_t size)
+void top_gpu_line(const struct top_gpu *gpu, bool bars, char *text, size_t size)
 {
 	char used[TOP_CELL], total[TOP_CELL], held[TOP_CELL];
 
@@ -42,8 +42,9 @@ void top_gpu_line(const struct top_gpu *gpu, char *text, size_t size)
 	snprintf(text, size, "GPU %s", *gpu->name ? gpu->name : "0");
 	if (*gpu->model)
 		append(text, size, " %s", gpu->model);
-	append_known(text, size, gpu->busy * 100, "% busy");
-	if (!isnan(gpu->memory_total))
+	if (!bars)
+		append_known(text, size, gpu->busy * 100, "% busy");
+	if (!bars && !isnan(gpu->memory_total))
 		append(text, size, ", %s of %s", used, total);
 	append_known(text, size, gpu->celsius, " C");
 	append_known(text, size, gpu->watts, " W");
@@ -116,7 +117,7 @@ void top_print_plain(const struct top *top)
 
 	print_clock(top);
 	for (size_t i = 0; i < top->gpus.count; i++) {
-		top_gpu_line(&top->gpus.gpu[i], line, sizeof(line));
+		top_gpu_line(&top->gpus.gpu[i], false, line, sizeof(line));
 		puts(line);
 	}
 	for (unsigned int c = 0; c < TOP_COLUMNS; c++)

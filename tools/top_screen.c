@@ -251,8 +251,10 @@ static void input_end(struct top_screen *screen, bool taken)
 	bool search = screen->mode == TOP_MODE_SEARCH;
 
 	screen->mode = TOP_MODE_LIST;
-	if (search && taken)
-		return; /* n goes on with it */
+	if (search && taken) {
+		screen_search(screen, 0); /* says if there is none; n goes on with it */
+		return;
+	}
 	if (search)
 		screen->input[0] = '\0';
 	else if (!taken)
