@@ -182,7 +182,12 @@ void top_view_cell(const struct top_view *view, const struct top_row *row, enum 
 	case TOP_COL_PROGRAM: text_program(view, row, text); break;
 	case TOP_COL_STATE: text_state(row, text); break;
 	case TOP_COL_PID:
-	case TOP_COL_EXECUTOR: snprintf(text, TOP_CELL, isnan(value) ? "" : "%.0f", value); break;
+	case TOP_COL_EXECUTOR:
+		if (isnan(value))
+			*text = '\0';
+		else
+			snprintf(text, TOP_CELL, "%.0f", value);
+		break;
 	case TOP_COL_TO_GPU:
 	case TOP_COL_FROM_GPU:
 	case TOP_COL_MEMORY:

@@ -487,7 +487,7 @@ static void assert_rows(const struct top_view *view, size_t wanted_count,
 
 	assert_non_null(rows);
 	assert_int_equal(count, wanted_count);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < wanted_count; i++)
 		assert_int_equal(rows[i].process ? rows[i].process->session.id.executor
 						 : rows[i].guest->domid,
 				 wanted[i]);
