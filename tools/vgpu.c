@@ -44,7 +44,7 @@ static const struct command {
 	{"detach", vgpu_detach, "detach [--force] [--json] DOMAIN DEVID    take it away"},
 	{"list", vgpu_list, "list [OPTIONS] [DOMAIN...]                devices and what uses them"},
 	{"verify", vgpu_verify_command,
-	 "verify [OPTIONS] DOMAIN [DEVID]           where does a call get stuck?"},
+	 "verify [--probe] [--watch] [--json] DOMAIN [DEVID]   where a call gets stuck"},
 	{"log", vgpu_log_command,
 	 "log [DOMAIN] LEVEL                        error, warn, info, call, data"},
 };
