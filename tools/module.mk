@@ -9,6 +9,7 @@ VGPU_SRCS := $(addprefix $(D)/,vgpu.c attach.c domain.c finding.c list.c process
 ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
 $(eval $(call program,vgpu,$(VGPU_SRCS),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS) -DVG_LIBEXECDIR='"$(LIBEXECDIR)"',\
 	$(B)/lib/libvgproto.a $(XENSTORE_LIBS) $(JSONC_LIBS)))
+$(B)/obj/vgpu/$(D)/verify_device.c.o: $(FOLDERS)
 $(eval $(call install,$(B)/bin/vgpu,$(SBINDIR),755))
 $(eval $(call install,docs/man/vgpu.8,$(MANDIR)/man8,644))
 

@@ -68,24 +68,30 @@ static bool states_look(struct vgpu_verify *verify, const struct vg_schema_devic
 	return fine;
 }
 
-/* Beside this program (a build tree), or where it is installed. */
+/* Beside this program (a build tree), in ../libexec/vgpu, or where it is installed. */
 static void checker_find(char *path, size_t size)
 {
+	static const char *const places[] = {"vgpu-schema-check",
+					     "../libexec/vgpu/vgpu-schema-check"};
 	char self[VG_SCHEMA_PATH];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *dir;
 
 	if (length > 0) {
 		self[length] = '\0';
-		snprintf(path, size, "%s/vgpu-schema-check", dirname(self));
-		if (!access(path, X_OK))
-			return;
+		dir = dirname(self);
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+			snprintf(path, size, "%s/%s", dir, places[i]);
+			if (!access(path, X_OK))
+				return;
+		}
 	}
 	snprintf(path, size, "%s/vgpu-schema-check", VG_LIBEXECDIR);
 }
 
 static void schema_look(struct vgpu_verify *verify, const struct vg_schema_device *id)
 {
-	char path[VG_SCHEMA_PATH + 32], domid[16], devid[16], text[4096];
+	char path[VG_SCHEMA_PATH + 64], domid[16], devid[16], text[4096];
 	const char *const argv[] = {path, domid, devid, NULL};
 	int rc;
 
@@ -263,7 +269,7 @@ static void sessions_look(struct vgpu_verify *verify, uint32_t devid, struct jso
 	struct json_object *sessions = vgpu_array(device, "sessions", &count);
 
 	vgpu_find(&verify->findings, VGPU_LINK_SESSION, VGPU_OK, "sessions",
-		  "%zu programs of at most %" PRIu64, count, vgpu_uint(device, "max_sessions"));
+		  "programs: %zu of at most %" PRIu64, count, vgpu_uint(device, "max_sessions"));
 	refusals_look(&verify->findings, device, count);
 	quota_look(&verify->findings, device);
 	for (size_t i = 0; i < count; i++) {

@@ -239,10 +239,11 @@ static void lanes_look(struct vgpu_findings *findings, struct json_object *befor
 		told = true;
 	}
 	if (!told)
-		vgpu_find(findings, VGPU_LINK_COMMANDS, VGPU_OK, "lanes",
-			  "%zu threads with a lane, %zu at a call just now, %zu for functions of "
-			  "the program; %zu rings nearly full",
-			  count, busy, waiting, full);
+		vgpu_find(
+			findings, VGPU_LINK_COMMANDS, VGPU_OK, "lanes",
+			"threads with a lane: %zu, %zu at a call just now, %zu waiting for functions to "
+			"call; rings nearly full: %zu",
+			count, busy, waiting, full);
 }
 
 /* --- numbers ---------------------------------------------------------------------------------------- */

@@ -41,7 +41,7 @@ def healthy():
     box.start()
     box.attach()
     text = verify()
-    check_in('without a program', text, '0 programs of at most 16')
+    check_in('without a program', text, 'programs: 0 of at most 16')
     job = box.background()
     text = verify()
     for words in ('xen-vgpud', 'frontend connected', 'steady, process', 'seccomp', 'processed in all', 'healthy'):

@@ -111,7 +111,7 @@ static void at_work(void **state)
 	assert_null(verdict(session(idle, 900, 899, ""), session(later, 100, 99, ""), false));
 	assert_all_well();
 	assert_non_null(strstr(finding("commands")->seen, "4999 a second"));
-	assert_non_null(strstr(finding("lanes")->seen, "1 rings nearly full"));
+	assert_non_null(strstr(finding("lanes")->seen, "rings nearly full: 1"));
 }
 
 /* It has begun since the look before: nothing is known of it. */
