@@ -54,6 +54,13 @@ def healthy():
     end(job)
 
 
+def send(name, number):
+    """A signal that does not end them to all processes of that name in dom0."""
+    found = service.pids('dom0', name)
+    check(found, f'dom0: no {name}')
+    client.check('dom0', ['kill', f'-{int(number)}', *(str(pid) for pid in found)])
+
+
 def end(job):
     box.kill('steady', signal.SIGTERM)
     job.wait(120)
@@ -67,9 +74,9 @@ def service_stopped():
     named(DAEMON, 'daemon', 'systemctl start xen-vgpud')
     service.start_backend()
     fixture.until('the device is connected again', box.connected)
-    fixture.kill('dom0', 'xen-vgpud', signal.SIGSTOP)
+    send('xen-vgpud', signal.SIGSTOP)
     named(DAEMON, 'daemon', 'hangs or is stopped')
-    fixture.kill('dom0', 'xen-vgpud', signal.SIGCONT)
+    send('xen-vgpud', signal.SIGCONT)
     verify()
     end(job)
 
@@ -77,9 +84,9 @@ def service_stopped():
 def executor_stopped():
     """SIGSTOP to an executor: the executor, and what lets it go on"""
     job = box.background()
-    fixture.kill('dom0', 'vgpu-executor', signal.SIGSTOP)
+    send('vgpu-executor', signal.SIGSTOP)
     named(EXECUTOR, 'executor', 'is stopped', 'kill -CONT')
-    fixture.kill('dom0', 'vgpu-executor', signal.SIGCONT)
+    send('vgpu-executor', signal.SIGCONT)
     verify()
     end(job)
 
