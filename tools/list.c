@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/log.h"
 #include "protocol/op_names.h"
+#include "tools/value.h"
 
 #define DOMAINS_MAX 4096
 #define TOP_CALLS   10
@@ -45,7 +47,7 @@ static struct json_object *daemon_device(const struct list *list, uint32_t domid
 	for (size_t i = 0; i < json_object_array_length(devices); i++) {
 		struct json_object *d = json_object_array_get_idx(devices, i);
 
-		if (vgpu_get_uint(d, "domid") == domid && vgpu_get_uint(d, "devid") == devid)
+		if (vgpu_uint(d, "domid") == domid && vgpu_uint(d, "devid") == devid)
 			return d;
 	}
 	return NULL;
@@ -193,14 +195,11 @@ static void print_calls(struct json_object *session)
 static void print_numbers(struct json_object *s)
 {
 	printf("%8llu %-15s %8lld %9llu %8llu %8s %8s %8s %8s %6llu",
-	       (unsigned long long)vgpu_get_uint(s, "pid"), vgpu_get_text(s, "program"),
-	       (long long)vgpu_get_uint(s, "executor"),
-	       (unsigned long long)vgpu_get_uint(s, "calls"),
-	       (unsigned long long)vgpu_get_uint(s, "launches"),
-	       vgpu_human(vgpu_get_uint(s, "bytes_htod")),
-	       vgpu_human(vgpu_get_uint(s, "bytes_dtoh")), vgpu_human(vgpu_get_uint(s, "memory")),
-	       vgpu_human(vgpu_get_uint(s, "memory_peak")),
-	       (unsigned long long)vgpu_get_uint(s, "errors"));
+	       (unsigned long long)vgpu_uint(s, "pid"), vgpu_clean_text(s, "program"),
+	       (long long)vgpu_uint(s, "executor"), (unsigned long long)vgpu_uint(s, "calls"),
+	       (unsigned long long)vgpu_uint(s, "launches"), vgpu_bytes(vgpu_uint(s, "bytes_htod")),
+	       vgpu_bytes(vgpu_uint(s, "bytes_dtoh")), vgpu_bytes(vgpu_uint(s, "memory")),
+	       vgpu_bytes(vgpu_uint(s, "memory_peak")), (unsigned long long)vgpu_uint(s, "errors"));
 }
 
 static void print_head(const char *last)
@@ -247,12 +246,12 @@ static void print_sessions(const struct list *list, struct json_object *device)
 /* What the guest's processes hold together, of what they may. */
 static void print_memory(struct json_object *device)
 {
-	uint64_t limit = vgpu_get_uint(device, "mem"), used = vgpu_get_uint(device, "mem_used");
+	uint64_t limit = vgpu_uint(device, "mem"), used = vgpu_uint(device, "mem_used");
 
 	if (limit)
-		printf(", mem=%s", vgpu_human(limit));
+		printf(", mem=%s", vgpu_bytes(limit));
 	if (used)
-		printf(limit ? " (%s used)" : ", %s used", vgpu_human(used));
+		printf(limit ? " (%s used)" : ", %s used", vgpu_bytes(used));
 }
 
 static void print_devices(const struct list *list)
@@ -263,14 +262,14 @@ static void print_devices(const struct list *list)
 		printf("no vGPU is attached%s\n", list->domid_count ? " there" : "");
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *d = json_object_array_get_idx(list->devices, i);
-		const char *error = vgpu_get_text(d, "error");
+		const char *error = vgpu_clean_text(d, "error");
 
-		printf("domain %s (%llu) vGPU %llu: %s, gpu=%s", vgpu_get_text(d, "domain"),
-		       (unsigned long long)vgpu_get_uint(d, "domid"),
-		       (unsigned long long)vgpu_get_uint(d, "devid"), vgpu_get_text(d, "state"),
-		       vgpu_get_text(d, "gpu"));
-		if (vgpu_get_uint(d, "backend") != list->self)
-			printf(", backend=%s", vgpu_get_text(d, "backend"));
+		printf("domain %s (%llu) vGPU %llu: %s, gpu=%s", vgpu_clean_text(d, "domain"),
+		       (unsigned long long)vgpu_uint(d, "domid"),
+		       (unsigned long long)vgpu_uint(d, "devid"), vgpu_clean_text(d, "state"),
+		       vgpu_clean_text(d, "gpu"));
+		if (vgpu_uint(d, "backend") != list->self)
+			printf(", backend=%s", vgpu_clean_text(d, "backend"));
 		print_memory(d);
 		printf("%s%s\n", *error ? ", error: " : "", error);
 		print_sessions(list, d);
@@ -284,9 +283,9 @@ static void print_brief(const struct list *list)
 	       "evt-ch", "ring-ref", "gpu", "mem", "BE-path");
 	for (size_t i = 0; i < json_object_array_length(list->devices); i++) {
 		struct json_object *d = json_object_array_get_idx(list->devices, i);
-		const struct vg_schema_device id = {(uint32_t)vgpu_get_uint(d, "domid"),
-						    (uint32_t)vgpu_get_uint(d, "devid"),
-						    (uint32_t)vgpu_get_uint(d, "backend")};
+		const struct vg_schema_device id = {(uint32_t)vgpu_uint(d, "domid"),
+						    (uint32_t)vgpu_uint(d, "devid"),
+						    (uint32_t)vgpu_uint(d, "backend")};
 		char front[VG_SCHEMA_PATH], back[VG_SCHEMA_PATH];
 		uint64_t port = 0, ref = 0;
 
@@ -297,9 +296,9 @@ static void print_brief(const struct list *list)
 		vg_store_read_uint(list->vgpu->xs, XBT_NULL, front, VG_KEY_RING_REF, 0, UINT32_MAX,
 				   &ref);
 		printf("%-5u %-3u %-2u %-10s %-6llu %-8llu %-12s %-7s %s\n", id.domid, id.devid,
-		       id.backend, vgpu_get_text(d, "state"), (unsigned long long)port,
-		       (unsigned long long)ref, vgpu_get_text(d, "gpu"),
-		       vgpu_get_uint(d, "mem") ? vgpu_human(vgpu_get_uint(d, "mem")) : "-", back);
+		       id.backend, vgpu_clean_text(d, "state"), (unsigned long long)port,
+		       (unsigned long long)ref, vgpu_clean_text(d, "gpu"),
+		       vgpu_uint(d, "mem") ? vgpu_bytes(vgpu_uint(d, "mem")) : "-", back);
 	}
 }
 
@@ -313,7 +312,7 @@ static struct json_object *list_ended(const struct list *list)
 	for (size_t i = 0; i < json_object_array_length(ended); i++) {
 		struct json_object *s = json_object_array_get_idx(ended, i);
 
-		if (list_wants(list, vgpu_get_uint(s, "domid")))
+		if (list_wants(list, vgpu_uint(s, "domid")))
 			json_object_array_add(wanted, json_object_get(s));
 	}
 	return wanted;
@@ -333,10 +332,10 @@ static void print_ended(const struct list *list)
 
 		print_numbers(s);
 		printf("  %s in %llu objects, %llu.%llu: %s",
-		       vgpu_human(vgpu_get_uint(s, "freed_bytes")),
-		       (unsigned long long)vgpu_get_uint(s, "freed_handles"),
-		       (unsigned long long)vgpu_get_uint(s, "domid"),
-		       (unsigned long long)vgpu_get_uint(s, "devid"), vgpu_get_text(s, "reason"));
+		       vgpu_bytes(vgpu_uint(s, "freed_bytes")),
+		       (unsigned long long)vgpu_uint(s, "freed_handles"),
+		       (unsigned long long)vgpu_uint(s, "domid"),
+		       (unsigned long long)vgpu_uint(s, "devid"), vgpu_clean_text(s, "reason"));
 		print_joined(s);
 		putchar('\n');
 		if (list->calls)
@@ -456,16 +455,21 @@ int vgpu_list(struct vgpu *vgpu, int argc, char **argv)
 int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv)
 {
 	struct json_object *request, *answer;
+	enum vg_log_level level;
 	uint32_t domid = 0;
+	bool swapped;
 
 	if (argc < 2 || argc > 3) {
-		fprintf(stderr, "usage: vgpu log error|warn|info|call|data [DOMAIN]\n");
+		fprintf(stderr, "usage: vgpu log [DOMAIN] error|warn|info|call|data\n");
 		return VGPU_USAGE;
 	}
-	if (argc == 3 && (!vgpu_xenstore(vgpu) || !vgpu_domain_find(vgpu, argv[2], &domid)))
+	/* Either order: a domain that is called like a level is named second. */
+	swapped = argc == 3 && vg_log_level_parse(argv[1], &level);
+	if (argc == 3 &&
+	    (!vgpu_xenstore(vgpu) || !vgpu_domain_find(vgpu, argv[swapped ? 1 : 2], &domid)))
 		return VGPU_FAILED;
 	request = json_object_new_object();
-	json_object_object_add(request, "level", json_object_new_string(argv[1]));
+	json_object_object_add(request, "level", json_object_new_string(argv[swapped ? 2 : 1]));
 	if (argc == 3)
 		json_object_object_add(request, "domid", json_object_new_int64(domid));
 	answer = vgpu_request(vgpu, "log", request);

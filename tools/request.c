@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tools/value.h"
+
 #define ANSWER_MAX (64u << 20)
 
 static bool send_line(int fd, const char *text)
@@ -78,7 +80,7 @@ bool vgpu_answer_good(struct json_object *answer, char *why, size_t size)
 		 json_object_get_boolean(value))
 		return true;
 	else if (answer && json_object_object_get_ex(answer, "error", &value))
-		snprintf(why, size, "xen-vgpud refuses: %s", vgpu_get_text(answer, "error"));
+		snprintf(why, size, "xen-vgpud refuses: %s", vgpu_clean_text(answer, "error"));
 	else
 		snprintf(why, size, "xen-vgpud's answer makes no sense");
 	return false;

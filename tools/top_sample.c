@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/vgpu.h"
+#include "tools/value.h"
 
 bool top_id_same(const struct top_id *a, const struct top_id *b)
 {
@@ -45,13 +45,8 @@ void top_sample_dispose(struct top_sample *sample)
 static struct json_object *get_array(struct json_object *object, const char *key, size_t most,
 				     size_t *count)
 {
-	struct json_object *array;
+	struct json_object *array = vgpu_array(object, key, count);
 
-	*count = 0;
-	if (!json_object_object_get_ex(object, key, &array) ||
-	    !json_object_is_type(array, json_type_array))
-		return NULL;
-	*count = json_object_array_length(array);
 	if (*count > most)
 		*count = most;
 	return array;
@@ -64,33 +59,26 @@ static uint64_t array_uint(struct json_object *array, size_t index)
 		       : 0;
 }
 
-static bool get_flag(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, key, &value) && json_object_get_boolean(value);
-}
-
 static void read_text(char *to, size_t size, struct json_object *object, const char *key)
 {
-	snprintf(to, size, "%.*s", (int)size - 1, vgpu_get_text(object, key));
+	snprintf(to, size, "%.*s", (int)size - 1, vgpu_clean_text(object, key));
 }
 
 static void read_lane(struct top_lane *lane, struct json_object *object)
 {
 	struct json_object *begun;
 
-	lane->lane = vgpu_get_uint(object, "lane");
-	lane->taken = vgpu_get_uint(object, "taken");
-	lane->done = vgpu_get_uint(object, "done");
-	lane->op = vgpu_get_uint(object, "op");
-	lane->commands_bytes = vgpu_get_uint(object, "commands_bytes");
-	lane->commands_unread = vgpu_get_uint(object, "commands_unread");
-	lane->replies_bytes = vgpu_get_uint(object, "replies_bytes");
-	lane->replies_unread = vgpu_get_uint(object, "replies_unread");
+	lane->lane = vgpu_uint(object, "lane");
+	lane->taken = vgpu_uint(object, "taken");
+	lane->done = vgpu_uint(object, "done");
+	lane->op = vgpu_uint(object, "op");
+	lane->commands_bytes = vgpu_uint(object, "commands_bytes");
+	lane->commands_unread = vgpu_uint(object, "commands_unread");
+	lane->replies_bytes = vgpu_uint(object, "replies_bytes");
+	lane->replies_unread = vgpu_uint(object, "replies_unread");
 	lane->waited = json_object_object_get_ex(object, "begun_ms", &begun) &&
 		       lane->taken != lane->done;
-	lane->begun_ms = vgpu_get_uint(object, "begun_ms");
+	lane->begun_ms = vgpu_uint(object, "begun_ms");
 	read_text(lane->guest_sleeps, sizeof(lane->guest_sleeps), object, "guest_sleeps");
 	read_text(lane->executor_sleeps, sizeof(lane->executor_sleeps), object, "executor_sleeps");
 }
@@ -161,14 +149,14 @@ static void read_counters(struct top_session *session, struct json_object *objec
 	struct json_object *took = get_array(object, "took", TOP_TOOK, &count);
 
 	for (unsigned int i = 0; i < TOP_COUNTERS; i++)
-		session->counter[i] = vgpu_get_uint(object, names[i]);
+		session->counter[i] = vgpu_uint(object, names[i]);
 	for (size_t i = 0; i < count; i++)
 		session->took[i] = array_uint(took, i);
-	session->memory = vgpu_get_uint(object, "memory");
-	session->last_op = vgpu_get_uint(object, "last_op");
-	session->last_error = vgpu_get_uint(object, "last_error");
-	session->last_error_op = vgpu_get_uint(object, "last_error_op");
-	session->refused = vgpu_get_uint(object, "refused_count");
+	session->memory = vgpu_uint(object, "memory");
+	session->last_op = vgpu_uint(object, "last_op");
+	session->last_error = vgpu_uint(object, "last_error");
+	session->last_error_op = vgpu_uint(object, "last_error_op");
+	session->refused = vgpu_uint(object, "refused_count");
 }
 
 static int read_session(struct top_session *session, struct json_object *object, uint64_t domid)
@@ -178,9 +166,9 @@ static int read_session(struct top_session *session, struct json_object *object,
 	int rc;
 
 	session->id.domid = domid;
-	session->id.executor = vgpu_get_uint(object, "executor");
-	session->id.pid = vgpu_get_uint(object, "pid");
-	session->id.started = (int64_t)vgpu_get_uint(object, "started");
+	session->id.executor = vgpu_uint(object, "executor");
+	session->id.pid = vgpu_uint(object, "pid");
+	session->id.started = (int64_t)vgpu_uint(object, "started");
 	for (size_t i = 0; i < count; i++)
 		session->devids[i] = array_uint(devids, i);
 	session->devid_count = count;
@@ -196,13 +184,13 @@ static int read_session(struct top_session *session, struct json_object *object,
 
 static void read_device(struct top_device *device, struct json_object *object)
 {
-	device->domid = vgpu_get_uint(object, "domid");
-	device->devid = vgpu_get_uint(object, "devid");
-	device->connected = get_flag(object, "connected");
+	device->domid = vgpu_uint(object, "domid");
+	device->devid = vgpu_uint(object, "devid");
+	device->connected = vgpu_flag(object, "connected");
 	read_text(device->gpu, sizeof(device->gpu), object, "gpu");
 	read_text(device->driver, sizeof(device->driver), object, "driver");
-	device->mem = vgpu_get_uint(object, "mem");
-	device->mem_used = vgpu_get_uint(object, "mem_used");
+	device->mem = vgpu_uint(object, "mem");
+	device->mem_used = vgpu_uint(object, "mem_used");
 }
 
 static struct top_session *session_known(struct top_sample *sample,
@@ -234,7 +222,7 @@ static int read_sessions(struct top_sample *sample, struct json_object *device)
 
 		memset(session, 0, sizeof(*session));
 		rc = read_session(session, json_object_array_get_idx(array, i),
-				  vgpu_get_uint(device, "domid"));
+				  vgpu_uint(device, "domid"));
 		known = session_known(sample, session);
 		if (known)
 			known->memory += session->memory;
@@ -278,7 +266,7 @@ static int read_ended(struct top_sample *sample, struct json_object *answer)
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *object = json_object_array_get_idx(array, i);
 		int rc = read_session(&sample->ended[sample->ended_count++], object,
-				      vgpu_get_uint(object, "domid"));
+				      vgpu_uint(object, "domid"));
 
 		if (rc)
 			return rc;
@@ -292,9 +280,9 @@ int top_sample_read(struct top_sample *sample, struct json_object *answer, uint6
 
 	*sample = (struct top_sample){
 		.at = at,
-		.now = (int64_t)vgpu_get_uint(answer, "now"),
-		.started = (int64_t)vgpu_get_uint(answer, "started"),
-		.daemon = vgpu_get_uint(answer, "pid"),
+		.now = (int64_t)vgpu_uint(answer, "now"),
+		.started = (int64_t)vgpu_uint(answer, "started"),
+		.daemon = vgpu_uint(answer, "pid"),
 	};
 	rc = read_devices(sample, answer);
 	if (!rc)

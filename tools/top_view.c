@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "protocol/op_names.h"
-#include "tools/vgpu.h"
+#include "tools/value.h"
 
 const struct top_column_info top_columns[TOP_COLUMNS] = {
 	[TOP_COL_PROGRAM] = {"GUEST/PROGRAM", "program", -20, true},
@@ -57,8 +57,8 @@ void top_text_bytes(double value, char text[TOP_CELL])
 {
 	snprintf(text, TOP_CELL, "%s",
 		 isnan(value)                 ? "-"
-		 : value < (double)UINT64_MAX ? vgpu_human((uint64_t)value)
-					      : vgpu_human(UINT64_MAX));
+		 : value < (double)UINT64_MAX ? vgpu_bytes((uint64_t)value)
+					      : vgpu_bytes(UINT64_MAX));
 }
 
 void top_text_share(double value, char text[TOP_CELL])

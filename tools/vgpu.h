@@ -51,21 +51,13 @@ bool vgpu_answer_good(struct json_object *answer, char *why, size_t size);
 struct json_object *vgpu_request_fill(const char *name, struct json_object *request);
 bool vgpu_daemon_runs(struct vgpu *vgpu);
 
-/* --- show.c: what xen-vgpud says, for people ------------------------------------------------- */
-
-/* 0 when there is none. */
-uint64_t vgpu_get_uint(struct json_object *object, const char *key);
-/* Another side's text: cleaned before it reaches a terminal. Valid until the fourth call after. */
-const char *vgpu_get_text(struct json_object *object, const char *key);
-/* 1536 -> "1.5K". Valid until the eighth call after. */
-const char *vgpu_human(uint64_t bytes);
-
 /* --- commands: arguments after the command's name -------------------------------------------- */
 
 int vgpu_attach(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_detach(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_list(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_top(struct vgpu *vgpu, int argc, char **argv);
+int vgpu_verify_command(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv);
 
 #endif
