@@ -40,6 +40,9 @@ static const char *states_remedy(uint64_t back, uint64_t front)
 {
 	if (back == 1)
 		return "xen-vgpud has not taken the device up: its log (journalctl -u xen-vgpud)";
+	if (back == 6 && front != 6)
+		return "vgpu-frontd has ended without closing the device: in the guest, systemctl "
+		       "restart vgpu-frontd, and journalctl -u vgpu-frontd for why";
 	if (front <= 1)
 		return "vgpu-frontd does not run in the guest: there, systemctl status vgpu-frontd "
 		       "(package vgpu-guest)";
@@ -56,8 +59,11 @@ static bool states_look(struct vgpu_verify *verify, const struct vg_schema_devic
 						  sizeof(error));
 	uint64_t front = frontend_state(verify, id);
 	bool fine = back == 4 && front == 4;
+	/* Only its death leaves a frontend behind that is connected to nothing. */
+	bool deserted = back == 6 && front >= 2 && front <= 4 && !*error;
 
-	vgpu_find(&verify->findings, VGPU_LINK_DEVICE, fine ? VGPU_OK : VGPU_BROKEN, "xenstore",
+	vgpu_find(&verify->findings, deserted ? VGPU_LINK_BROKER : VGPU_LINK_DEVICE,
+		  fine ? VGPU_OK : VGPU_BROKEN, "xenstore",
 		  "backend (domain %u) %s, frontend %s%s%s", id->backend, state_name(back),
 		  state_name(front), *error ? ": " : "", error);
 	if (!fine)
