@@ -200,10 +200,32 @@ def stubs(spec):
     return "\n".join(out)
 
 
+def _counts(call):
+    """Of each parameter in C's order, how many elements a pointer points to, where the spec says so."""
+    counts = []
+    for arg in call.args:
+        known = arg.kind in ("pointer", "array", "handles", "bytes") and not arg.count_reads
+        counts.append(f"(uint64_t)({c.count_expr(arg)})" if known else "0")
+    return counts or ["0"] * len(call.raw)
+
+
+def _told(call, symbol):
+    """The same with a line in the log (tell.h)."""
+    names = [name for name in c.arguments(call).split(", ") if name]
+    places = [f"\t\t{{&{name}, {count}}}," for name, count in zip(names, _counts(call))]
+    out = [f"static FE_TOLD CUresult told_{symbol}({c.parameters(call)})", "{",
+           "\tuint64_t begun = vg_clock_ns();", f"\tCUresult result = run_{symbol}({c.arguments(call)});"]
+    if places:
+        out += ["\tconst struct vg_call_place places[] = {", *places, "\t};"]
+    return out + ["", f'\treturn fe_tell("{symbol}", VG_OP_{call.name}, {"places" if places else "NULL"}, '
+                  f"{len(places)}, result, begun);", "}", ""]
+
+
 def _entry(call, symbol, variant, checks, enters):
     target = f"fe_{call.name}" if call.has("guest") else f"rpc_{call.name}"
     out = emit_checks.function(call, symbol, checks) if checks else []
-    out += [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tCUresult result = CUDA_SUCCESS;"]
+    out += [f"static FE_RUN CUresult run_{symbol}({c.parameters(call)})", "{",
+            "\tCUresult result = CUDA_SUCCESS;"]
     if enters:
         out.append(f"\tbool entered = fe_stream_enter_{enters}({call.stream});")
     out.append("")
@@ -219,14 +241,17 @@ def _entry(call, symbol, variant, checks, enters):
     out += ["out:"] if checks else []
     if enters:
         out.append("\tfe_context_exit(entered);")
-    return "\n".join(out + [f'\treturn fe_leave("{symbol}", result);', "}", ""])
+    out += ["\treturn result;", "}", "", *_told(call, symbol)]
+    return "\n".join(out + [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tif (fe_tells())",
+                            f"\t\treturn told_{symbol}({c.arguments(call)});",
+                            f'\treturn fe_leave("{symbol}", run_{symbol}({c.arguments(call)}));', "}", ""])
 
 
 def entries(spec, variants, table):
     out = [c.head("the exported functions"), '#include "protocol/calls.h"',
            '#include "protocol/cuda_proto.h"', '#include "xen-frontend/libcuda/calls.h"\n',
            '#include "xen-frontend/libcuda/check.h"', '#include "xen-frontend/libcuda/refuse.h"',
-           '#include "xen-frontend/libcuda/stream.h"\n',
+           '#include "xen-frontend/libcuda/stream.h"', '#include "xen-frontend/libcuda/tell.h"\n',
            '#define VG_EXPORT __attribute__((visibility("default")))\n']
     done = set()
     for call in spec.calls:

@@ -16,7 +16,7 @@
 
 #include "protocol/clock.h"
 
-#define LINE_MAX_BYTES 1024
+#define LINE_MAX_BYTES 2048
 
 static const char *const level_names[] = {"error", "warn", "info", "call", "data"};
 /* Priorities as sd-daemon(3) has them: err, warning, info, debug, debug. */

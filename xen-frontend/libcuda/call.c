@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "protocol/calls.h"
+#include "protocol/clock.h"
 #include "protocol/op_names.h"
 #include "xen-frontend/libcuda/checkpoint.h"
 #include "xen-frontend/libcuda/context.h"
@@ -18,6 +19,7 @@
 #include "xen-frontend/libcuda/order.h"
 #include "xen-frontend/libcuda/output.h"
 #include "xen-frontend/libcuda/session.h"
+#include "xen-frontend/libcuda/tell.h"
 
 __thread bool fe_ptds __attribute__((tls_model("initial-exec")));
 
@@ -271,7 +273,8 @@ void fe_call_forgive(CUcontext context)
 	atomic_compare_exchange_strong(&sticky_context, &context, NULL);
 }
 
-CUresult fe_call_run(struct fe_call *call)
+/* In both places where it stands below, so that it costs nothing that it is there twice. */
+static inline __attribute__((always_inline)) CUresult call_run(struct fe_call *call)
 {
 	uint64_t args_size = call_args_size(call);
 	CUresult result, error;
@@ -308,6 +311,22 @@ CUresult fe_call_run(struct fe_call *call)
 	return result;
 }
 
+static __attribute__((cold, noinline)) CUresult call_run_told(struct fe_call *call)
+{
+	uint64_t begun = vg_clock_ns();
+	CUresult result = call_run(call);
+
+	fe_tell_sent(call, result, begun);
+	return result;
+}
+
+CUresult fe_call_run(struct fe_call *call)
+{
+	if (__builtin_expect(vg_log_on(&fe_who, VG_LOG_DATA), 0))
+		return call_run_told(call);
+	return call_run(call);
+}
+
 CUresult fe_enter_other(void)
 {
 	if (atomic_load_explicit(&fe_checkpoint_locked, memory_order_relaxed))
@@ -321,8 +340,7 @@ CUresult fe_enter_other(void)
 
 void fe_leave_tell(const char *symbol, CUresult result)
 {
-	vg_call(&fe_who, "op=%s result=%d", symbol, (int)result);
-	if (result && atomic_load_explicit(&fe_logs_listeners, memory_order_relaxed))
+	if (atomic_load_explicit(&fe_logs_listeners, memory_order_relaxed))
 		fe_logs_tell(symbol, result);
 }
 

@@ -8,11 +8,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "protocol/clock.h"
 #include "xen-frontend/libcuda/calls.h"
 
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/refuse.h"
 #include "xen-frontend/libcuda/session.h"
+#include "xen-frontend/libcuda/tell.h"
 
 CUresult fe_cuGetErrorString(CUresult error, const char **pStr)
 {
@@ -54,12 +56,17 @@ CUresult fe_refuse(const char *symbol)
 	if (first_time(symbol))
 		vg_warn(&fe_who, "op=%s result=%d: not supported on this device", symbol,
 			(int)CUDA_ERROR_NOT_SUPPORTED);
+	if (fe_tells())
+		fe_tell(symbol, 0, NULL, 0, CUDA_ERROR_NOT_SUPPORTED, vg_clock_ns());
 	return CUDA_ERROR_NOT_SUPPORTED;
 }
 
 CUresult fe_answer(const char *symbol, CUresult answer)
 {
+	uint64_t begun = fe_tells() ? vg_clock_ns() : 0;
 	CUresult result = fe_enter(0);
 
-	return fe_leave(symbol, result ? result : answer);
+	if (!result)
+		result = answer;
+	return begun ? fe_tell(symbol, 0, NULL, 0, result, begun) : fe_leave(symbol, result);
 }
