@@ -210,11 +210,12 @@ def _counts(call):
 
 
 def _told(call, symbol):
-    """The same with a line in the log (tell.h)."""
+    """The same with a line in the log: calls it, by a name that nobody can put another function behind."""
     names = [name for name in c.arguments(call).split(", ") if name]
     places = [f"\t\t{{&{name}, {count}}}," for name, count in zip(names, _counts(call))]
-    out = [f"static FE_TOLD CUresult told_{symbol}({c.parameters(call)})", "{",
-           "\tuint64_t begun = vg_clock_ns();", f"\tCUresult result = run_{symbol}({c.arguments(call)});"]
+    out = [f"static CUresult own_{symbol}({c.parameters(call)}) __attribute__((alias(\"{symbol}\")));",
+           f"static FE_TOLD CUresult told_{symbol}({c.parameters(call)})", "{",
+           "\tuint64_t begun = vg_clock_ns();", f"\tCUresult result = own_{symbol}({c.arguments(call)});"]
     if places:
         out += ["\tconst struct vg_call_place places[] = {", *places, "\t};"]
     return out + ["", f'\treturn fe_tell("{symbol}", VG_OP_{call.name}, {"places" if places else "NULL"}, '
@@ -224,11 +225,13 @@ def _told(call, symbol):
 def _entry(call, symbol, variant, checks, enters):
     target = f"fe_{call.name}" if call.has("guest") else f"rpc_{call.name}"
     out = emit_checks.function(call, symbol, checks) if checks else []
-    out += [f"static FE_RUN CUresult run_{symbol}({c.parameters(call)})", "{",
-            "\tCUresult result = CUDA_SUCCESS;"]
+    out += _told(call, symbol)
+    out += [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tCUresult result = CUDA_SUCCESS;"]
     if enters:
-        out.append(f"\tbool entered = fe_stream_enter_{enters}({call.stream});")
-    out.append("")
+        out.append("\tbool entered;")
+    out += ["", "\tif (fe_tell_now())", f"\t\treturn told_{symbol}({c.arguments(call)});"]
+    if enters:
+        out.append(f"\tentered = fe_stream_enter_{enters}({call.stream});")
     if checks:
         out += [f"\tresult = check_{symbol}({c.arguments(call)});", "\tif (result)", "\t\tgoto out;"]
     if variant and call.stream:
@@ -241,10 +244,7 @@ def _entry(call, symbol, variant, checks, enters):
     out += ["out:"] if checks else []
     if enters:
         out.append("\tfe_context_exit(entered);")
-    out += ["\treturn result;", "}", "", *_told(call, symbol)]
-    return "\n".join(out + [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tif (fe_tells())",
-                            f"\t\treturn told_{symbol}({c.arguments(call)});",
-                            f'\treturn fe_leave("{symbol}", run_{symbol}({c.arguments(call)}));', "}", ""])
+    return "\n".join(out + [f'\treturn fe_leave("{symbol}", result);', "}", ""])
 
 
 def entries(spec, variants, table):

@@ -273,13 +273,31 @@ void fe_call_forgive(CUcontext context)
 	atomic_compare_exchange_strong(&sticky_context, &context, NULL);
 }
 
-/* In both places where it stands below, so that it costs nothing that it is there twice. */
-static inline __attribute__((always_inline)) CUresult call_run(struct fe_call *call)
-{
-	uint64_t args_size = call_args_size(call);
-	CUresult result, error;
-	struct fe_lane *lane = fe_lane_get(&result);
+/* It is run by the function that writes its line in the log, and calls us again. */
+static __thread bool telling __attribute__((tls_model("initial-exec")));
 
+static FE_TOLD CUresult call_run_told(struct fe_call *call)
+{
+	uint64_t begun = vg_clock_ns();
+	CUresult result = fe_call_run(call);
+
+	fe_tell_sent(call, result, begun);
+	return result;
+}
+
+CUresult fe_call_run(struct fe_call *call)
+{
+	uint64_t args_size;
+	CUresult result, error;
+	struct fe_lane *lane;
+
+	if (__builtin_expect(fe_tell_commands, 0)) {
+		telling = !telling;
+		if (telling)
+			return call_run_told(call);
+	}
+	args_size = call_args_size(call);
+	lane = fe_lane_get(&result);
 	if (!lane)
 		return result;
 	if (!call->no_context) {
@@ -309,22 +327,6 @@ static inline __attribute__((always_inline)) CUresult call_run(struct fe_call *c
 	if (!result && call->reports && fe_lane_error(lane, &error))
 		return error;
 	return result;
-}
-
-static __attribute__((cold, noinline)) CUresult call_run_told(struct fe_call *call)
-{
-	uint64_t begun = vg_clock_ns();
-	CUresult result = call_run(call);
-
-	fe_tell_sent(call, result, begun);
-	return result;
-}
-
-CUresult fe_call_run(struct fe_call *call)
-{
-	if (__builtin_expect(vg_log_on(&fe_who, VG_LOG_DATA), 0))
-		return call_run_told(call);
-	return call_run(call);
 }
 
 CUresult fe_enter_other(void)

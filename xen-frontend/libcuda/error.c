@@ -56,17 +56,19 @@ CUresult fe_refuse(const char *symbol)
 	if (first_time(symbol))
 		vg_warn(&fe_who, "op=%s result=%d: not supported on this device", symbol,
 			(int)CUDA_ERROR_NOT_SUPPORTED);
-	if (fe_tells())
+	if (fe_tell_calls)
 		fe_tell(symbol, 0, NULL, 0, CUDA_ERROR_NOT_SUPPORTED, vg_clock_ns());
 	return CUDA_ERROR_NOT_SUPPORTED;
 }
 
 CUresult fe_answer(const char *symbol, CUresult answer)
 {
-	uint64_t begun = fe_tells() ? vg_clock_ns() : 0;
+	uint64_t begun = fe_tell_calls ? vg_clock_ns() : 0;
 	CUresult result = fe_enter(0);
 
 	if (!result)
 		result = answer;
-	return begun ? fe_tell(symbol, 0, NULL, 0, result, begun) : fe_leave(symbol, result);
+	if (begun)
+		fe_tell(symbol, 0, NULL, 0, result, begun);
+	return fe_leave(symbol, result);
 }

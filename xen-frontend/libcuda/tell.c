@@ -23,6 +23,9 @@
 #define ARGS_TEXT 700u
 #define RET_TEXT  400u
 
+bool fe_tell_calls, fe_tell_commands;
+__thread bool fe_telling __attribute__((tls_model("initial-exec")));
+
 static struct vg_log_rate rate = VG_LOG_RATE(0);
 
 static void rate_end(void)
@@ -38,7 +41,9 @@ void fe_tell_load(void)
 
 	if (level && !vg_log_level_parse(level, &parsed))
 		vg_log_set_level(&fe_who, parsed);
-	if (!number || !vg_log_on(&fe_who, VG_LOG_CALL))
+	fe_tell_calls = vg_log_on(&fe_who, VG_LOG_CALL);
+	fe_tell_commands = vg_log_on(&fe_who, VG_LOG_DATA);
+	if (!number || !fe_tell_calls)
 		return;
 	most = strtoul(number, NULL, 10);
 	rate.rate = most < UINT_MAX ? (uint32_t)most : 0;
@@ -103,7 +108,7 @@ CUresult fe_tell(const char *symbol, uint16_t op, const struct vg_call_place *pl
 			     "op=%s tid=%ld result=%d%s us=%llu args=\"%s\" ret=\"%s\"", symbol,
 			     thread_id(), (int)result, error_text(result).text, us, args, ret);
 	}
-	return fe_leave(symbol, result);
+	return result;
 }
 
 /* --- commands ------------------------------------------------------------------------------------- */
