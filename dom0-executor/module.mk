@@ -31,6 +31,8 @@ $(eval $(call unit_test,executor_host_func_test,tests/unit/executor/host_func_te
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_logs_test,tests/unit/executor/logs_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_tell_test,tests/unit/executor/tell_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_pool_share_test,tests/unit/executor/pool_share_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_handle_test,tests/unit/executor/handle_test.c,,$(EX_TEST_LIBS)))

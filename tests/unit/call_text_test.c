@@ -117,7 +117,7 @@ static void test_strings(void **state)
 	memcpy(in.name, "a\"\n\\\xff", 6);
 	in.args.n_name = 5;
 	assert_string_equal(args_of(VG_OP_cuModuleGetFunction, &in, sizeof(in.args) + 8),
-			    "hmod=0, name='a????'");
+			    "hmod=0, name='a???" "?'");
 	in.args.n_name = 300;
 	memset(in.name, 'x', sizeof(in.name));
 	memset(want, 0, sizeof(want));
