@@ -26,7 +26,7 @@ struct ex_call {
 	bool async; /* no reply will be sent */
 	bool ptds;  /* per-thread-default-stream variant */
 	bool breach;
-	uint64_t begun; /* ns; 0: no line in the log about it */
+	uint64_t begun; /* ns; 0: nobody wants its time or a line about it */
 
 	const uint8_t *args; /* private copy, 8-byte aligned, owned by the lane */
 	size_t args_size;

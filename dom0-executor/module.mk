@@ -2,7 +2,7 @@
 # vgpu-executor, and its tests.
 
 EX_PARTS := account adopt array box call channel_local channel_range channel_xen context copy driver driver_id function gpus \
-	graph green handle handover host_func host_memory info ipc jit lane launch launch_multi link logs managed memop memory module node \
+	graph green handle handover host_func host_memory info ipc jit lane launch launch_multi link logs look managed memop memory module node \
 	node_get nvml nvml_ask nvml_call occupancy order output pointer pool pool_share range reply session share stats tell tensormap \
 	texture usage vmm vmm_share
 EX_SRCS := $(patsubst %,$(D)/%.c,$(EX_PARTS)) $(GEN)/dom0-executor/dispatch.c \
@@ -21,6 +21,8 @@ EX_HARNESS := $(addprefix tests/unit/executor/,harness.c garbage.c fake_driver.c
 	tests/fuzz/executor_fuzz.c
 EX_TEST_LIBS := $(B)/lib/libexecutor.a $(B)/lib/libvgproto.a -ldl
 $(eval $(call archive,libexecutortest.a,$(EX_HARNESS)))
+$(eval $(call unit_test,executor_host_func_end_test,tests/unit/executor/host_func_end_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_dispatch_test,tests/unit/executor/dispatch_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_node_test,tests/unit/executor/node_test.c,,\

@@ -24,6 +24,7 @@
 #include "dom0-executor/driver.h"
 #include "dom0-executor/lane.h"
 #include "dom0-executor/link.h"
+#include "dom0-executor/look.h"
 #include "dom0-executor/memory.h"
 #include "dom0-executor/pool_share.h"
 #include "dom0-executor/share.h"
@@ -321,6 +322,7 @@ static void session_message(struct ex_session *session, struct vg_packet *packet
 		return;
 	}
 	switch (packet->msg.type) {
+	case VG_CTL_LOOK: ex_look_answer(session, packet); break;
 	case VG_CTL_SHARE: ex_session_share(session, packet); break;
 	case VG_CTL_UNSHARE: ex_session_unshare(session, packet); break;
 	case VG_CTL_CLOSE:
@@ -445,6 +447,7 @@ bool ex_session_end(struct ex_session *session)
 	bool all;
 
 	atomic_store(&session->ending, true);
+	ex_order_end(&session->order);
 	ex_host_funcs_end(&session->host_funcs);
 	all = lanes_end(session);
 	vg_log_rate_end(&session->log_rate, &session->who);

@@ -80,6 +80,7 @@ struct ex_session {
 	bool opened;
 	bool closing; /* CLOSE was seen, or the end of a socket that nobody follows */
 
+	atomic_uint want;   /* VG_WANT_* of the last LOOK */
 	atomic_bool ending; /* waits of every kind end when they see it */
 	pthread_mutex_t breach_lock;
 	int breach_status; /* negative errno, 0: none */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "protocol/call_text.h"
-#include "protocol/clock.h"
 #include "protocol/crc32.h"
 #include "protocol/errors.h"
 #include "protocol/op_names.h"
@@ -39,7 +38,7 @@ static void bulk_text(char *text, size_t room, const char *way, uint64_t size, b
 		snprintf(text, room, " %s=%llu", way, (unsigned long long)size);
 }
 
-void ex_tell(struct ex_call *call, CUresult result)
+void ex_tell(const struct ex_call *call, CUresult result, uint64_t took_ns)
 {
 	const struct ex_lane *lane = call->lane;
 	const struct vg_log_who *who = &call->session->who;
@@ -51,7 +50,6 @@ void ex_tell(struct ex_call *call, CUresult result)
 		.reply = lane->reply,
 		.reply_size = call->reply_head_sent ? call->reply_args : call->reply_size,
 	};
-	unsigned long long us = (vg_clock_ns() - call->begun) / 1000;
 	const char *error = result ? vg_error_name((int)result) : NULL;
 	char args[ARGS_TEXT], ret[RET_TEXT], in[64], out[64];
 
@@ -65,6 +63,7 @@ void ex_tell(struct ex_call *call, CUresult result)
 	vg_log_write(who, VG_LOG_CALL,
 		     "op=%s lane=%u seq=%llu async=%d result=%d%s%s us=%llu%s%s args=\"%s\" ret=\"%s\"",
 		     vg_op_name(call->op), lane->id, (unsigned long long)lane->number, call->async,
-		     (int)result, error ? " error=" : "", error ? error : "", us, in, out, args,
+		     (int)result, error ? " error=" : "", error ? error : "",
+		     (unsigned long long)(took_ns / 1000), in, out, args,
 		     ret);
 }

@@ -15,8 +15,8 @@
 #include "dom0-executor/call.h"
 #include "dom0-executor/session.h"
 
-/* A command that has been run (call->begun is set), before its answer is sent. */
-void ex_tell(struct ex_call *call, CUresult result);
+/* A command that has been run, before its answer is sent. */
+void ex_tell(const struct ex_call *call, CUresult result, uint64_t took_ns);
 
 /* Bulk parts are to be summed up as they pass. */
 static inline bool ex_tell_sums(const struct ex_call *call)

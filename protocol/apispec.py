@@ -55,6 +55,7 @@ PROPERTIES = {
     "guest": "fe_NAME in xen-frontend/libcuda is hand-written; it may call the generated rpc_NAME",
     "nowire": "answered in the guest alone: nothing is sent",
     "exec": "ex_NAME in dom0-executor is hand-written and called instead of the driver's function",
+    "undone": "ex_NAME_failed in dom0-executor is told what was sent when it has failed asynchronously, wherever (exec only)",
     "either": "synchronous or asynchronous, as rpc_NAME's last argument says",
     "async": "returns when the command is in the ring; errors are reported later",
     "reports": "returns an earlier asynchronous error of this thread",
@@ -238,6 +239,8 @@ class Call:
                     raise SpecError(arg.where, f"{name}: an asynchronous call cannot return {arg.name}")
         if self.has("anyerror") and not self.has("exec"):
             raise SpecError(where, f"{name}: anyerror needs exec")
+        if self.has("undone") and not (self.has("exec") and self.ins and (self.has("async") or self.has("either"))):
+            raise SpecError(where, f"{name}: undone is for asynchronous calls with exec and arguments")
         for direction in ("in", "out"):
             bulks = [a for a in self.args if a.kind == "bulk" and a.direction == direction]
             if len(bulks) > 1:

@@ -181,10 +181,10 @@ int be_stats_new(struct vg_stats **stats)
 	if (fd < 0)
 		return -errno;
 	/* The executor must not be able to shrink it: our reads would be SIGBUS then. */
-	if (ftruncate(fd, sizeof(struct vg_stats)) ||
+	if (ftruncate(fd, sizeof(struct vg_counters)) ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		goto fail;
-	map = mmap(NULL, sizeof(struct vg_stats), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = mmap(NULL, sizeof(struct vg_counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		goto fail;
 	*stats = map;
@@ -200,5 +200,5 @@ fail:
 void be_stats_free(struct vg_stats *stats)
 {
 	if (stats)
-		munmap(stats, sizeof(*stats));
+		munmap(stats, sizeof(struct vg_counters));
 }

@@ -53,9 +53,12 @@ static bool first_time(const char *symbol)
 
 CUresult fe_refuse(const char *symbol)
 {
-	if (first_time(symbol))
+	if (first_time(symbol)) {
 		vg_warn(&fe_who, "op=%s result=%d: not supported on this device", symbol,
 			(int)CUDA_ERROR_NOT_SUPPORTED);
+		if (atomic_load(&fe_session.state) == FE_SESSION_OPEN)
+			(void)rpc_vgRefused(symbol); /* so that dom0 sees what is missing */
+	}
 	if (fe_tell_calls)
 		fe_tell(symbol, 0, NULL, 0, CUDA_ERROR_NOT_SUPPORTED, vg_clock_ns());
 	return CUDA_ERROR_NOT_SUPPORTED;
