@@ -36,7 +36,7 @@ struct ex_call {
 	uint64_t bulk_pos;  /* how much of it has been taken */
 	uint32_t bulk_sum;  /* CRC-32 of that, where the log has it */
 
-	size_t reply_size;        /* of the reply's arguments so far; once its head is sent, of its bulk part */
+	size_t reply_size; /* of the reply's arguments so far; once its head is sent, of its bulk part */
 	size_t reply_args;        /* of the arguments that were sent with the head */
 	uint32_t reply_bulk_sum;  /* as bulk_sum */
 	uint64_t reply_bulk_size; /* announced by ex_reply_bulk_begin */

@@ -105,7 +105,7 @@ struct ex_session {
 	struct ex_resources resources;
 	struct ex_output output;
 	struct vg_log_rate log_rate; /* of lines about calls */
-	atomic_ullong bulk_bytes; /* private memory that holds bulk parts now */
+	atomic_ullong bulk_bytes;    /* private memory that holds bulk parts now */
 
 	pthread_mutex_t link_lock;
 	struct ex_link *links;

@@ -38,7 +38,7 @@ struct ex_settings {
 	struct vg_limits limits;
 	enum vg_log_level log_level;
 	uint32_t log_rate; /* lines about calls a second, 0: any number */
-	uint32_t spin_us; /* EX_SPIN_LEARNS, or always that long */
+	uint32_t spin_us;  /* EX_SPIN_LEARNS, or always that long */
 	bool help;
 };
 

@@ -60,10 +60,10 @@ void ex_tell(const struct ex_call *call, CUresult result, uint64_t took_ns)
 	bulk_text(in, sizeof(in), "in", call->bulk_size,
 		  bytes.sums && call->bulk_pos == call->bulk_size, call->bulk_sum);
 	bulk_text(out, sizeof(out), "out", call->reply_bulk_size, bytes.sums, call->reply_bulk_sum);
-	vg_log_write(who, VG_LOG_CALL,
-		     "op=%s lane=%u seq=%llu async=%d result=%d%s%s us=%llu%s%s args=\"%s\" ret=\"%s\"",
-		     vg_op_name(call->op), lane->id, (unsigned long long)lane->number, call->async,
-		     (int)result, error ? " error=" : "", error ? error : "",
-		     (unsigned long long)(took_ns / 1000), in, out, args,
-		     ret);
+	vg_log_write(
+		who, VG_LOG_CALL,
+		"op=%s lane=%u seq=%llu async=%d result=%d%s%s us=%llu%s%s args=\"%s\" ret=\"%s\"",
+		vg_op_name(call->op), lane->id, (unsigned long long)lane->number, call->async,
+		(int)result, error ? " error=" : "", error ? error : "",
+		(unsigned long long)(took_ns / 1000), in, out, args, ret);
 }

@@ -21,8 +21,7 @@ void ex_tell(const struct ex_call *call, CUresult result, uint64_t took_ns);
 /* Bulk parts are to be summed up as they pass. */
 static inline bool ex_tell_sums(const struct ex_call *call)
 {
-	return __builtin_expect(call->begun != 0, 0) &&
-	       vg_log_on(&call->session->who, VG_LOG_DATA);
+	return __builtin_expect(call->begun != 0, 0) && vg_log_on(&call->session->who, VG_LOG_DATA);
 }
 
 /* The next n bytes of the reply's bulk part lie in the ring. The guest can change them by now: a sum for people, no more. */

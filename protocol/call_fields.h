@@ -25,7 +25,7 @@ enum vg_field_class {
 
 enum vg_field_shape {
 	VG_SHAPE_ONE,
-	VG_SHAPE_ARRAY,     /* on the wire: its count in the fixed part, elements in a part of its own */
+	VG_SHAPE_ARRAY, /* on the wire: its count in the fixed part, elements in a part of its own */
 	VG_SHAPE_BYTES,     /* the same, shown as one */
 	VG_SHAPE_STRING,    /* the same, up to a NUL */
 	VG_SHAPE_STRING_AT, /* the program's: where a pointer to text is put */

@@ -105,7 +105,8 @@ static void handle_put(struct text *t, enum vg_handle_type type, uint64_t value)
 		put(t, "bad:%#llx", (unsigned long long)value);
 		return;
 	}
-	for (const char *c = vg_handle_type_name(own) + strlen("CU"); *c && n < sizeof(name) - 1; c++)
+	for (const char *c = vg_handle_type_name(own) + strlen("CU"); *c && n < sizeof(name) - 1;
+	     c++)
 		name[n++] = (char)(*c >= 'A' && *c <= 'Z' ? *c + ('a' - 'A') : *c);
 	name[n] = '\0';
 	put(t, "%s:%s%u", name, slot & VG_HANDLE_EXECUTOR ? "e" : "", slot & ~VG_HANDLE_EXECUTOR);
@@ -197,9 +198,7 @@ static void element_put(struct text *t, const struct vg_field *f, const uint8_t 
 	case VG_CLASS_HEX:
 	case VG_CLASS_ADDRESS: put(t, "%#llx", (unsigned long long)value); break;
 	case VG_CLASS_FLOAT: float_put(t, bytes); break;
-	case VG_CLASS_HANDLE:
-		handle_put(t, (enum vg_handle_type)f->type, (uint64_t)value);
-		break;
+	case VG_CLASS_HANDLE: handle_put(t, (enum vg_handle_type)f->type, (uint64_t)value); break;
 	case VG_CLASS_ENUM: enum_put(t, &vg_enumerations[f->type], value); break;
 	case VG_CLASS_FLAGS: flags_put(t, &vg_enumerations[f->type], (uint64_t)value); break;
 	case VG_CLASS_RESULT: result_put(t, (int)value); break;
@@ -240,8 +239,7 @@ static void part_put(struct text *t, const struct vg_field *f, const uint8_t *by
 	uint64_t size = vg_sat_mul(count, f->size);
 
 	if (size > left)
-		put(t, "<%llu of %llu bytes>?", (unsigned long long)left,
-		    (unsigned long long)size);
+		put(t, "<%llu of %llu bytes>?", (unsigned long long)left, (unsigned long long)size);
 	else if (f->shape == VG_SHAPE_STRING)
 		string_put(t, bytes, size);
 	else if (f->shape == VG_SHAPE_BYTES)
@@ -271,7 +269,9 @@ static void variable_put(struct text *t, const struct vg_field *f, struct way *w
 	uint64_t left = way->size - way->pos;
 
 	if (!count) {
-		put(t, f->shape == VG_SHAPE_ARRAY ? "[]" : f->shape == VG_SHAPE_BYTES ? "<>" : "NULL");
+		put(t, f->shape == VG_SHAPE_ARRAY   ? "[]"
+		       : f->shape == VG_SHAPE_BYTES ? "<>"
+						    : "NULL");
 		return;
 	}
 	part_put(t, f, way->bytes + way->pos, count, left);

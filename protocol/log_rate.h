@@ -16,7 +16,7 @@
 
 #define VG_LOG_RATE_DEFAULT 200u /* lines a second */
 #define VG_LOG_RATE_MAX     1000000u
-#define VG_LOG_RATE_BURST_S 5u   /* of so many seconds at once */
+#define VG_LOG_RATE_BURST_S 5u /* of so many seconds at once */
 
 struct vg_log_rate {
 	uint32_t rate; /* lines a second, 0: any number */
@@ -27,7 +27,10 @@ struct vg_log_rate {
 	uint64_t dropped_call, dropped_data;
 };
 
-#define VG_LOG_RATE(lines) {.rate = (lines), .lock = PTHREAD_MUTEX_INITIALIZER}
+#define VG_LOG_RATE(lines)                                         \
+	{                                                          \
+		.rate = (lines), .lock = PTHREAD_MUTEX_INITIALIZER \
+	}
 
 /* May this line be written? Writes what there is to say of others, as warnings about `who`. */
 bool vg_log_rate_allow(struct vg_log_rate *rate, const struct vg_log_who *who,

@@ -39,12 +39,10 @@ static const char *ret_of(uint16_t op, const void *reply, size_t size)
 	return text;
 }
 
-#define ARGS(name, ...)                                             \
-	args_of(VG_OP_##name, &(struct vg_args_##name){__VA_ARGS__}, \
-		sizeof(struct vg_args_##name))
-#define RET(name, ...)                                            \
-	ret_of(VG_OP_##name, &(struct vg_ret_##name){__VA_ARGS__}, \
-	       sizeof(struct vg_ret_##name))
+#define ARGS(name, ...) \
+	args_of(VG_OP_##name, &(struct vg_args_##name){__VA_ARGS__}, sizeof(struct vg_args_##name))
+#define RET(name, ...) \
+	ret_of(VG_OP_##name, &(struct vg_ret_##name){__VA_ARGS__}, sizeof(struct vg_ret_##name))
 
 /* --- the wire ------------------------------------------------------------------------------------- */
 
@@ -57,7 +55,8 @@ static void test_numbers(void **state)
 			    "dev=-1, peerDev=2");
 	assert_string_equal(RET(cuMemGetInfo_v2, .free = 1, .total = UINT64_MAX),
 			    "free=1, total=18446744073709551615");
-	assert_string_equal(ARGS(cuTexRefSetMipmapLevelBias, .bias = -0.5f), "hTexRef=0, bias=-0.5");
+	assert_string_equal(ARGS(cuTexRefSetMipmapLevelBias, .bias = -0.5f),
+			    "hTexRef=0, bias=-0.5");
 	assert_string_equal(RET(cuEventElapsedTime_v2, .pMilliseconds = 1.25f),
 			    "pMilliseconds=1.25");
 }
@@ -81,8 +80,8 @@ static void test_handles(void **state)
 	assert_string_equal(ARGS(cuEventCreate, .phEvent = guest, .Flags = 0),
 			    "phEvent=event:7, Flags=CU_EVENT_DEFAULT");
 	/* A number that the spec says is one. */
-	assert_string_equal(ARGS(vgCtxSetCurrent,
-				 .ctx = vg_handle_make(VG_HANDLE_CUcontext, 1, 2), .primary = 0),
+	assert_string_equal(ARGS(vgCtxSetCurrent, .ctx = vg_handle_make(VG_HANDLE_CUcontext, 1, 2),
+				 .primary = 0),
 			    "ctx=context:2, primary=0");
 }
 
@@ -92,12 +91,13 @@ static void test_enumerations(void **state)
 	assert_string_equal(ARGS(cuCtxGetLimit, .limit = CU_LIMIT_MALLOC_HEAP_SIZE),
 			    "limit=CU_LIMIT_MALLOC_HEAP_SIZE");
 	assert_string_equal(ARGS(cuCtxGetLimit, .limit = (CUlimit)77), "limit=77");
-	assert_string_equal(ARGS(cuEventCreate, .Flags = CU_EVENT_BLOCKING_SYNC |
-							 CU_EVENT_DISABLE_TIMING),
+	assert_string_equal(ARGS(cuEventCreate,
+				 .Flags = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING),
 			    "phEvent=0, Flags=CU_EVENT_BLOCKING_SYNC|CU_EVENT_DISABLE_TIMING");
 	assert_string_equal(ARGS(cuEventCreate, .Flags = 0x101),
 			    "phEvent=0, Flags=CU_EVENT_BLOCKING_SYNC|0x100");
-	assert_string_equal(ARGS(cuEventCreate, .Flags = 0x80000000), "phEvent=0, Flags=0x80000000");
+	assert_string_equal(ARGS(cuEventCreate, .Flags = 0x80000000),
+			    "phEvent=0, Flags=0x80000000");
 }
 
 struct named {
@@ -117,7 +117,8 @@ static void test_strings(void **state)
 	memcpy(in.name, "a\"\n\\\xff", 6);
 	in.args.n_name = 5;
 	assert_string_equal(args_of(VG_OP_cuModuleGetFunction, &in, sizeof(in.args) + 8),
-			    "hmod=0, name='a???" "?'");
+			    "hmod=0, name='a???"
+			    "?'");
 	in.args.n_name = 300;
 	memset(in.name, 'x', sizeof(in.name));
 	memset(want, 0, sizeof(want));
@@ -153,10 +154,11 @@ static void test_arrays(void **state)
 		in.dptrs[i] = 0x1000 * (i + 1);
 		in.sizes[i] = i;
 	}
-	assert_string_equal(args_of(VG_OP_cuMemDiscardBatchAsync, &in, sizeof(in)),
-			    "dptrs=[0x1000, 0x2000, 0x3000, 0x4000, 0x5000, 0x6000, 0x7000, 0x8000, "
-			    "... 10], sizes=[0, 1, 2, 3, 4, 5, 6, 7, ... 10], count=10, flags=0x3, "
-			    "hStream=0");
+	assert_string_equal(
+		args_of(VG_OP_cuMemDiscardBatchAsync, &in, sizeof(in)),
+		"dptrs=[0x1000, 0x2000, 0x3000, 0x4000, 0x5000, 0x6000, 0x7000, 0x8000, "
+		"... 10], sizes=[0, 1, 2, 3, 4, 5, 6, 7, ... 10], count=10, flags=0x3, "
+		"hStream=0");
 	assert_string_equal(ret_of(VG_OP_cuDeviceGetHostAtomicCapabilities, &out, sizeof(out)),
 			    "capabilities=[5, 6]");
 	in.args.n_dptrs = 0;
@@ -175,8 +177,8 @@ static void test_bytes(void **state)
 	char want[64];
 
 	(void)state;
-	assert_non_null(strstr(args_of(VG_OP_vgLaunch, &in, sizeof(in.args) + 8),
-			       "gridX=1, gridY=0,"));
+	assert_non_null(
+		strstr(args_of(VG_OP_vgLaunch, &in, sizeof(in.args) + 8), "gridX=1, gridY=0,"));
 	assert_non_null(strstr(text, "attrs=[], size=4, params=<deadbeef>"));
 	in.args.n_params = 40;
 	assert_non_null(strstr(args_of(VG_OP_vgLaunch, &in, sizeof(in)), "params=<40 bytes>"));
@@ -285,12 +287,12 @@ static void test_program_text(void **state)
 	(void)state;
 	program(VG_OP_cuDeviceGetName, PLACES({&out, 0}, {&len, 0}, {&dev, 0}), 3, true);
 	assert_string_equal(text, "name='a name'");
-	program(VG_OP_cuGetProcAddress, PLACES({&symbol, 0}, {&ppfn, 0}, {&version, 0}, {&flags, 0}),
-		4, false);
+	program(VG_OP_cuGetProcAddress,
+		PLACES({&symbol, 0}, {&ppfn, 0}, {&version, 0}, {&flags, 0}), 4, false);
 	assert_string_equal(text, "symbol='cuInit', cudaVersion=12000, "
 				  "flags=CU_GET_PROC_ADDRESS_LEGACY_STREAM");
-	program(VG_OP_cuGetProcAddress, PLACES({&bad, 0}, {&ppfn, 0}, {&version, 0}, {&flags, 0}), 4,
-		true);
+	program(VG_OP_cuGetProcAddress, PLACES({&bad, 0}, {&ppfn, 0}, {&version, 0}, {&flags, 0}),
+		4, true);
 	assert_string_equal(text, "pfn=0x1000");
 	program(VG_OP_cuGetProcAddress, PLACES({&bad, 0}, {&ppfn, 0}), 2, false);
 	assert_string_equal(text, "symbol=0x1");
@@ -444,20 +446,13 @@ static void test_crc32(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_handles),
-		cmocka_unit_test(test_enumerations),
-		cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_arrays),
-		cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_short_ones),
-		cmocka_unit_test(test_line),
-		cmocka_unit_test(test_program),
-		cmocka_unit_test(test_program_text),
-		cmocka_unit_test(test_program_several),
-		cmocka_unit_test(test_every_call),
-		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_every_program),
+		cmocka_unit_test(test_numbers),         cmocka_unit_test(test_handles),
+		cmocka_unit_test(test_enumerations),    cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_arrays),          cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_short_ones),      cmocka_unit_test(test_line),
+		cmocka_unit_test(test_program),         cmocka_unit_test(test_program_text),
+		cmocka_unit_test(test_program_several), cmocka_unit_test(test_every_call),
+		cmocka_unit_test(test_table),           cmocka_unit_test(test_every_program),
 		cmocka_unit_test(test_crc32),
 	};
 

@@ -151,7 +151,8 @@ static void test_journal(void **state)
 
 	(void)state;
 	vg_log_journal(path);
-	vg_call(&who, "op=%s lane=%u freed-bytes=7 result=%d error=X args=\"a=1, b='c d'\" ret=\"\"",
+	vg_call(&who,
+		"op=%s lane=%u freed-bytes=7 result=%d error=X args=\"a=1, b='c d'\" ret=\"\"",
 		"cuMemAlloc_v2", 0u, 2);
 	entry_read(journal);
 	assert_string_equal(

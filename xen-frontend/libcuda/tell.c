@@ -163,11 +163,12 @@ static void sent_write(const struct fe_call *call, const struct vg_call_bytes *b
 	vg_call_ret(bytes, ret, sizeof(ret));
 	bulk_text(in, sizeof(in), "in", call->bulk.data, result ? 0 : call->bulk.size);
 	bulk_text(out, sizeof(out), "out", call->bulk_out.data, result ? 0 : call->bulk_out.size);
-	vg_log_write(&fe_who, VG_LOG_DATA,
-		     "op=%s lane=%d seq=%llu async=%d result=%d%s us=%llu%s%s args=\"%s\" ret=\"%s\"",
-		     vg_op_name(call->op), lane ? (int)lane->id : -1,
-		     (unsigned long long)(lane ? lane->number : 0), call->async, (int)result,
-		     error_text(result).text, us, in, out, args, ret);
+	vg_log_write(
+		&fe_who, VG_LOG_DATA,
+		"op=%s lane=%d seq=%llu async=%d result=%d%s us=%llu%s%s args=\"%s\" ret=\"%s\"",
+		vg_op_name(call->op), lane ? (int)lane->id : -1,
+		(unsigned long long)(lane ? lane->number : 0), call->async, (int)result,
+		error_text(result).text, us, in, out, args, ret);
 }
 
 void fe_tell_sent(const struct fe_call *call, CUresult result, uint64_t begun)

@@ -70,9 +70,9 @@ static int call(uint16_t op, const void *args, size_t size, const void *bulk, si
 	return head.result;
 }
 
-#define CALL(name, ...)                                               \
-	call(VG_OP_##name, &(struct vg_args_##name){__VA_ARGS__}, \
-	     sizeof(struct vg_args_##name), NULL, 0)
+#define CALL(name, ...)                                                                          \
+	call(VG_OP_##name, &(struct vg_args_##name){__VA_ARGS__}, sizeof(struct vg_args_##name), \
+	     NULL, 0)
 
 static void test_level(void **state)
 {
