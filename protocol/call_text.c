@@ -287,7 +287,8 @@ static void field_put(struct text *t, const struct vg_field *f, struct way *way)
 	if (at == VG_FIELD_NONE)
 		return;
 	name_put(t, f);
-	if (at + (variable ? sizeof(count) : f->size) > vg_min(way->fixed, way->size)) {
+	if (!way->bytes ||
+	    at + (variable ? sizeof(count) : f->size) > vg_min(way->fixed, way->size)) {
 		put(t, "?");
 		return;
 	}
