@@ -121,10 +121,7 @@ static void test_strings(void **state)
 			    "?'");
 	in.args.n_name = 300;
 	memset(in.name, 'x', sizeof(in.name));
-	memset(want, 0, sizeof(want));
-	memcpy(want, "hmod=0, name='", 14);
-	memset(want + 14, 'x', 96);
-	memcpy(want + 14 + 96, "'...", 4);
+	snprintf(want, sizeof(want), "hmod=0, name='%.96s'...", in.name);
 	assert_string_equal(args_of(VG_OP_cuModuleGetFunction, &in, sizeof(in)), want);
 	in.args.n_name = 0;
 	assert_string_equal(args_of(VG_OP_cuModuleGetFunction, &in, sizeof(in.args)),

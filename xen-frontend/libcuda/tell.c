@@ -121,7 +121,7 @@ static uint8_t *pieces_gather(const struct fe_in *pieces, unsigned int count, si
 	*size = 0;
 	for (unsigned int i = 0; i < count; i++)
 		*size += vg_pad8(pieces[i].size);
-	all = at = *size <= VG_ARGS_MAX ? calloc(1, *size) : NULL;
+	all = at = *size && *size <= VG_ARGS_MAX ? calloc(1, *size) : NULL;
 	if (!all) {
 		*size = 0;
 		return NULL;
