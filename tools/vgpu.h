@@ -49,6 +49,7 @@ bool vgpu_daemon_runs(struct vgpu *vgpu);
 int vgpu_attach(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_detach(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_list(struct vgpu *vgpu, int argc, char **argv);
+int vgpu_verify_command(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv);
 
 #endif

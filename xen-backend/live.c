@@ -139,6 +139,9 @@ void be_live_put_device(struct json_object *object, const struct be_device *devi
 	put_age(object, "asked_ms", device->asked_at, now);
 	put_uint(object, "last_request", device->last_request);
 	put_uint(object, "unanswered", device->unanswered);
+	put_uint(object, "refusals", device->refusals);
+	put_age(object, "refused_ms", device->refused_at, now);
+	json_object_object_add(object, "refusal", json_object_new_string(device->refusal));
 	put_flag(object, "frontend_alive",
 		 device->connected &&
 			 __atomic_load_n(&device->ring.shared->frontend_alive, __ATOMIC_ACQUIRE));
