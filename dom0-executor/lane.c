@@ -18,8 +18,9 @@
 
 #include "protocol/bounds.h"
 #include "protocol/clock.h"
-#include "protocol/errors.h"
 #include "protocol/op_names.h"
+
+#include "dom0-executor/tell.h"
 
 /* Looking for work before sleeping: at most that long. */
 #define SPIN_NS  100000u
@@ -287,34 +288,44 @@ static const char *head_check(const struct vg_cmd *cmd, const struct ex_op *op)
 	return NULL;
 }
 
-static void command_log(struct ex_lane *lane, const struct ex_call *call, CUresult result)
+static bool times_wanted(const struct ex_lane *lane)
 {
-	const char *error = result ? vg_error_name(result) : NULL;
+	return atomic_load_explicit(&lane->session->want, memory_order_relaxed) & VG_WANT_TIMES;
+}
 
-	vg_log_write(&lane->session->who, VG_LOG_CALL,
-		     "op=%s lane=%u seq=%llu len=%llu async=%d result=%d%s%s", vg_op_name(call->op),
-		     lane->id, (unsigned long long)lane->number,
-		     (unsigned long long)call->bulk_size, call->async, (int)result,
-		     error ? " error=" : "", error ? error : "");
+/* Both may change while the session runs. */
+static bool command_timed(const struct ex_lane *lane)
+{
+	return vg_log_on(&lane->session->who, VG_LOG_CALL) || times_wanted(lane);
+}
+
+static __attribute__((cold, noinline)) void command_took(struct ex_lane *lane, struct ex_call *call,
+							 CUresult result)
+{
+	uint64_t took = vg_clock_ns() - call->begun;
+
+	if (times_wanted(lane))
+		ex_stats_took(&lane->session->stats, call->op, took);
+	if (vg_log_on(&lane->session->who, VG_LOG_CALL))
+		ex_tell(call, result, took);
 }
 
 static CUresult command_run(struct ex_lane *lane, struct ex_call *call, const struct ex_op *op)
 {
-	bool timed = atomic_load_explicit(&lane->session->want, memory_order_relaxed) &
-		     VG_WANT_TIMES;
-	uint64_t begun = timed ? vg_clock_ns() : 0;
 	size_t said = lane->logs.size;
-	CUresult result = op->run(call);
+	CUresult result;
+
+	if (__builtin_expect(command_timed(lane), 0))
+		call->begun = vg_clock_ns();
+	result = op->run(call);
 
 	ex_logs_settle(lane, said, result);
 	if ((op->flags & EX_OP_REPORTS) && !call->async)
 		ex_output_announce(lane, result);
 	if (!call->async)
 		ex_memory_settle(lane->session);
-	if (timed)
-		ex_stats_took(&lane->session->stats, call->op, vg_clock_ns() - begun);
-	if (vg_log_on(&lane->session->who, VG_LOG_CALL))
-		command_log(lane, call, result);
+	if (__builtin_expect(call->begun != 0, 0))
+		command_took(lane, call, result);
 	ex_tally_command(&lane->tally, &lane->session->stats, call->op, call->async,
 			 (int32_t)result);
 	if (call->breach)

@@ -3,7 +3,7 @@
 
 EX_PARTS := account adopt array box call channel_local channel_range channel_xen context copy driver driver_id function gpus \
 	graph green handle handover host_func host_memory info ipc jit lane launch launch_multi link logs look managed memop memory module node \
-	node_get nvml nvml_ask nvml_call occupancy order output pointer pool pool_share range reply session share stats tensormap \
+	node_get nvml nvml_ask nvml_call occupancy order output pointer pool pool_share range reply session share stats tell tensormap \
 	texture usage vmm vmm_share
 EX_SRCS := $(patsubst %,$(D)/%.c,$(EX_PARTS)) $(GEN)/dom0-executor/dispatch.c \
 	$(GEN)/dom0-executor/driver_table.c $(GEN)/dom0-executor/nvml_dispatch.c
@@ -33,6 +33,8 @@ $(eval $(call unit_test,executor_host_func_test,tests/unit/executor/host_func_te
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_logs_test,tests/unit/executor/logs_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_tell_test,tests/unit/executor/tell_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_pool_share_test,tests/unit/executor/pool_share_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_handle_test,tests/unit/executor/handle_test.c,,$(EX_TEST_LIBS)))
@@ -46,7 +48,7 @@ $(eval $(call unit_test,executor_session_test,tests/unit/executor/session_test.c
 FUZZ_SECONDS ?= 60
 FUZZ_CC ?= $(firstword $(shell command -v clang clang-14 2>/dev/null))
 EX_FUZZ_SRCS := $(EX_HARNESS) $(EX_SRCS) $(wildcard protocol/*.c) \
-	$(GEN)/protocol/op_names.c $(GEN)/protocol/errors.c
+	$(addprefix $(GEN)/protocol/,call_fields.c errors.c op_names.c)
 $(O)/fuzz/executor_fuzz: $(EX_FUZZ_SRCS) $(wildcard $(D)/*.h protocol/*.h tests/unit/executor/*.h) \
 		| generated
 	$(call say,FUZZ,$@)

@@ -145,6 +145,7 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 				    .pid = VG_LOG_NOBODY,
 				    .level = settings->log_level};
 	session->settings = settings;
+	session->log_rate = (struct vg_log_rate)VG_LOG_RATE(settings->log_rate);
 	session->channel = channel;
 	session->control_fd = settings->control_fd;
 	session->owner = geteuid();
@@ -449,6 +450,7 @@ bool ex_session_end(struct ex_session *session)
 	ex_order_end(&session->order);
 	ex_host_funcs_end(&session->host_funcs);
 	all = lanes_end(session);
+	vg_log_rate_end(&session->log_rate, &session->who);
 	ex_stats_set(&stats->freed_bytes, ex_gpus_held(session));
 	ex_stats_set(&stats->freed_handles, ex_handles_live(&session->handles));
 	vg_info(&session->who,

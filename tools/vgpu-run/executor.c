@@ -87,7 +87,7 @@ static void executor_exec(const struct run_options *options, const struct run_pl
 			  unsigned int accounts, unsigned int slot)
 {
 	static char args[10 + RUN_GPUS_MAX][ARG_MAX_BYTES];
-	char *argv[14 + RUN_GPUS_MAX];
+	char *argv[15 + RUN_GPUS_MAX];
 	int n = 0, used = 0;
 
 #define ADD(...)                                                       \
@@ -108,8 +108,10 @@ static void executor_exec(const struct run_options *options, const struct run_pl
 		ADD("--gpu=%s", options->gpu);
 	if (options->mem)
 		ADD("--mem=%s", options->mem);
-	if (options->log_level)
+	if (options->log_level) {
 		ADD("--log-level=%s", options->log_level);
+		ADD("--log-rate=0"); /* who asks for them here wants them all */
+	}
 	if (geteuid() == 0)
 		ADD("--user=%s", executor_user());
 #undef ADD
