@@ -22,7 +22,7 @@
 #include "xen-backend/daemon.h"
 
 static struct be_daemon daemon_;
-static struct be_device device;
+static struct be_device *device;
 static struct be_session session;
 static struct vg_counters counters;
 static struct be_record records[BE_HISTORY_MAX];
@@ -73,7 +73,10 @@ static int setup(void **state)
 	daemon_.history = records;
 	daemon_.started = 1234;
 	daemon_.xs = xs_open(0);
-	session = (struct be_session){.device = &device,
+	device = calloc(1, sizeof(*device));
+	if (!device)
+		return -1;
+	session = (struct be_session){.device = device,
 				      .seat_count = 1,
 				      .state = BE_SESSION_OPEN,
 				      .pid = 4001,
@@ -81,10 +84,12 @@ static int setup(void **state)
 				      .started = 5678,
 				      .stats = &counters.stats};
 	snprintf(session.comm, sizeof(session.comm), "train");
-	session.seats[0] = (struct be_seat){.session = &session, .device = &device};
-	device = (struct be_device){.domid = 3, .devid = 1, .seats = &session.seats[0]};
-	device.settings.mem = 4096;
-	snprintf(device.settings.gpu, sizeof(device.settings.gpu), "soft");
+	session.seats[0] = (struct be_seat){.session = &session, .device = device};
+	device->domid = 3;
+	device->devid = 1;
+	device->seats = &session.seats[0];
+	device->settings.mem = 4096;
+	snprintf(device->settings.gpu, sizeof(device->settings.gpu), "soft");
 	records[0] = (struct be_record){.domid = 3, .devid = 1, .executor = 4000, .started = 99};
 	records[0].stats.commands = 77;
 	daemon_.history_count = daemon_.history_next = 1;
@@ -96,6 +101,7 @@ static int teardown(void **state)
 	(void)state;
 	be_tools_close(&daemon_);
 	xs_close(daemon_.xs);
+	free(device);
 	return 0;
 }
 
@@ -112,7 +118,7 @@ static void list(struct top_sample *sample)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", daemon_.config.socket);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(send(fd, request, sizeof(request) - 1, 0), sizeof(request) - 1);
-	daemon_.devices = &device;
+	daemon_.devices = device;
 	for (int i = 0; i < 200 && (!used || line[used - 1] != '\n'); i++) {
 		struct pollfd fds[16];
 		size_t sources = be_tools_sources(&daemon_, fds, 16);
