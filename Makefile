@@ -33,7 +33,7 @@
 # (= $(B)) and its own folder by itself. Tests speak the contract of tests/run.
 #
 # Packages: HAVE_x, x_CFLAGS and x_LIBS for x in XENSTORE XENGNTTAB XENEVTCHN XENFOREIGNMEMORY
-# SECCOMP CAP LZ4 ZSTD SYSTEMD JSONC CMOCKA LLVM; HAVE_NVCC, NVCC, CUDA_HOME, CUDA_H_CFLAGS (the folder
+# SECCOMP CAP LZ4 ZSTD SYSTEMD JSONC MICROHTTPD CMOCKA LLVM; HAVE_NVCC, NVCC, CUDA_HOME, CUDA_H_CFLAGS (the folder
 # of a toolkit's cuda.h, empty without one). PREFIX and the other install folders: see below.
 #
 # Variables for the user: CONFIG=release|asan|tsan, CC=gcc|clang, O=build, WERROR=1 (the default in
@@ -122,6 +122,7 @@ $(eval $(call pkg,LZ4,liblz4,-llz4))
 $(eval $(call pkg,ZSTD,libzstd,-lzstd))
 $(eval $(call pkg,SYSTEMD,libsystemd,-lsystemd))
 $(eval $(call pkg,JSONC,json-c,-ljson-c))
+$(eval $(call pkg,MICROHTTPD,libmicrohttpd,-lmicrohttpd))
 $(eval $(call pkg,CMOCKA,cmocka,-lcmocka))
 
 LLVM_CONFIG ?= llvm-config-14

@@ -17,6 +17,7 @@
 #include "protocol/control.h"
 #include "protocol/log.h"
 #include "xen-backend/config.h"
+#include "xen-backend/counts.h"
 #include "xen-backend/ctlring.h"
 #include "xen-backend/link.h"
 #include "xen-backend/state.h"
@@ -26,12 +27,15 @@
 #define BE_DEVID_MAX   255u
 #define BE_DEVICES_MAX 1024u /* in all; more in xenstore are left alone, and the log says so */
 #define BE_HISTORY_MAX 128u  /* ended sessions kept for `vgpu list` */
+#define BE_GPUS_MAX    64u   /* that are counted by themselves */
+#define BE_DOMAIN_MAX  64u   /* of a domain's name; the rest is cut off */
 
 struct be_daemon;
 struct be_device;
 struct be_tools;
 struct be_found;
 struct be_pulse;
+struct be_endpoint;
 
 /* --- what has been, of a session that ended ------------------------------------------------- */
 
@@ -93,6 +97,7 @@ struct be_session {
 	bool adopted;                   /* from an earlier xen-vgpud */
 	uint64_t adopt_by;              /* ms; while ADOPTING and ADOPTED */
 	struct vg_stats *stats;         /* owned mapping, written by the executor */
+	struct be_counted counted;      /* of them */
 	unsigned int account_slot; /* in each of its devices' accounts; VG_ACCOUNT_SLOTS: none */
 	struct be_request requests[VG_CTLRING_SLOTS];
 	bool close_asked; /* CLOSE waits for the executor's end */
@@ -212,6 +217,9 @@ struct be_device {
 	struct be_seat *seats;       /* of all sessions that have it */
 	unsigned int seat_count;
 
+	char domain[BE_DOMAIN_MAX]; /* its name, cleaned; empty: we may not know */
+	struct be_totals totals;    /* of all its sessions, those that ended included */
+
 	struct vg_account *account; /* owned mapping, written by executors; NULL: not made yet */
 	int account_fd;             /* owned with it */
 	/* The frontend has said which sessions it still has; answered when the others have ended. */
@@ -279,6 +287,8 @@ struct be_daemon {
 	bool end_sessions; /* while stopping: they are not left to the next xen-vgpud */
 	bool adopt_again;  /* an executor could not be asked yet */
 	struct be_tools *tools;
+	struct be_gpu gpus[BE_GPUS_MAX]; /* those that vGPUs have named; a free one has no name */
+	struct be_endpoint *endpoint; /* NULL: nobody can ask for metrics */
 	struct be_pulse *pulse;    /* NULL: xenstored is believed to answer */
 	struct be_record *history; /* ring of BE_HISTORY_MAX */
 	unsigned int history_next, history_count;
@@ -320,6 +330,13 @@ int be_tools_open(struct be_daemon *daemon, char *why);
 void be_tools_close(struct be_daemon *daemon);
 size_t be_tools_sources(struct be_daemon *daemon, struct pollfd *fds, size_t room);
 void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t count);
+
+/* The metrics (endpoint.c): opens and closes what the settings say. What cannot be is in the log. */
+void be_endpoint_update(struct be_daemon *daemon);
+void be_endpoint_close(struct be_daemon *daemon);
+int be_endpoint_fd(const struct be_daemon *daemon);        /* readable: it wants to run; -1: off */
+uint64_t be_endpoint_wait(const struct be_daemon *daemon); /* ms until then; UINT64_MAX: no limit */
+void be_endpoint_run(struct be_daemon *daemon);
 
 /* Waits for something to happen, at most a second, and acts on it. */
 void be_turn(struct be_daemon *daemon);

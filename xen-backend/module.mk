@@ -5,7 +5,7 @@
 BACKEND_SCHEMA := xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
 # What the daemon is made of, but for its main and the hypervisor's side, which tests replace.
-BACKEND_SRCS := $(addprefix $(D)/,account.c adopt.c config.c ctlring.c device.c devices.c ending.c history.c pulse.c reload.c resume.c seats.c serve.c session.c \
+BACKEND_SRCS := $(addprefix $(D)/,account.c adopt.c config.c counts.c ctlring.c device.c devices.c endpoint.c ending.c exposition.c history.c http_load.c listen.c metrics.c pulse.c reload.c resume.c seats.c serve.c session.c \
 	spawn.c state.c tools.c turn.c) $(BACKEND_SCHEMA)
 BACKEND_CFLAGS := $(XENSTORE_CFLAGS) $(JSONC_CFLAGS) $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) \
 	-DVG_LIBEXECDIR='"$(LIBEXECDIR)"' -DVG_SYSCONFDIR='"$(SYSCONFDIR)"'
@@ -15,7 +15,12 @@ ifneq ($(and $(HAVE_XENSTORE),$(HAVE_XENGNTTAB),$(HAVE_XENEVTCHN),$(HAVE_JSONC))
 $(eval $(call program,xen-vgpud,$(BACKEND_SRCS) $(D)/main.c $(D)/link_xen.c,$(BACKEND_CFLAGS),\
 	$(BACKEND_LIBS) $(XENGNTTAB_LIBS) $(XENEVTCHN_LIBS)))
 $(eval $(call install,$(B)/bin/xen-vgpud,$(SBINDIR),755))
-$(addprefix $(B)/obj/xen-vgpud/$(D)/,main.c.o config.c.o): $(FOLDERS)
+$(addprefix $(B)/obj/xen-vgpud/$(D)/,main.c.o config.c.o http_load.c.o): $(FOLDERS)
+ifneq ($(HAVE_MICROHTTPD),)
+# Loaded where metrics are switched on.
+$(eval $(call library,xen-vgpud-http.so,$(D)/http.c,$(MICROHTTPD_CFLAGS),$(MICROHTTPD_LIBS)))
+$(eval $(call install,$(B)/lib/xen-vgpud-http.so,$(LIBEXECDIR),644))
+endif
 $(eval $(call generated,$(GEN)/xen-backend/xen-vgpud.service,$(D)/conf/xen-vgpud.service.in $(FOLDERS),\
 	sed 's|@SBINDIR@|$(SBINDIR)|' $(D)/conf/xen-vgpud.service.in \
 	>$(GEN)/xen-backend/xen-vgpud.service))

@@ -140,6 +140,7 @@ static void device_request(struct be_device *device, const struct vg_control *ms
 		be_guest_log(device, &device->who, VG_LOG_WARN,
 			     "event=open-refused errno=%d reason=\"%s\"", -answer.status,
 			     answer.text);
+		be_counts_refused(device, answer.status);
 		be_device_send(device, &answer);
 		return;
 	}

@@ -107,6 +107,7 @@ struct be_session *be_session_new(struct be_device *device, uint32_t id)
 	s->started = time(NULL);
 	s->who = device->who;
 	be_seat_take(s, device);
+	be_counts_begin(s);
 	return s;
 }
 
@@ -401,6 +402,7 @@ static void session_opened(struct be_session *session, const struct vg_control *
 	}
 	session->state = BE_SESSION_OPEN;
 	session->opened = true;
+	be_counts_opened(session);
 }
 
 static void session_answer(struct be_session *session, const struct vg_control *msg)
