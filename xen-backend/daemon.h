@@ -103,6 +103,7 @@ struct be_session {
 	bool close_asked; /* CLOSE waits for the executor's end */
 	uint32_t close_tag;
 	bool opened;       /* the guest knows of it: its end is told with GONE */
+	bool refused;      /* by its executor */
 	int signals_sent;  /* 0, 1 SIGTERM, 2 SIGKILL */
 	uint64_t deadline; /* ms; of the next signal, while ENDING */
 	int32_t status;    /* why it ends, for GONE and the record */

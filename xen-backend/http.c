@@ -79,17 +79,24 @@ static enum MHD_Result answer_metrics(const struct http *http, struct MHD_Connec
 	return answer_send(connection, MHD_HTTP_OK, response, BE_EXPOSITION_TYPE);
 }
 
-/* Answered at the head of the request: a body is not waited for. */
+/*
+ * Called at the head of a request, where an answer ends the connection, and again at its end. A body is not
+ * waited for.
+ */
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *url,
 			      const char *method, const char *version, const char *data,
 			      size_t *data_size, void **request)
 {
 	(void)version;
 	(void)data;
-	(void)data_size;
-	(void)request;
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET\n");
+	if (!*request) {
+		*request = context; /* not NULL, and nothing else */
+		return MHD_YES;
+	}
+	if (*data_size)
+		return MHD_NO;
 	if (!strcmp(url, "/metrics"))
 		return answer_metrics(context, connection);
 	if (!strcmp(url, "/"))

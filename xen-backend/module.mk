@@ -41,6 +41,10 @@ $(eval $(call unit_test,backend_test,$(addprefix tests/unit/backend/,daemon_test
 	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 $(eval $(call unit_test,backend_joined_test,$(addprefix tests/unit/backend/,joined_test.c rig.c \
 	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+ifneq ($(HAVE_MICROHTTPD),)
+$(eval $(call unit_test,backend_metrics_test,$(addprefix tests/unit/backend/,metrics_test.c rig.c \
+	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+endif
 $(eval $(call unit_test,backend_tools_test,$(addprefix tests/unit/backend/,tools_test.c fake_link.c \
 	fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 endif

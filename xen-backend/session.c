@@ -397,6 +397,7 @@ static void session_opened(struct be_session *session, const struct vg_control *
 		be_guest_log(session->device, &session->who, VG_LOG_WARN,
 			     "event=session-refused session=%u errno=%d reason=\"%s\"", session->id,
 			     -answer->status, answer->text);
+		session->refused = true;
 		be_session_end(session, answer->status, answer->text);
 		return;
 	}
