@@ -318,7 +318,7 @@ CHECK_PARTS ?= lint unit local asan tsan deb xen
 SUBMAKE = $(MAKE) --no-print-directory
 
 .PHONY: coverage coverage-table check soak check-xen-long check-lint check-unit check-local check-asan check-tsan check-deb check-xen demo bench lint
-check: deb-deps nvcc nvml clients
+check: deb-deps nvcc nvml clients promtool
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
 check-unit: build-all $(UNIT_PREREQS)
@@ -374,7 +374,7 @@ demo-run: build-all $(TEST_PREREQS)
 
 # --- the rest ----------------------------------------------------------------------------------
 
-.PHONY: deps bench-deps nvcc nvml clients install clean bench-run demo-run
+.PHONY: deps bench-deps nvcc nvml clients promtool install clean bench-run demo-run
 deps:
 	@tests/deps packages.txt
 
@@ -385,6 +385,10 @@ nvcc: deps
 # A client of NVML and NVIDIA's header, for the tests of ours.
 nvml: deps
 	@mkdir -p $(O) && tests/programs/get-nvml $(O)/nvml
+
+# Prometheus's own tool, for what goes with the metrics.
+promtool: deps
+	@mkdir -p $(O) && tests/metrics/get-promtool $(abspath $(O))/promtool
 
 # numba and CuPy, for the tests that are their clients.
 clients: deps

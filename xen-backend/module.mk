@@ -31,6 +31,8 @@ $(eval $(call generated,$(GEN)/xen-backend/xen-vgpud.conf,$(D)/conf/xen-vgpud.co
 $(eval $(call install,$(GEN)/xen-backend/xen-vgpud.conf,$(SYSCONFDIR)/vgpu,644))
 $(eval $(call install,$(D)/conf/sysusers.d/xen-vgpud.conf,$(SYSUSERSDIR),644))
 $(eval $(call install,$(D)/conf/modules-load.d/xen-vgpud.conf,$(MODULESDIR),644))
+$(eval $(call install,$(addprefix docs/metrics/,vgpu-dashboard.json vgpu.rules.yml vgpu-metrics.socket \
+	vgpu-metrics.service),$(DOCDIR)/metrics,644))
 $(eval $(call install,docs/man/xen-vgpud.8,$(MANDIR)/man8,644))
 endif
 
