@@ -4,7 +4,7 @@
 VGPU_TREE_SRCS := $(addprefix $(D)/,clock.c name.c socket.c tree.c wait.c) \
 	xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
-VGPU_SRCS := $(addprefix $(D)/,vgpu.c attach.c domain.c list.c request.c) $(VGPU_TREE_SRCS)
+VGPU_SRCS := $(addprefix $(D)/,vgpu.c attach.c columns.c domain.c list.c request.c) $(VGPU_TREE_SRCS)
 ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
 $(eval $(call program,vgpu,$(VGPU_SRCS),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
 	$(B)/lib/libvgproto.a $(XENSTORE_LIBS) $(JSONC_LIBS)))
@@ -14,4 +14,6 @@ $(eval $(call install,docs/man/vgpu.8,$(MANDIR)/man8,644))
 $(eval $(call unit_test,vgpu_tree_test,tests/unit/tools/tree_test.c tests/unit/backend/fake_xs.c \
 	$(filter-out %/clock.c,$(VGPU_TREE_SRCS)) tools/domain.c,$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
 	$(B)/lib/libvgproto.a))
+$(eval $(call unit_test,vgpu_columns_test,tests/unit/tools/columns_test.c tools/columns.c,$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
+	$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 endif
