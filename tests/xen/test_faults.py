@@ -180,7 +180,7 @@ def vgpud_metrics():
     fixture.until('calls are counted', lambda: told()[calls] > 20)
     now = told()
     check_equal('the executor', [now['vgpu_executors'], now[f'vgpu_guest_sessions{{{guest_labels}}}']], [1, 1])
-    check(now[f'vgpu_guest_launches_total{{{guest_labels}}}'] > 0, 'no launches')
+    check(now[f'vgpu_guest_copied_bytes_total{{{guest_labels},direction="to_gpu"}}'] > 0, 'nothing was copied')
     check(now[f'vgpu_guest_memory_bytes{{{guest_labels}}}'] > 0, 'no memory')
     check([name for name in now if name.startswith('vgpu_session_commands_total{') and 'program="steady"' in name],
           f'the program is not among {sorted(now)}')
