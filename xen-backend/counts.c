@@ -161,8 +161,7 @@ void be_counts_ended(struct be_session *session)
 	be_counts_take(session);
 	/* One that the guest gave up, or that lost its vGPU, as it was being opened was neither. */
 	if (!session->opened && !session->adopted) {
-		if (session->refused ||
-		    (reason != BE_ENDED_CLOSED && reason != BE_ENDED_DETACHED))
+		if (session->refused || (reason != BE_ENDED_CLOSED && reason != BE_ENDED_DETACHED))
 			refused_add(session->device, BE_REFUSED_EXECUTOR);
 		return;
 	}

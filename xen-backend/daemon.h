@@ -289,9 +289,9 @@ struct be_daemon {
 	bool adopt_again;  /* an executor could not be asked yet */
 	struct be_tools *tools;
 	struct be_gpu gpus[BE_GPUS_MAX]; /* those that vGPUs have named; a free one has no name */
-	struct be_endpoint *endpoint; /* NULL: nobody can ask for metrics */
-	struct be_pulse *pulse;    /* NULL: xenstored is believed to answer */
-	struct be_record *history; /* ring of BE_HISTORY_MAX */
+	struct be_endpoint *endpoint;    /* NULL: nobody can ask for metrics */
+	struct be_pulse *pulse;          /* NULL: xenstored is believed to answer */
+	struct be_record *history;       /* ring of BE_HISTORY_MAX */
 	unsigned int history_next, history_count;
 	int history_fd;          /* owned; -1: there is no file */
 	uint64_t history_number; /* of the last record in it */
