@@ -8,8 +8,8 @@
  */
 #include "xen-backend/metrics.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -339,18 +339,18 @@ static uint64_t daemon_started(const struct be_daemon *daemon)
 	return daemon->started > 0 ? (uint64_t)daemon->started : 0;
 }
 
+/* The second number of /proc/self/statm, in pages. */
 static uint64_t daemon_resident(const struct be_daemon *daemon)
 {
 	FILE *file = fopen("/proc/self/statm", "re");
-	uint64_t pages = 0;
+	char line[128] = "", *space;
 
 	(void)daemon;
 	if (!file)
 		return 0;
-	if (fscanf(file, "%*u %" SCNu64, &pages) != 1)
-		pages = 0;
+	space = fgets(line, sizeof(line), file) ? strchr(line, ' ') : NULL;
 	fclose(file);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	return space ? strtoull(space, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static uint64_t daemon_executors(const struct be_daemon *daemon)
