@@ -12,10 +12,12 @@
 
 #include "protocol/bounds.h"
 #include "protocol/calls.h"
+#include "protocol/crc32.h"
 #include "protocol/op_names.h"
 
 #include "dom0-executor/copy.h"
 #include "dom0-executor/lane.h"
+#include "dom0-executor/tell.h"
 
 /* --- arguments ---------------------------------------------------------------------------------- */
 
@@ -189,6 +191,8 @@ size_t ex_bulk_span(struct ex_call *call, const void **span, size_t max)
 	n = vg_consumer_span(&lane->in, span, piece);
 	vg_consumer_advance(&lane->in, n);
 	call->bulk_pos += n;
+	if (ex_tell_sums(call))
+		call->bulk_sum = vg_crc32(call->bulk_sum, *span, n);
 	return n;
 }
 

@@ -26,6 +26,7 @@ struct ex_call {
 	bool async; /* no reply will be sent */
 	bool ptds;  /* per-thread-default-stream variant */
 	bool breach;
+	uint64_t begun; /* ns; 0: nobody wants its time or a line about it */
 
 	const uint8_t *args; /* private copy, 8-byte aligned, owned by the lane */
 	size_t args_size;
@@ -33,8 +34,11 @@ struct ex_call {
 
 	uint64_t bulk_size; /* of the command's bulk part */
 	uint64_t bulk_pos;  /* how much of it has been taken */
+	uint32_t bulk_sum;  /* CRC-32 of that, where the log has it */
 
-	size_t reply_size;        /* of the reply's arguments so far */
+	size_t reply_size; /* of the reply's arguments so far; once its head is sent, of its bulk part */
+	size_t reply_args;        /* of the arguments that were sent with the head */
+	uint32_t reply_bulk_sum;  /* as bulk_sum */
 	uint64_t reply_bulk_size; /* announced by ex_reply_bulk_begin */
 	bool reply_head_sent;
 };

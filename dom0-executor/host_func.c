@@ -3,14 +3,15 @@
  * Functions of the guest's in a stream's order. Threads: lanes' (HostFunc, Wait, Done), the driver's (run).
  *
  * What the driver holds a pointer to is kept until it has been called or, in a graph, until the
- * session ends: nobody tells when a graph's copies have gone. Waits look again ten times a second.
+ * session ends: nobody tells when a graph's copies have gone.
  */
 #include "dom0-executor/host_func.h"
 
 #include <stdlib.h>
-#include <time.h>
 
+#include "protocol/calls.h"
 #include "protocol/clock.h"
+#include "protocol/session_info.h"
 #include "protocol/spin.h"
 
 #include "dom0-executor/calls.h"
@@ -34,7 +35,7 @@ struct ex_host_turn {
 	struct ex_host_turn *next;
 	uint64_t id, ticket;
 	int status;
-	bool last;
+	int last;   /* enum vg_host_turn */
 	bool taken; /* by a Wait */
 	atomic_bool done;
 	bool posted; /* nobody waits: it is freed when it is done */
@@ -50,7 +51,6 @@ static void moved(struct ex_host_funcs *funcs)
 void ex_host_funcs_init(struct ex_host_funcs *funcs, uint32_t spin_us)
 {
 	pthread_mutexattr_t adaptive;
-	pthread_condattr_t attr;
 
 	*funcs = (struct ex_host_funcs){0};
 	funcs->turns_end = &funcs->turns;
@@ -61,10 +61,15 @@ void ex_host_funcs_init(struct ex_host_funcs *funcs, uint32_t spin_us)
 	pthread_mutex_init(&funcs->lock, &adaptive);
 	pthread_mutex_init(&funcs->list_lock, &adaptive);
 	pthread_mutexattr_destroy(&adaptive);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&funcs->moved, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&funcs->moved, NULL);
+}
+
+void ex_host_funcs_wake(struct ex_host_funcs *funcs)
+{
+	/* Who has looked already and is about to sleep has the lock until it does. */
+	pthread_mutex_lock(&funcs->lock);
+	pthread_mutex_unlock(&funcs->lock);
+	moved(funcs);
 }
 
 void ex_host_funcs_end(struct ex_host_funcs *funcs)
@@ -126,20 +131,7 @@ static bool wait_spin(struct ex_host_funcs *funcs, const struct vg_spin *spin,
 	return came || atomic_load(&funcs->moves) != moves;
 }
 
-static void wait_sleep(struct ex_host_funcs *funcs)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += 100000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
-	pthread_cond_timedwait(&funcs->moved, &funcs->lock, &until);
-}
-
-/* Under the lock, which others have meanwhile. Ends when something has moved, or after a while. */
+/* Under the lock, which others have meanwhile. Ends when something has moved. */
 static void wait_once(struct ex_host_funcs *funcs, const atomic_bool *done)
 {
 	struct vg_spin *spin = spin_own(funcs);
@@ -148,7 +140,7 @@ static void wait_once(struct ex_host_funcs *funcs, const atomic_bool *done)
 	if (wait_spin(funcs, spin, done))
 		return;
 	begin = vg_spin_learns(spin) ? vg_clock_ns() : 0;
-	wait_sleep(funcs);
+	pthread_cond_wait(&funcs->moved, &funcs->lock);
 	if (vg_spin_learns(spin))
 		vg_spin_slept(spin, vg_clock_ns() - begin);
 }
@@ -163,7 +155,7 @@ struct ex_host_func *ex_host_func_new(struct ex_host_funcs *funcs, uint64_t id, 
 		return NULL;
 	*func = (struct ex_host_func){.all = funcs, .id = id, .once = once};
 	pthread_mutex_lock(&funcs->list_lock);
-	if (funcs->count >= EX_HOST_FUNCS_MAX) {
+	if (funcs->count + atomic_load(&funcs->posted) >= EX_HOST_FUNCS_MAX) {
 		pthread_mutex_unlock(&funcs->list_lock);
 		free(func);
 		return NULL;
@@ -346,23 +338,29 @@ static void user_object_forget(struct ex_host_func *func)
 		ex_handles_drop(func->handles, VG_HANDLE_CUuserObject, handle);
 }
 
+/* Under the lock: a turn that nobody waits for. */
+static void turn_post(struct ex_host_funcs *funcs, uint64_t id, enum vg_host_turn last)
+{
+	struct ex_host_turn *turn = funcs->ending ? NULL : calloc(1, sizeof(*turn));
+
+	if (!turn)
+		return;
+	*turn = (struct ex_host_turn){.id = id, .last = last, .posted = true};
+	atomic_fetch_add(&funcs->posted, 1);
+	turn_enter(funcs, turn);
+}
+
 void ex_host_func_post(void *data)
 {
 	struct ex_host_func *func = data;
 	struct ex_host_funcs *funcs = func->all;
-	struct ex_host_turn *turn = calloc(1, sizeof(*turn));
 
 	user_object_forget(func);
 	pthread_mutex_lock(&funcs->lock);
-	if (turn && !funcs->ending) {
-		*turn = (struct ex_host_turn){.id = func->id, .last = true, .posted = true};
-		turn_enter(funcs, turn);
-		turn = NULL;
-	}
+	turn_post(funcs, func->id, VG_HOST_TURN_LAST);
 	pthread_mutex_unlock(&funcs->lock);
 	func_free(func);
 	moved(funcs);
-	free(turn);
 }
 
 bool ex_host_func_id(struct ex_host_funcs *funcs, const void *data, uint64_t *id)
@@ -409,6 +407,18 @@ CUresult ex_vgHostFunc(struct ex_call *call, CUstream stream, uint64_t id, unsig
 	return result;
 }
 
+/* The guest keeps the function until it hears of it. One that does not listen is told so much and no more. */
+void ex_vgHostFunc_failed(struct ex_call *call, const struct vg_args_vgHostFunc *args)
+{
+	struct ex_host_funcs *funcs = &call->session->host_funcs;
+
+	pthread_mutex_lock(&funcs->lock);
+	if (atomic_load(&funcs->posted) < EX_HOST_FUNCS_MAX)
+		turn_post(funcs, args->id, VG_HOST_TURN_NONE);
+	pthread_mutex_unlock(&funcs->lock);
+	moved(funcs);
+}
+
 CUresult ex_vgHostFuncWait(struct ex_call *call, uint64_t *id, uint64_t *ticket, int *status,
 			   int *last)
 {
@@ -443,6 +453,7 @@ CUresult ex_vgHostFuncDone(struct ex_call *call, uint64_t ticket)
 		result = CUDA_SUCCESS;
 		if (turn->posted) {
 			turn_remove(funcs, turn);
+			atomic_fetch_sub(&funcs->posted, 1);
 			free(turn);
 			break;
 		}

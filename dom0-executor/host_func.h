@@ -33,6 +33,7 @@ struct ex_host_funcs {
 	struct ex_host_turn
 		*turns; /* in the order of their coming; on the drivers' threads' stacks */
 	struct ex_host_turn **turns_end;
+	atomic_uint posted; /* turns that nobody waits for but the guest */
 	uint64_t tickets;
 	bool ending;
 	struct vg_turn_shared *page; /* where the guest looks; NULL: it has not asked yet */
@@ -62,6 +63,8 @@ bool ex_host_func_id(struct ex_host_funcs *funcs, const void *data, uint64_t *id
 /* The lane with that page goes. */
 void ex_host_funcs_page_gone(struct ex_host_funcs *funcs, struct vg_turn_shared *page);
 
+/* A lane is to stop: its thread may be in vgHostFuncWait. */
+void ex_host_funcs_wake(struct ex_host_funcs *funcs);
 /* Lets everybody go who waits. */
 void ex_host_funcs_end(struct ex_host_funcs *funcs);
 /* Only when no thread of the driver's can call back any more: tests. */

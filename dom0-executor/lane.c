@@ -18,8 +18,9 @@
 
 #include "protocol/bounds.h"
 #include "protocol/clock.h"
-#include "protocol/errors.h"
 #include "protocol/op_names.h"
+
+#include "dom0-executor/tell.h"
 
 /* Looking for work before sleeping: at most that long. */
 #define SPIN_NS  100000u
@@ -52,6 +53,7 @@ struct ex_lane *ex_lane_new(struct ex_session *session, uint32_t id, struct ex_s
 	memset(share, 0, sizeof(*share));
 	lane->shared = (struct vg_lane_shared *)base;
 	lane->number = atomic_load(&session->order.lane[id].executed);
+	lane->live = &vg_live_of(session->stats.page)->lane[id];
 	ex_spin_begin(&lane->spin, session->settings->spin_us, SPIN_NS);
 	vg_consumer_init(&lane->in, base + VG_PAGE_SIZE, cmd_bytes, &lane->shared->cmd_prod,
 			 &lane->shared->cmd_cons);
@@ -82,6 +84,7 @@ int ex_lane_start(struct ex_lane *lane)
 void ex_lane_stop(struct ex_lane *lane)
 {
 	atomic_store(&lane->stop, true);
+	ex_host_funcs_wake(&lane->session->host_funcs);
 	if (write(lane->stop_fd, &(uint64_t){1}, sizeof(uint64_t)) < 0)
 		return; /* full: it is readable already */
 }
@@ -163,8 +166,10 @@ static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 	vg_sleep_end(&lane->shared->exec_sleeps);
 	if (mask < 0)
 		goto broken;
-	if (mask & VG_BELL_RUNG)
+	if (mask & VG_BELL_RUNG) {
 		ex_stats_add(&lane->session->stats.page->wakes, 1);
+		ex_stats_set(&vg_live_of(lane->session->stats.page)->woken, ex_stats_now());
+	}
 	if (adapts)
 		vg_spin_slept(&lane->spin, vg_clock_ns() - begin);
 	return true;
@@ -283,29 +288,44 @@ static const char *head_check(const struct vg_cmd *cmd, const struct ex_op *op)
 	return NULL;
 }
 
-static void command_log(struct ex_lane *lane, const struct ex_call *call, CUresult result)
+static bool times_wanted(const struct ex_lane *lane)
 {
-	const char *error = result ? vg_error_name(result) : NULL;
+	return atomic_load_explicit(&lane->session->want, memory_order_relaxed) & VG_WANT_TIMES;
+}
 
-	vg_log_write(&lane->session->who, VG_LOG_CALL,
-		     "op=%s lane=%u seq=%llu len=%llu async=%d result=%d%s%s", vg_op_name(call->op),
-		     lane->id, (unsigned long long)lane->number,
-		     (unsigned long long)call->bulk_size, call->async, (int)result,
-		     error ? " error=" : "", error ? error : "");
+/* Both may change while the session runs. */
+static bool command_timed(const struct ex_lane *lane)
+{
+	return vg_log_on(&lane->session->who, VG_LOG_CALL) || times_wanted(lane);
+}
+
+static __attribute__((cold, noinline)) void command_took(struct ex_lane *lane, struct ex_call *call,
+							 CUresult result)
+{
+	uint64_t took = vg_clock_ns() - call->begun;
+
+	if (times_wanted(lane))
+		ex_stats_took(&lane->session->stats, call->op, took);
+	if (vg_log_on(&lane->session->who, VG_LOG_CALL))
+		ex_tell(call, result, took);
 }
 
 static CUresult command_run(struct ex_lane *lane, struct ex_call *call, const struct ex_op *op)
 {
 	size_t said = lane->logs.size;
-	CUresult result = op->run(call);
+	CUresult result;
+
+	if (__builtin_expect(command_timed(lane), 0))
+		call->begun = vg_clock_ns();
+	result = op->run(call);
 
 	ex_logs_settle(lane, said, result);
 	if ((op->flags & EX_OP_REPORTS) && !call->async)
 		ex_output_announce(lane, result);
 	if (!call->async)
 		ex_memory_settle(lane->session);
-	if (vg_log_on(&lane->session->who, VG_LOG_CALL))
-		command_log(lane, call, result);
+	if (__builtin_expect(call->begun != 0, 0))
+		command_took(lane, call, result);
 	ex_tally_command(&lane->tally, &lane->session->stats, call->op, call->async,
 			 (int32_t)result);
 	if (call->breach)
@@ -334,14 +354,15 @@ static bool command_execute(struct ex_lane *lane, const struct vg_cmd *cmd, cons
 		return false;
 	call.args = lane->args;
 	/* Even in a lane that is to stop: what is in its ring still has its place in the order. */
-	if (cmd->after && !ex_order_wait(&lane->session->order, cmd->after,
-					 vg_spin_looks(&lane->spin), &lane->session->ending))
+	if (cmd->after &&
+	    !ex_order_wait(&lane->session->order, cmd->after, vg_spin_looks(&lane->spin)))
 		return atomic_load(&lane->session->ending) ? false
 							   : lane_breach(lane, cmd, "order");
 	command_run(lane, &call, op);
 	whole = !call.breach && ex_bulk_finish(&call);
 	ex_scratch_end(lane);
 	ex_order_done(&lane->session->order, lane->id, lane->number);
+	ex_live_end(lane->live, lane->number);
 	return whole;
 }
 
@@ -359,6 +380,7 @@ static bool lane_command(struct ex_lane *lane)
 	for (unsigned int i = 0; i < AHEAD_LINES; i++)
 		vg_consumer_prefetch(&lane->in, AHEAD_BYTES + i * 64);
 	lane->number++;
+	ex_live_begin(lane->live, &cmd, lane->number);
 	op = ex_op_find(cmd.op);
 	wrong = head_check(&cmd, op);
 	if (wrong)

@@ -51,6 +51,7 @@ struct ex_lane {
 	struct vg_consumer in;
 	struct vg_producer out;
 	uint64_t number; /* of the command under execution */
+	struct vg_live_lane *live;
 	struct vg_spin spin;
 	uint64_t context;     /* guest handle of the current context, 0: none */
 	uint64_t reply_start; /* out.pos before the reply under way */

@@ -96,6 +96,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	vg_log_journal(NULL); /* its socket is ours before we are confined */
 	if (privileged_part(&settings) || unprivileged(&settings))
 		return 2;
 	rc = ex_output_open(&session.output);

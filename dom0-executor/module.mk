@@ -2,8 +2,8 @@
 # vgpu-executor, and its tests.
 
 EX_PARTS := account adopt array box call channel_local channel_range channel_xen context copy driver driver_id function gpus \
-	graph green handle handover host_func host_memory info ipc jit lane launch launch_multi link logs managed memop memory module node \
-	node_get nvml nvml_ask nvml_call occupancy order output pointer pool pool_share range reply session share stats tensormap \
+	graph green handle handover host_func host_memory info ipc jit lane launch launch_multi link logs look managed memop memory module node \
+	node_get nvml nvml_ask nvml_call occupancy order output pointer pool pool_share range reply session share stats tell tensormap \
 	texture usage vmm vmm_share
 EX_SRCS := $(patsubst %,$(D)/%.c,$(EX_PARTS)) $(GEN)/dom0-executor/dispatch.c \
 	$(GEN)/dom0-executor/driver_table.c $(GEN)/dom0-executor/nvml_dispatch.c
@@ -21,6 +21,8 @@ EX_HARNESS := $(addprefix tests/unit/executor/,harness.c garbage.c fake_driver.c
 	tests/fuzz/executor_fuzz.c
 EX_TEST_LIBS := $(B)/lib/libexecutor.a $(B)/lib/libvgproto.a -ldl
 $(eval $(call archive,libexecutortest.a,$(EX_HARNESS)))
+$(eval $(call unit_test,executor_host_func_end_test,tests/unit/executor/host_func_end_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_dispatch_test,tests/unit/executor/dispatch_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_node_test,tests/unit/executor/node_test.c,,\
@@ -30,6 +32,8 @@ $(eval $(call unit_test,executor_quota_test,tests/unit/executor/quota_test.c,,\
 $(eval $(call unit_test,executor_host_func_test,tests/unit/executor/host_func_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_logs_test,tests/unit/executor/logs_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_tell_test,tests/unit/executor/tell_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_pool_share_test,tests/unit/executor/pool_share_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
@@ -44,7 +48,7 @@ $(eval $(call unit_test,executor_session_test,tests/unit/executor/session_test.c
 FUZZ_SECONDS ?= 60
 FUZZ_CC ?= $(firstword $(shell command -v clang clang-14 2>/dev/null))
 EX_FUZZ_SRCS := $(EX_HARNESS) $(EX_SRCS) $(wildcard protocol/*.c) \
-	$(GEN)/protocol/op_names.c $(GEN)/protocol/errors.c
+	$(addprefix $(GEN)/protocol/,call_fields.c errors.c op_names.c)
 $(O)/fuzz/executor_fuzz: $(EX_FUZZ_SRCS) $(wildcard $(D)/*.h protocol/*.h tests/unit/executor/*.h) \
 		| generated
 	$(call say,FUZZ,$@)

@@ -5,32 +5,32 @@
  */
 #include "dom0-executor/order.h"
 
-#include <time.h>
-
 #include "protocol/spin.h"
 
 #include "dom0-executor/calls.h"
 
-#define LOOK_NS 100000000L
-
 void ex_order_init(struct ex_order *order)
 {
-	pthread_condattr_t attr;
-
 	for (unsigned int i = 0; i < VG_LANES_MAX; i++)
 		atomic_init(&order->lane[i].executed, 0);
 	atomic_init(&order->waiters, 0);
 	pthread_mutex_init(&order->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&order->moved, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&order->moved, NULL);
+	order->ending = false;
 }
 
 void ex_order_dispose(struct ex_order *order)
 {
 	pthread_cond_destroy(&order->moved);
 	pthread_mutex_destroy(&order->lock);
+}
+
+void ex_order_end(struct ex_order *order)
+{
+	pthread_mutex_lock(&order->lock);
+	order->ending = true;
+	pthread_cond_broadcast(&order->moved);
+	pthread_mutex_unlock(&order->lock);
 }
 
 void ex_order_done(struct ex_order *order, uint32_t slot, uint64_t number)
@@ -51,20 +51,7 @@ static bool is_done(struct ex_order *order, unsigned int slot, uint64_t number)
 	return (done & ((1ull << VG_AFTER_NUMBER_BITS) - 1)) >= number;
 }
 
-static void wait_once(struct ex_order *order)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOOK_NS;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
-	pthread_cond_timedwait(&order->moved, &order->lock, &until);
-}
-
-bool ex_order_wait(struct ex_order *order, uint64_t after, uint32_t looks, const atomic_bool *stop)
+bool ex_order_wait(struct ex_order *order, uint64_t after, uint32_t looks)
 {
 	uint64_t number = vg_after_number(after);
 	int slot = vg_after_lane(after);
@@ -79,8 +66,8 @@ bool ex_order_wait(struct ex_order *order, uint64_t after, uint32_t looks, const
 	} while (looks--);
 	pthread_mutex_lock(&order->lock);
 	atomic_fetch_add(&order->waiters, 1);
-	while (!(done = is_done(order, (unsigned int)slot, number)) && !atomic_load(stop))
-		wait_once(order);
+	while (!(done = is_done(order, (unsigned int)slot, number)) && !order->ending)
+		pthread_cond_wait(&order->moved, &order->lock);
 	atomic_fetch_sub(&order->waiters, 1);
 	pthread_mutex_unlock(&order->lock);
 	return done;

@@ -22,7 +22,8 @@ struct ex_order {
 	struct ex_progress lane[VG_LANES_MAX];
 	atomic_uint waiters;
 	pthread_mutex_t lock;
-	pthread_cond_t moved;
+	pthread_cond_t moved; /* one has come further, or the session ends */
+	bool ending;          /* under the lock */
 };
 
 void ex_order_init(struct ex_order *order);
@@ -30,9 +31,11 @@ void ex_order_dispose(struct ex_order *order);
 /* A lane's command of that number is done. */
 void ex_order_done(struct ex_order *order, uint32_t slot, uint64_t number);
 /*
- * Waits until the command that `after` names is done, or *stop is set: looks so often, then sleeps, looking at it at
- * least ten times a second. False: it stopped, or `after` names no slot.
+ * Waits until the command that `after` names is done, or the session ends: looks so often, then sleeps. False: it ends,
+ * or `after` names no slot.
  */
-bool ex_order_wait(struct ex_order *order, uint64_t after, uint32_t looks, const atomic_bool *stop);
+bool ex_order_wait(struct ex_order *order, uint64_t after, uint32_t looks);
+/* Lets everybody go who waits. */
+void ex_order_end(struct ex_order *order);
 
 #endif

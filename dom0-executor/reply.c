@@ -10,6 +10,7 @@
 
 #include "dom0-executor/call.h"
 #include "dom0-executor/lane.h"
+#include "dom0-executor/tell.h"
 
 static uint8_t *reply_room(struct ex_call *call, size_t n)
 {
@@ -99,6 +100,7 @@ bool ex_reply_bulk_begin(struct ex_call *call, uint64_t size)
 	vg_producer_put(&lane->out, &head, sizeof(head));
 	vg_producer_put(&lane->out, lane->reply, call->reply_size);
 	call->reply_head_sent = true;
+	call->reply_args = call->reply_size;
 	call->reply_size = 0; /* from here on: bulk bytes committed */
 	return true;
 }
@@ -117,6 +119,8 @@ size_t ex_reply_bulk_span(struct ex_call *call, void **span, size_t max)
 
 void ex_reply_bulk_commit(struct ex_call *call, size_t n)
 {
+	if (ex_tell_sums(call))
+		ex_tell_reply_sum(call, n);
 	vg_producer_advance(&call->lane->out, n);
 	call->reply_size += n;
 	if (call->reply_size == call->reply_bulk_size)

@@ -24,6 +24,7 @@
 #include "dom0-executor/driver.h"
 #include "dom0-executor/lane.h"
 #include "dom0-executor/link.h"
+#include "dom0-executor/look.h"
 #include "dom0-executor/memory.h"
 #include "dom0-executor/pool_share.h"
 #include "dom0-executor/share.h"
@@ -144,6 +145,7 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 				    .pid = VG_LOG_NOBODY,
 				    .level = settings->log_level};
 	session->settings = settings;
+	session->log_rate = (struct vg_log_rate)VG_LOG_RATE(settings->log_rate);
 	session->channel = channel;
 	session->control_fd = settings->control_fd;
 	session->owner = geteuid();
@@ -320,6 +322,7 @@ static void session_message(struct ex_session *session, struct vg_packet *packet
 		return;
 	}
 	switch (packet->msg.type) {
+	case VG_CTL_LOOK: ex_look_answer(session, packet); break;
 	case VG_CTL_SHARE: ex_session_share(session, packet); break;
 	case VG_CTL_UNSHARE: ex_session_unshare(session, packet); break;
 	case VG_CTL_CLOSE:
@@ -444,8 +447,10 @@ bool ex_session_end(struct ex_session *session)
 	bool all;
 
 	atomic_store(&session->ending, true);
+	ex_order_end(&session->order);
 	ex_host_funcs_end(&session->host_funcs);
 	all = lanes_end(session);
+	vg_log_rate_end(&session->log_rate, &session->who);
 	ex_stats_set(&stats->freed_bytes, ex_gpus_held(session));
 	ex_stats_set(&stats->freed_handles, ex_handles_live(&session->handles));
 	vg_info(&session->who,

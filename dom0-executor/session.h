@@ -18,6 +18,7 @@
 
 #include "protocol/control.h"
 #include "protocol/log.h"
+#include "protocol/log_rate.h"
 
 #include "dom0-executor/account.h"
 #include "dom0-executor/channel.h"
@@ -79,6 +80,7 @@ struct ex_session {
 	bool opened;
 	bool closing; /* CLOSE was seen, or the end of a socket that nobody follows */
 
+	atomic_uint want;   /* VG_WANT_* of the last LOOK */
 	atomic_bool ending; /* waits of every kind end when they see it */
 	pthread_mutex_t breach_lock;
 	int breach_status; /* negative errno, 0: none */
@@ -102,7 +104,8 @@ struct ex_session {
 	struct ex_host_funcs host_funcs;
 	struct ex_resources resources;
 	struct ex_output output;
-	atomic_ullong bulk_bytes; /* private memory that holds bulk parts now */
+	struct vg_log_rate log_rate; /* of lines about calls */
+	atomic_ullong bulk_bytes;    /* private memory that holds bulk parts now */
 
 	pthread_mutex_t link_lock;
 	struct ex_link *links;

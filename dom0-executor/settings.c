@@ -30,6 +30,7 @@ enum option_id {
 	OPT_MAX_REGION_PAGES,
 	OPT_USER,
 	OPT_LOG_LEVEL,
+	OPT_LOG_RATE,
 	OPT_SPIN,
 	OPT_LISTEN_FD,
 	OPT_ADOPT_TIMEOUT,
@@ -53,6 +54,7 @@ static const struct option options[] = {
 	{"max-region-pages", required_argument, NULL, OPT_MAX_REGION_PAGES},
 	{"user", required_argument, NULL, OPT_USER},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+	{"log-rate", required_argument, NULL, OPT_LOG_RATE},
 	{"spin-us", required_argument, NULL, OPT_SPIN},
 	{"listen-fd", required_argument, NULL, OPT_LISTEN_FD},
 	{"adopt-timeout", required_argument, NULL, OPT_ADOPT_TIMEOUT},
@@ -84,6 +86,7 @@ void ex_settings_help(void)
 	     "  --max-lanes=N --max-lane-pages=N --max-region-pages=N\n"
 	     "  --user=NAME            user to become when started by root (vgpu)\n"
 	     "  --log-level=error|warn|info|call|data\n"
+	     "  --log-rate=N           lines about calls a second (200), 0: any number\n"
 	     "  --spin-us=N            look for commands so long before sleeping; 0: never, and\n"
 	     "                         unless given it adapts and is 0 on a single processor");
 }
@@ -218,6 +221,7 @@ static int option_set(struct ex_settings *s, int id, char *text)
 	case OPT_LISTEN_FD: return descriptor(text, &s->listen_fd);
 	case OPT_ADOPT_TIMEOUT: return number32(text, 86400, &s->adopt_timeout);
 	case OPT_SPIN: return number32(text, 1000000, &s->spin_us);
+	case OPT_LOG_RATE: return number32(text, VG_LOG_RATE_MAX, &s->log_rate);
 	case OPT_LOG_LEVEL: return vg_log_level_parse(text, &s->log_level);
 	case OPT_HELP: s->help = true; return 0;
 	}
@@ -265,6 +269,7 @@ int ex_settings_parse(struct ex_settings *settings, int argc, char **argv)
 			   .lane_pages = LANE_PAGES_DEFAULT,
 			   .region_pages = REGION_PAGES_DEFAULT},
 		.log_level = VG_LOG_WARN,
+		.log_rate = VG_LOG_RATE_DEFAULT,
 		.spin_us = EX_SPIN_LEARNS,
 	};
 	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {

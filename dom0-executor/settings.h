@@ -8,6 +8,7 @@
 
 #include "protocol/control.h"
 #include "protocol/log.h"
+#include "protocol/log_rate.h"
 #include "protocol/spin.h"
 
 #define EX_VGPUS_MAX   VG_SESSION_DEVICES
@@ -36,7 +37,8 @@ struct ex_settings {
 	unsigned int gpus, memories, accounts, devids; /* given of each */
 	struct vg_limits limits;
 	enum vg_log_level log_level;
-	uint32_t spin_us; /* EX_SPIN_LEARNS, or always that long */
+	uint32_t log_rate; /* lines about calls a second, 0: any number */
+	uint32_t spin_us;  /* EX_SPIN_LEARNS, or always that long */
 	bool help;
 };
 

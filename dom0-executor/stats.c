@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int page_map(struct ex_stats *stats, int fd)
@@ -15,9 +16,9 @@ static int page_map(struct ex_stats *stats, int fd)
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (st.st_size < (off_t)sizeof(struct vg_stats))
+	if (st.st_size < (off_t)sizeof(struct vg_counters))
 		return -EINVAL;
-	page = mmap(NULL, sizeof(struct vg_stats), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	page = mmap(NULL, sizeof(struct vg_counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return -errno;
 	stats->page = page;
@@ -34,7 +35,7 @@ int ex_stats_init(struct ex_stats *stats, int fd)
 	if (fd >= 0)
 		rc = page_map(stats, fd);
 	else
-		stats->page = calloc(1, sizeof(*stats->page));
+		stats->page = calloc(1, sizeof(struct vg_counters));
 	if (!stats->page)
 		return rc ? rc : -ENOMEM;
 	stats->page->version = VG_PROTOCOL_VERSION;
@@ -45,13 +46,33 @@ int ex_stats_init(struct ex_stats *stats, int fd)
 void ex_stats_dispose(struct ex_stats *stats)
 {
 	if (stats->mapped)
-		munmap(stats->page, sizeof(*stats->page));
+		munmap(stats->page, sizeof(struct vg_counters));
 	else
 		free(stats->page);
 	stats->page = NULL;
 	if (stats->fd >= 0)
 		close(stats->fd);
 	stats->fd = -1;
+}
+
+uint64_t ex_stats_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void ex_stats_took(struct ex_stats *stats, unsigned int op, uint64_t ns)
+{
+	struct vg_live *live = vg_live_of(stats->page);
+	unsigned int log = ns ? 63u - (unsigned int)__builtin_clzll(ns) : 0;
+
+	if (op < VG_STATS_OPS) {
+		ex_stats_add(&live->op_ns[op], ns);
+		ex_stats_add(&live->op_timed[op], 1);
+	}
+	ex_stats_add(&live->took[log < VG_LIVE_TOOK ? log : VG_LIVE_TOOK - 1], 1);
 }
 
 /* Commands after which the counts are added whatever else happens. */
@@ -77,6 +98,7 @@ void ex_tally_flush(struct ex_tally *tally, struct ex_stats *stats)
 	for (unsigned int i = 0; i < EX_TALLY_OPS; i++)
 		tally_flush_op(tally, page, i);
 	tally->commands = tally->commands_async = tally->launches = 0;
+	ex_stats_set(&vg_live_of(page)->moved, ex_stats_now());
 }
 
 void ex_tally_launches(struct ex_tally *tally, struct ex_stats *stats, unsigned int count)
@@ -92,6 +114,7 @@ static void error_count(struct vg_stats *page, unsigned int op, int32_t result)
 	ex_stats_add(&page->errors, 1);
 	__atomic_store_n(&page->last_error, result, __ATOMIC_RELAXED);
 	__atomic_store_n(&page->last_error_op, op, __ATOMIC_RELAXED);
+	ex_stats_set(&vg_live_of(page)->failed, ex_stats_now());
 }
 
 void ex_tally_command(struct ex_tally *tally, struct ex_stats *stats, unsigned int op, bool async,

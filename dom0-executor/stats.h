@@ -17,7 +17,7 @@ struct ex_stats {
 	int fd; /* owned, of the mapped page: goes to the next xen-vgpud; -1: none */
 };
 
-/* fd: -1 or a memfd of at least sizeof(struct vg_stats), which becomes ours. 0 or a negative errno. */
+/* fd: -1 or a memfd of at least sizeof(struct vg_counters), which becomes ours. 0 or a negative errno. */
 int ex_stats_init(struct ex_stats *stats, int fd);
 void ex_stats_dispose(struct ex_stats *stats);
 
@@ -37,6 +37,28 @@ static inline void ex_stats_set(uint64_t *counter, uint64_t n)
 	__atomic_store_n(counter, n, __ATOMIC_RELAXED);
 }
 /* NOLINTEND(readability-non-const-parameter) */
+
+/* CLOCK_MONOTONIC in ms, a few ms late: cheap. */
+uint64_t ex_stats_now(void);
+/* A command's time (VG_WANT_TIMES). */
+void ex_stats_took(struct ex_stats *stats, unsigned int op, uint64_t ns);
+
+/* A command begins and ends, as struct vg_live has it. The lane's thread. */
+static inline void ex_live_begin(struct vg_live_lane *live, const struct vg_cmd *cmd,
+				 uint64_t number)
+{
+	__atomic_store_n(&live->op, cmd->op, __ATOMIC_RELAXED);
+	__atomic_store_n(&live->args, cmd->args_size, __ATOMIC_RELAXED);
+	ex_stats_set(&live->bulk, cmd->bulk_size);
+	if (!(cmd->flags & VG_CMD_ASYNC))
+		ex_stats_set(&live->begun, ex_stats_now());
+	ex_stats_set(&live->number, number);
+}
+
+static inline void ex_live_end(struct vg_live_lane *live, uint64_t number)
+{
+	ex_stats_set(&live->done, number);
+}
 
 /*
  * A lane's own counts of what it does for each command, added to the session's now and then: a page that all

@@ -15,6 +15,7 @@ import apispec
 import checkspec
 import emit_common
 import emit_executor
+import emit_fields
 import emit_guest
 import emit_shared
 
@@ -31,6 +32,7 @@ def outputs(spec, here):
         "protocol/cuda_proto.h": emit_shared.prototypes(spec, variants),
         "protocol/op_names.c": emit_shared.op_names(spec),
         "protocol/errors.c": emit_shared.errors(errors),
+        "protocol/call_fields.c": emit_fields.tables(spec),
         "xen-frontend/libcuda/calls.h": emit_guest.header(spec),
         "xen-frontend/libcuda/stubs.c": emit_guest.stubs(spec),
         "xen-frontend/libcuda/entries.c": emit_guest.entries(spec, variants, checks),
@@ -61,10 +63,11 @@ def main(argv):
     spec = apispec.Spec()
     try:
         spec.read(argv[1])
+        made = outputs(spec, os.path.dirname(os.path.abspath(__file__)))
     except (apispec.SpecError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    for name, text in outputs(spec, os.path.dirname(os.path.abspath(__file__))).items():
+    for name, text in made.items():
         write(os.path.join(argv[2], name), text)
     return 0
 

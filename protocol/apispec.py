@@ -25,7 +25,8 @@ A spec is lines; `#` begins a comment. Declarations:
         in    NAME TYPE [attr]   an argument, in C order
         out   NAME TYPE [attr]
         inout NAME TYPE [attr]
-        raw   NAME C-TYPE        (nowire only) as the program passes it
+        raw   NAME C-TYPE [many] [shows T]
+                                 (nowire only) as the program passes it; many: it points to several
 
 TYPE is one of
     T            a plain value or a handle (for out: a pointer to one)
@@ -41,7 +42,7 @@ prototype has no const), covers EXPR (so many bytes from this address must be th
 align N (the address is a multiple of N), least EXPR
 (a number of at least that), below EXPR (one under that), only EXPR (no other bits than those), mint (the guest makes the handle), of ARG (the handle ends
 when ARG's does; otherwise with the current context), ready (handle: the guest calls fe_ready_TYPE before
-anything is sent).
+anything is sent), shows T (for logs: a number that is a handle of type T, or bits of the enumeration T).
 
 Numbers are never used again for another call.
 """
@@ -54,6 +55,7 @@ PROPERTIES = {
     "guest": "fe_NAME in xen-frontend/libcuda is hand-written; it may call the generated rpc_NAME",
     "nowire": "answered in the guest alone: nothing is sent",
     "exec": "ex_NAME in dom0-executor is hand-written and called instead of the driver's function",
+    "undone": "ex_NAME_failed in dom0-executor is told what was sent when it has failed asynchronously, wherever (exec only)",
     "either": "synchronous or asynchronous, as rpc_NAME's last argument says",
     "async": "returns when the command is in the ring; errors are reported later",
     "reports": "returns an earlier asynchronous error of this thread",
@@ -69,10 +71,12 @@ PROPERTIES = {
     "anyerror": "outputs are sent with errors too (exec only)",
 }
 ATTRIBUTES = {
-    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align", "least", "below", "only", "ready"},
-    "out": {"opt", "mint", "of"},
-    "inout": {"opt"},
+    "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align", "least", "below", "only", "ready",
+           "shows"},
+    "out": {"opt", "mint", "of", "shows"},
+    "inout": {"opt", "shows"},
 }
+WITH_VALUE = ("of", "covers", "align", "least", "below", "only", "shows")
 OPS_MAX = 1024
 # Names that generated code uses for itself.
 RESERVED = {"args", "ret", "call", "result", "real", "reals", "asynchronous", "i", "in", "out"}
@@ -151,6 +155,11 @@ class Arg:
         return "opt" in self.attrs
 
     @property
+    def count_reads(self):
+        """Its count lies behind a pointer."""
+        return bool(re.search(r"(^|[(+\-,*])\*", self.count or ""))
+
+    @property
     def variable(self):
         """Has a part of its own after the fixed arguments."""
         return self.kind in ("pointer", "array", "handles", "bytes", "string")
@@ -165,6 +174,7 @@ class Call:
         self.also = []
         self.args = []
         self.raw = []  # (name, C type) of nowire calls
+        self.raw_attrs = {}  # of these, by name
 
     def has(self, prop):
         return prop in self.props
@@ -229,6 +239,8 @@ class Call:
                     raise SpecError(arg.where, f"{name}: an asynchronous call cannot return {arg.name}")
         if self.has("anyerror") and not self.has("exec"):
             raise SpecError(where, f"{name}: anyerror needs exec")
+        if self.has("undone") and not (self.has("exec") and self.ins and (self.has("async") or self.has("either"))):
+            raise SpecError(where, f"{name}: undone is for asynchronous calls with exec and arguments")
         for direction in ("in", "out"):
             bulks = [a for a in self.args if a.kind == "bulk" and a.direction == direction]
             if len(bulks) > 1:
@@ -345,6 +357,7 @@ class Spec:
         other = self._names[words[0]]
         call.props |= other.props
         call.args, call.raw = list(other.args), list(other.raw)
+        call.raw_attrs = dict(other.raw_attrs)
 
     @staticmethod
     def _handle(where, words):
@@ -374,6 +387,19 @@ class Spec:
         self.calls.append(call)
         return call
 
+    @staticmethod
+    def _raw(call, where, words):
+        attrs = {}
+        if len(words) > 3 and words[-2] == "shows":
+            attrs["shows"] = words.pop()
+            words.pop()
+        if len(words) > 2 and words[-1] == "many":
+            attrs[words.pop()] = True
+        if len(words) < 2:
+            raise SpecError(where, "raw NAME C-TYPE")
+        call.raw.append((words[0], " ".join(words[1:])))
+        call.raw_attrs[words[0]] = attrs
+
     def _line(self, call, where, words):
         if words[0] in ATTRIBUTES:
             if len(words) < 3:
@@ -381,12 +407,10 @@ class Spec:
             attrs, rest = {}, words[3:]
             while rest:
                 key = rest.pop(0)
-                attrs[key] = rest.pop(0) if key in ("of", "covers", "align", "least", "below", "only") and rest else True
+                attrs[key] = rest.pop(0) if key in WITH_VALUE and rest else True
             call.args.append(Arg(where, words[0], words[1], words[2], attrs, self))
         elif words[0] == "raw":
-            if len(words) < 3:
-                raise SpecError(where, "raw NAME C-TYPE")
-            call.raw.append((words[1], " ".join(words[2:])))
+            self._raw(call, where, words[1:])
         elif words[0] == "also":
             call.also += words[1:]
         elif words[0] == "like":

@@ -46,6 +46,12 @@ enum vg_control_type {
 	VG_CTL_RESUME = 7,
 	/* Backend to executor, first on a connection to its listening socket: u.adopt both ways. */
 	VG_CTL_ADOPT = 8,
+	/*
+	 * Backend to executor: take over u.look, write down how the lanes stand (struct vg_live), and say LOOKED.
+	 * An executor that does not is stopped or stuck.
+	 */
+	VG_CTL_LOOK = 9,
+	VG_CTL_LOOKED = 10,
 };
 
 enum vg_share_kind {
@@ -129,6 +135,14 @@ struct vg_control_answer {
 	uint64_t map_offset;
 };
 
+/* LOOK: what the executor is to do from now on. */
+struct vg_control_look {
+	uint32_t log_level; /* enum vg_log_level */
+	uint32_t want;      /* VG_WANT_* */
+};
+/* Times each command (vg_live.op_ns, .took): two readings of the clock for each. */
+#define VG_WANT_TIMES 1u
+
 /* ADOPT, of which only `protocol` is set, and its answer: what the next backend is to know. */
 struct vg_control_adopt {
 	uint32_t protocol; /* VG_PROTOCOL_VERSION of the sender */
@@ -158,6 +172,7 @@ struct vg_control {
 		struct vg_control_unshare unshare;
 		struct vg_control_answer answer;
 		struct vg_control_adopt adopt;
+		struct vg_control_look look;
 		uint8_t size[64];
 	} u;
 	char text
@@ -214,7 +229,8 @@ _Static_assert(sizeof(struct vg_control_ring) == VG_PAGE_SIZE, "the control ring
 
 /*
  * Counters of one session, in a memfd that whoever starts an executor makes and passes to it; the
- * executor writes with relaxed stores, the reader takes what it sees and believes nothing else.
+ * executor writes with relaxed stores, the reader takes what it sees and believes nothing else. They begin
+ * a struct vg_counters.
  */
 #define VG_STATS_MAGIC 0x74617473u /* "stat" */
 #define VG_STATS_OPS   1024u
@@ -244,5 +260,58 @@ struct vg_stats {
 	uint64_t exit;  /* 1 + the status that it exits with; 0: it runs, or was killed */
 	uint64_t ops[VG_STATS_OPS]; /* executed, by enum vg_op */
 };
+
+/*
+ * How a session stands at the moment, behind its counters in the same memfd. Times are of CLOCK_MONOTONIC in
+ * ms, 0: never. Words of the executor's, as the counters are.
+ */
+struct vg_live_lane {
+	/* Written by the lane's thread as it goes. */
+	uint64_t number; /* of the command that it took last */
+	uint64_t done;   /* of the last that has been executed */
+	uint64_t bulk;   /* bytes of that command's bulk part */
+	uint64_t begun;  /* when the last command began whose answer the guest waits for */
+	uint32_t op;     /* of the command taken last */
+	uint32_t args;   /* bytes of its arguments */
+	/* Written when asked to look. */
+	uint32_t commands_bytes; /* of the ring; 0: there is no such lane */
+	uint32_t replies_bytes;
+	uint32_t
+		commands_unread; /* bytes that the guest has written and the executor has not taken */
+	uint32_t replies_unread; /* bytes that the guest has not taken */
+	uint8_t guest_alive;
+	uint8_t guest_sleeps, exec_sleeps; /* enum vg_sleep */
+	uint8_t pad[5];
+};
+_Static_assert(sizeof(struct vg_live_lane) == 64, "a line");
+
+#define VG_LIVE_TOOK    40u /* powers of two of nanoseconds */
+#define VG_LIVE_REFUSED 16u
+#define VG_LIVE_NAME    56u
+struct vg_live {
+	uint64_t looked; /* the last LOOK */
+	uint64_t woken;  /* the last doorbell */
+	uint64_t moved;  /* commands were executed; some hundred commands late at most */
+	uint64_t failed; /* the last error */
+	uint32_t want;   /* as LOOK said */
+	uint32_t refused_count;
+	/* Calls of the driver API that the guest's library does not have, as the program called them. */
+	char refused[VG_LIVE_REFUSED][VG_LIVE_NAME];
+	uint64_t op_ns[VG_STATS_OPS]; /* with VG_WANT_TIMES: time of execution by enum vg_op */
+	uint64_t op_timed[VG_STATS_OPS];
+	uint64_t took
+		[VG_LIVE_TOOK]; /* with it: commands by the logarithm of their time, rounded down */
+	struct vg_live_lane lane[VG_LANES_MAX];
+};
+
+struct vg_counters {
+	struct vg_stats stats; /* first: a pointer to it is one to this */
+	struct vg_live live;
+};
+
+static inline struct vg_live *vg_live_of(struct vg_stats *stats)
+{
+	return &((struct vg_counters *)(void *)stats)->live;
+}
 
 #endif

@@ -28,8 +28,16 @@ def header(spec, variants):
             "/* Written by hand: called instead of the driver's function of that name. */"]
     out += [f"CUresult ex_{call.name}({_exec_parameters(call)});" for call in spec.calls
             if call.has("exec")]
+    for call in spec.calls:
+        if call.has("undone"):
+            out += [f"struct vg_args_{call.name};", f"{_failed(call)};"]
     out += ["", "#endif"]
     return "\n".join(out) + "\n"
+
+
+def _failed(call):
+    """The half that hears of a failed command."""
+    return f"void ex_{call.name}_failed(struct ex_call *call, const struct vg_args_{call.name} *args)"
 
 
 def driver(spec, variants):
@@ -235,7 +243,12 @@ def run(call, variants):
     clear = [f"\tmemset(&value_{a.name}, 0, sizeof(value_{a.name}));" for a in outs]
     if fields:
         out += ["", "\tif (!args)", "\t\treturn CUDA_ERROR_UNKNOWN;"]
-        out += [f"\treturn take_{call.name}(call, args);", "}", ""]
+        if call.has("undone"):
+            out[2:2] = ["\tCUresult result;"]
+            out += [f"\tresult = take_{call.name}(call, args);", "\tif (result && call->async)",
+                    f"\t\tex_{call.name}_failed(call, args);", "\treturn result;", "}", ""]
+        else:
+            out += [f"\treturn take_{call.name}(call, args);", "}", ""]
         first = [f"static CUresult take_{call.name}(struct ex_call *call, "
                  f"const struct vg_args_{call.name} *args)", "{"]
         first += body + _locals(call) + [""] + clear

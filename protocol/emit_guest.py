@@ -200,13 +200,38 @@ def stubs(spec):
     return "\n".join(out)
 
 
+def _counts(call):
+    """Of each parameter in C's order, how many elements a pointer points to, where the spec says so."""
+    counts = []
+    for arg in call.args:
+        known = arg.kind in ("pointer", "array", "handles", "bytes") and not arg.count_reads
+        counts.append(f"(uint64_t)({c.count_expr(arg)})" if known else "0")
+    return counts or ["0"] * len(call.raw)
+
+
+def _told(call, symbol):
+    """The same with a line in the log: calls it, by a name that nobody can put another function behind."""
+    names = [name for name in c.arguments(call).split(", ") if name]
+    places = [f"\t\t{{&{name}, {count}}}," for name, count in zip(names, _counts(call))]
+    out = [f"static CUresult own_{symbol}({c.parameters(call)}) __attribute__((alias(\"{symbol}\")));",
+           f"static FE_TOLD CUresult told_{symbol}({c.parameters(call)})", "{",
+           "\tuint64_t begun = vg_clock_ns();", f"\tCUresult result = own_{symbol}({c.arguments(call)});"]
+    if places:
+        out += ["\tconst struct vg_call_place places[] = {", *places, "\t};"]
+    return out + ["", f'\treturn fe_tell("{symbol}", VG_OP_{call.name}, {"places" if places else "NULL"}, '
+                  f"{len(places)}, result, begun);", "}", ""]
+
+
 def _entry(call, symbol, variant, checks, enters):
     target = f"fe_{call.name}" if call.has("guest") else f"rpc_{call.name}"
     out = emit_checks.function(call, symbol, checks) if checks else []
+    out += _told(call, symbol)
     out += [f"VG_EXPORT CUresult {symbol}({c.parameters(call)})", "{", "\tCUresult result = CUDA_SUCCESS;"]
     if enters:
-        out.append(f"\tbool entered = fe_stream_enter_{enters}({call.stream});")
-    out.append("")
+        out.append("\tbool entered;")
+    out += ["", "\tif (fe_tell_now())", f"\t\treturn told_{symbol}({c.arguments(call)});"]
+    if enters:
+        out.append(f"\tentered = fe_stream_enter_{enters}({call.stream});")
     if checks:
         out += [f"\tresult = check_{symbol}({c.arguments(call)});", "\tif (result)", "\t\tgoto out;"]
     if variant and call.stream:
@@ -226,7 +251,7 @@ def entries(spec, variants, table):
     out = [c.head("the exported functions"), '#include "protocol/calls.h"',
            '#include "protocol/cuda_proto.h"', '#include "xen-frontend/libcuda/calls.h"\n',
            '#include "xen-frontend/libcuda/check.h"', '#include "xen-frontend/libcuda/refuse.h"',
-           '#include "xen-frontend/libcuda/stream.h"\n',
+           '#include "xen-frontend/libcuda/stream.h"', '#include "xen-frontend/libcuda/tell.h"\n',
            '#define VG_EXPORT __attribute__((visibility("default")))\n']
     done = set()
     for call in spec.calls:

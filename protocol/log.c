@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 #include "protocol/clock.h"
+#include "protocol/journal.h"
 
-#define LINE_MAX_BYTES 1024
+#define LINE_MAX_BYTES 2048
 
 static const char *const level_names[] = {"error", "warn", "info", "call", "data"};
 /* Priorities as sd-daemon(3) has them: err, warning, info, debug, debug. */
@@ -39,6 +40,9 @@ const char *vg_log_level_name(enum vg_log_level level)
 }
 
 static int log_fd = STDERR_FILENO;
+/* Of vg_log_journal. */
+static int journal_fd = -1;
+static const char *journal_path;
 
 /*
  * JOURNAL_STREAM names the device and inode of the stream that a service was started with: whoever
@@ -87,6 +91,13 @@ void vg_log_set_fd(int fd)
 	log_fd = fd;
 }
 
+void vg_log_journal(const char *path)
+{
+	if (journal_fd < 0 && journal_is(log_fd))
+		journal_fd = vg_journal_open();
+	journal_path = path ? path : VG_JOURNAL_PATH;
+}
+
 static void write_all(const char *line, size_t length)
 {
 	int keep = errno;
@@ -98,31 +109,43 @@ static void write_all(const char *line, size_t length)
 	errno = keep; /* a log line changes nothing, not even this */
 }
 
+/* The line begins behind the priority; its keys at body. Both lie before used, where there is room for one byte. */
+static void line_send(const struct vg_log_who *who, enum vg_log_level level, char *line,
+		      size_t prefix, size_t body, size_t used)
+{
+	for (size_t i = 0; i < used; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	line[used] = '\0';
+	if (journal_fd >= 0 &&
+	    vg_journal_send(journal_fd, journal_path, who, level, line + prefix, line + body))
+		return;
+	line[used++] = '\n';
+	write_all(line, used);
+}
+
 void vg_log_write(const struct vg_log_who *who, enum vg_log_level level, const char *format, ...)
 {
+	const char *priority = to_journal() ? level_prefix[level] : "";
 	char line[LINE_MAX_BYTES];
-	size_t used, room;
+	size_t used, room, body;
 	va_list args;
 	int n;
 
-	used = (size_t)snprintf(line, sizeof(line), "%s[vgpu]",
-				to_journal() ? level_prefix[level] : "");
+	used = (size_t)snprintf(line, sizeof(line), "%s[vgpu]", priority);
 	used = add_number(line, used, "dom", who->dom);
 	used = add_number(line, used, "dev", who->dev);
 	used = add_number(line, used, "pid", who->pid);
 	used += (size_t)snprintf(line + used, sizeof(line) - used, " level=%s ",
 				 level_names[level]);
+	body = used;
 	room = sizeof(line) - 1 - used; /* keeps one byte for the newline */
 	va_start(args, format);
 	n = vsnprintf(line + used, room, format, args);
 	va_end(args);
 	if (n > 0)
 		used += (size_t)n < room ? (size_t)n : room - 1;
-	for (size_t i = 0; i < used; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
-	line[used++] = '\n';
-	write_all(line, used);
+	line_send(who, level, line, strlen(priority), body, used);
 }
 
 void vg_log_clean(char *text)

@@ -5,8 +5,9 @@
  *   [vgpu] dom=3 dev=0 pid=130074 level=call op=cuMemAlloc_v2 seq=17 len=0
  *
  * dom, dev and pid name the guest's domain, the device and the guest's process; "-" where there is
- * none or it is not known. Lines go to standard error in one write(2) each; under systemd they
- * carry the journal's priority prefix. Safe in any thread and after fork.
+ * none or it is not known. Lines go to standard error in one write(2) each; where that is systemd's journal they
+ * carry its priority prefix, or, from services (vg_log_journal), go to it as entries with fields
+ * (journal.h). Safe in any thread and after fork.
  *
  * A macro that is off costs one relaxed load and a branch; its arguments are not evaluated.
  */
@@ -58,6 +59,13 @@ const char *vg_log_level_name(enum vg_log_level level);
 
 /* Where lines go, standard error unless told. Before there are threads. */
 void vg_log_set_fd(int fd);
+
+/*
+ * For services: where standard error is the journal, lines go there with fields. Before there are threads, and
+ * before privileges are given up. Never in a program of somebody else's, whose descriptors are not ours to keep one among.
+ * path: of its socket, NULL: systemd's.
+ */
+void vg_log_journal(const char *path);
 
 void vg_log_write(const struct vg_log_who *who, enum vg_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

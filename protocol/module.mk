@@ -2,7 +2,7 @@
 # What both sides share, and what is generated from the spec.
 
 PROTO_GEN := $(addprefix $(GEN)/, protocol/handle_types.h protocol/calls.h protocol/cuda_proto.h \
-	protocol/op_names.c protocol/errors.c xen-frontend/libcuda/calls.h \
+	protocol/call_fields.c protocol/op_names.c protocol/errors.c xen-frontend/libcuda/calls.h \
 	xen-frontend/libcuda/stubs.c xen-frontend/libcuda/entries.c xen-frontend/libcuda/procs.c \
 	xen-frontend/libcuda/libcuda.map dom0-executor/calls.h dom0-executor/driver_table.c \
 	dom0-executor/dispatch.c)
@@ -17,8 +17,9 @@ NVML_GEN := $(addprefix $(GEN)/, protocol/nvml_ops.h protocol/nvml_proto.h xen-f
 $(eval $(call generated,$(NVML_GEN),$(wildcard $(D)/*.py) $(D)/nvml.api $(D)/nvml_exports.txt,\
 	$(PYTHON) $(D)/nvmlgen.py $(D)/nvml.api $(D)/nvml_exports.txt $(GEN) && touch $(NVML_GEN)))
 
-PROTO_SRCS := $(addprefix $(D)/, account.c offer.c bell.c conf.c ring.c socket.c spin.c visible.c image.c log.c context_storage.c \
-	export_table.c integrity.c md2.c ordered.c sha256.c) $(GEN)/protocol/op_names.c $(GEN)/protocol/errors.c
+PROTO_SRCS := $(addprefix $(D)/, account.c offer.c bell.c call_text.c conf.c crc32.c ring.c socket.c spin.c visible.c image.c journal.c log.c log_rate.c \
+	context_storage.c export_table.c integrity.c md2.c ordered.c sha256.c) \
+	$(addprefix $(GEN)/protocol/,call_fields.c errors.c op_names.c)
 $(eval $(call archive,libvgproto.a,$(PROTO_SRCS)))
 
 # For those who write another end of it: the formats, which stand alone, and the spec.

@@ -76,4 +76,12 @@ enum vg_host_func {
 	VG_STREAM_CALLBACK = 1, /* cuStreamAddCallback: gets the stream's status */
 };
 
+/* `last` of vgHostFuncWait */
+enum vg_host_turn {
+	VG_HOST_TURN_MORE = 0, /* it will come again */
+	VG_HOST_TURN_LAST = 1,
+	VG_HOST_TURN_NONE =
+		2, /* it is not to be run, and will not come: its vgHostFunc has failed */
+};
+
 #endif

@@ -509,16 +509,21 @@ int vgpu_list(struct vgpu *vgpu, int argc, char **argv)
 int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv)
 {
 	struct json_object *request, *answer;
+	enum vg_log_level level;
 	uint32_t domid = 0;
+	bool swapped;
 
 	if (argc < 2 || argc > 3) {
-		fprintf(stderr, "usage: vgpu log error|warn|info|call|data [DOMAIN]\n");
+		fprintf(stderr, "usage: vgpu log [DOMAIN] error|warn|info|call|data\n");
 		return VGPU_USAGE;
 	}
-	if (argc == 3 && (!vgpu_xenstore(vgpu) || !vgpu_domain_find(vgpu, argv[2], &domid)))
+	/* Either order: a domain that is called like a level is named second. */
+	swapped = argc == 3 && vg_log_level_parse(argv[1], &level);
+	if (argc == 3 &&
+	    (!vgpu_xenstore(vgpu) || !vgpu_domain_find(vgpu, argv[swapped ? 1 : 2], &domid)))
 		return VGPU_FAILED;
 	request = json_object_new_object();
-	json_object_object_add(request, "level", json_object_new_string(argv[1]));
+	json_object_object_add(request, "level", json_object_new_string(argv[swapped ? 2 : 1]));
 	if (argc == 3)
 		json_object_object_add(request, "domid", json_object_new_int64(domid));
 	answer = vgpu_request(vgpu, "log", request);

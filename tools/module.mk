@@ -4,10 +4,12 @@
 VGPU_TREE_SRCS := $(addprefix $(D)/,clock.c name.c socket.c tree.c wait.c) \
 	xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
-VGPU_SRCS := $(addprefix $(D)/,vgpu.c attach.c columns.c domain.c list.c request.c) $(VGPU_TREE_SRCS)
+VGPU_SRCS := $(addprefix $(D)/,vgpu.c attach.c columns.c domain.c finding.c list.c process.c request.c value.c verify.c \
+	verify_device.c verify_host.c verify_session.c) $(VGPU_TREE_SRCS)
 ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
-$(eval $(call program,vgpu,$(VGPU_SRCS),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
+$(eval $(call program,vgpu,$(VGPU_SRCS),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS) -DVG_LIBEXECDIR='"$(LIBEXECDIR)"',\
 	$(B)/lib/libvgproto.a $(XENSTORE_LIBS) $(JSONC_LIBS)))
+$(B)/obj/vgpu/$(D)/verify_device.c.o: $(FOLDERS)
 $(eval $(call install,$(B)/bin/vgpu,$(SBINDIR),755))
 $(eval $(call install,docs/man/vgpu.8,$(MANDIR)/man8,644))
 
@@ -16,4 +18,6 @@ $(eval $(call unit_test,vgpu_tree_test,tests/unit/tools/tree_test.c tests/unit/b
 	$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,vgpu_columns_test,tests/unit/tools/columns_test.c tools/columns.c,$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
 	$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+$(eval $(call unit_test,vgpu_verify_test,tests/unit/tools/verify_test.c $(addprefix $(D)/,finding.c value.c verify_session.c),\
+	$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 endif

@@ -43,8 +43,10 @@ static const struct command {
 	{"attach", vgpu_attach, "attach [OPTIONS] DOMAIN KEY=VALUE,...     give a domain a vGPU"},
 	{"detach", vgpu_detach, "detach [--force] [--json] DOMAIN DEVID    take it away"},
 	{"list", vgpu_list, "list [OPTIONS] [DOMAIN...]                devices and what uses them"},
+	{"verify", vgpu_verify_command,
+	 "verify [--probe] [--watch] [--json] DOMAIN [DEVID]   where a call gets stuck"},
 	{"log", vgpu_log_command,
-	 "log LEVEL [DOMAIN]                        error, warn, info, call, data"},
+	 "log [DOMAIN] LEVEL                        error, warn, info, call, data"},
 };
 
 static int usage(FILE *file)

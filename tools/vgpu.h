@@ -56,6 +56,7 @@ void vgpu_columns_print(struct json_object *devices, const char *format);
 int vgpu_attach(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_detach(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_list(struct vgpu *vgpu, int argc, char **argv);
+int vgpu_verify_command(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv);
 
 #endif

@@ -251,8 +251,8 @@ struct vg_stats *be_stats_adopt(int fd)
 {
 	void *map;
 
-	if (!be_adopt_sealed(fd, sizeof(struct vg_stats)))
+	if (!be_adopt_sealed(fd, sizeof(struct vg_counters)))
 		return NULL;
-	map = mmap(NULL, sizeof(struct vg_stats), PROT_READ, MAP_SHARED, fd, 0);
+	map = mmap(NULL, sizeof(struct vg_counters), PROT_READ, MAP_SHARED, fd, 0);
 	return map == MAP_FAILED ? NULL : map;
 }

@@ -51,6 +51,9 @@ static const struct option options[] = {
 	 "folder of the executors' sockets, by which a new xen-vgpud finds them"},
 	{"log-level", OPTION_LEVEL, false, FIELD(log_level), 0, 0, "info",
 	 "error, warn, info, call or data"},
+	{"log-rate", OPTION_NUMBER, false, FIELD(log_rate), 0, VG_LOG_RATE_MAX, "200",
+	 "lines of levels call and data a second and guest process, five times that at once; what is\n"
+	 "      left out is counted in the log; 0: no limit"},
 	{"open-timeout", OPTION_NUMBER, false, FIELD(open_timeout), 1, 600, "60",
 	 "seconds that an executor may take to open a session"},
 	{"request-timeout", OPTION_NUMBER, false, FIELD(request_timeout), 1, 600, "30",

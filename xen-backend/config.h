@@ -11,6 +11,7 @@
 
 #include "protocol/conf.h"
 #include "protocol/log.h"
+#include "protocol/log_rate.h"
 
 #define BE_CONFIG_PATH_MAX 256
 #define BE_SESSION_DIR_MAX 48 /* a session's name in it must fit into a socket's address */
@@ -22,6 +23,7 @@ struct be_config {
 	char socket[BE_CONFIG_PATH_MAX];      /* of the vgpu command */
 	char session_dir[BE_SESSION_DIR_MAX]; /* where executors can be found again */
 	enum vg_log_level log_level;
+	uint32_t log_rate;        /* lines about calls a second, of an executor; 0: any number */
 	uint32_t open_timeout;    /* seconds that a session may take to open */
 	uint32_t request_timeout; /* seconds that an executor may take for any other request */
 	uint32_t exit_timeout;    /* seconds from asking an executor to end to SIGTERM */

@@ -111,6 +111,7 @@ struct be_session {
 	uint32_t guest_pid, guest_uid;
 	char comm[VG_COMM_MAX];
 	int64_t started;
+	uint64_t look_asked, looked; /* ms; of the last LOOK, 0: never */
 	struct vg_log_who who;
 };
 
@@ -132,6 +133,8 @@ void be_session_free(struct be_session *session);
  * the descriptors and says with false that it could not (they are closed then).
  */
 bool be_session_adopt(struct be_device *device, const struct be_found *found);
+/* Asks the executor how the session stands and tells it what is wanted of it; the answer comes later. */
+void be_session_look(struct be_session *session);
 /* RESUME of the frontend. Answers by itself, now or later. */
 void be_session_resume(struct be_session *session, const struct vg_control *msg);
 /* It has been asked for, but its executor has not told who it is yet. */
@@ -208,8 +211,14 @@ struct be_device {
 	struct be_ctlring ring;
 	bool rung;          /* the bell rang: the ring is to be looked at */
 	uint64_t unmask_at; /* ms; 0: not masked. A guest that only rings is left masked a while */
-	unsigned int idle_bells; /* that brought nothing */
-	unsigned int unanswered; /* requests taken whose answer is not yet in the ring */
+	unsigned int idle_bells;       /* that brought nothing */
+	uint64_t bells, requests;      /* of the guest's on the control ring, so far */
+	uint64_t rang_at, asked_at;    /* ms; the last of each, 0: none yet */
+	unsigned int last_request;     /* its type */
+	uint64_t refusals, refused_at; /* of sessions; ms */
+	char refusal[VG_TEXT_MAX];     /* the last one's reason */
+	uint64_t times_until;          /* ms; executors time their commands until then */
+	unsigned int unanswered;       /* requests taken whose answer is not yet in the ring */
 
 	struct vg_control outbox[BE_OUTBOX];
 	unsigned int out_first, out_count;
@@ -254,6 +263,8 @@ void be_device_send(struct be_device *device, const struct vg_control *msg);
 void be_device_answer(struct be_device *device, const struct vg_control *request, int32_t status,
 		      const char *text);
 void be_device_flush(struct be_device *device);
+/* A program got no session. */
+void be_device_refused(struct be_device *device, const char *why);
 /* Answers the last RESUME once it is due. */
 void be_device_resumed(struct be_device *device);
 
@@ -329,6 +340,10 @@ bool be_pulse_take(struct be_pulse *pulse);
 /* The vgpu command's socket (docs/control-socket.md). */
 int be_tools_open(struct be_daemon *daemon, char *why);
 void be_tools_close(struct be_daemon *daemon);
+/* A session's struct vg_live, for the answers of the control socket (live.c). */
+struct json_object;
+void be_live_put(struct json_object *object, const struct be_session *session);
+void be_live_put_device(struct json_object *object, const struct be_device *device);
 size_t be_tools_sources(struct be_daemon *daemon, struct pollfd *fds, size_t room);
 void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t count);
 

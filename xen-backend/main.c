@@ -235,6 +235,7 @@ int main(int argc, char **argv)
 		vg_error(&daemon.who, "event=bad-settings reason=\"%s\"", why);
 		return 2;
 	}
+	vg_log_journal(NULL);
 	vg_log_set_level(&daemon.who, daemon.config.log_level);
 	executor_find(&daemon.config);
 	daemon.started = time(NULL);

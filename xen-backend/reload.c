@@ -13,8 +13,10 @@ bool be_log_level_set(struct be_daemon *daemon, int64_t domid, enum vg_log_level
 			continue;
 		found = true;
 		vg_log_set_level(&d->who, level);
-		for (struct be_session *s = d->sessions; s; s = s->next)
+		for (struct be_session *s = d->sessions; s; s = s->next) {
 			vg_log_set_level(&s->who, level);
+			be_session_look(s);
+		}
 	}
 	if (domid < 0)
 		vg_log_set_level(&daemon->who, level);

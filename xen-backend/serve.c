@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/clock.h"
+
 #define IDLE_BELLS_MAX 64u /* that bring nothing, before the port is left masked */
 #define MASKED_MS      50u
 
@@ -70,6 +72,13 @@ void be_device_answer(struct be_device *device, const struct vg_control *request
 
 	snprintf(answer.text, sizeof(answer.text), "%s", text ? text : "");
 	be_device_send(device, &answer);
+}
+
+void be_device_refused(struct be_device *device, const char *why)
+{
+	device->refusals++;
+	device->refused_at = vg_clock_ms();
+	snprintf(device->refusal, sizeof(device->refusal), "%s", why);
 }
 
 static struct be_session *session_find(struct be_device *device, uint32_t id)
@@ -134,6 +143,9 @@ static void device_request(struct be_device *device, const struct vg_control *ms
 	struct be_session *session;
 
 	device->unanswered++;
+	device->requests++;
+	device->asked_at = vg_clock_ms();
+	device->last_request = msg->type;
 	if (msg->type == VG_CTL_OPEN) {
 		if (be_session_open(device, msg, &answer))
 			return; /* answered when the executor has */
@@ -141,6 +153,7 @@ static void device_request(struct be_device *device, const struct vg_control *ms
 			     "event=open-refused errno=%d reason=\"%s\"", -answer.status,
 			     answer.text);
 		be_counts_refused(device, answer.status);
+		be_device_refused(device, answer.text);
 		be_device_send(device, &answer);
 		return;
 	}
@@ -194,8 +207,19 @@ void be_device_serve(struct be_device *device, uint64_t now)
 		device_unmask(device, idle, now);
 }
 
+/* Nobody has asked for times in a while: executors are told. */
+static void device_times_end(struct be_device *device, uint64_t now)
+{
+	if (!device->times_until || now < device->times_until)
+		return;
+	device->times_until = 0;
+	for (struct be_session *s = device->sessions; s; s = s->next)
+		be_session_look(s);
+}
+
 void be_device_tick(struct be_device *device, uint64_t now)
 {
+	device_times_end(device, now);
 	if (device->unmask_at && now >= device->unmask_at && device->connected) {
 		device->unmask_at = 0;
 		be_link_unmask(&device->link);

@@ -345,6 +345,23 @@ static void session_close(struct be_session *session, const struct vg_control *m
 	be_session_end(session, 0, "closed by the program");
 }
 
+void be_session_look(struct be_session *session)
+{
+	uint64_t now = vg_clock_ms();
+	struct vg_packet packet;
+
+	if (session->state != BE_SESSION_OPEN)
+		return;
+	vg_packet_init(&packet, VG_CTL_LOOK, 0);
+	packet.msg.u.look.log_level =
+		(uint32_t)__atomic_load_n(&session->who.level, __ATOMIC_RELAXED);
+	packet.msg.u.look.want = now < session->device->times_until ? VG_WANT_TIMES : 0;
+	/* One that takes nothing has its socket full after a while: that is an answer, too. */
+	(void)vg_packet_send(session->sock, &packet);
+	if (session->looked >= session->look_asked)
+		session->look_asked = now;
+}
+
 void be_session_request(struct be_session *session, const struct vg_control *msg)
 {
 	vg_call(&session->who, "event=request session=%u type=%u tag=%u", session->id, msg->type,
@@ -398,6 +415,7 @@ static void session_opened(struct be_session *session, const struct vg_control *
 			     "event=session-refused session=%u errno=%d reason=\"%s\"", session->id,
 			     -answer->status, answer->text);
 		session->refused = true;
+		be_device_refused(session->device, answer->text);
 		be_session_end(session, answer->status, answer->text);
 		return;
 	}
@@ -432,6 +450,8 @@ static void session_message(struct be_session *session, struct vg_packet *packet
 		be_session_adopted(session, packet);
 	} else if (msg->type == VG_CTL_ANSWER) {
 		session_answer(session, msg);
+	} else if (msg->type == VG_CTL_LOOKED) {
+		session->looked = vg_clock_ms();
 	} else if (msg->type == VG_CTL_GONE) {
 		vg_log_clean(msg->text);
 		be_session_end(session, msg->status < 0 ? msg->status : 0, msg->text);

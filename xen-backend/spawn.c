@@ -22,7 +22,7 @@
 #define LISTEN_FD  5
 #define ACCOUNT_FD 6 /* and up */
 #define FDS_LAST   (ACCOUNT_FD + VG_SESSION_DEVICES - 1)
-#define ARGS_MAX   (24 + 4 * VG_SESSION_DEVICES)
+#define ARGS_MAX   (25 + 4 * VG_SESSION_DEVICES)
 #define ARG_BYTES  320
 #define ENV_MAX    64
 /* Of xen-vgpuds that were killed before they were accepted. */
@@ -87,6 +87,7 @@ static void args_fill(struct args *args, const struct be_session *session, bool 
 	args_add(args, "--max-lane-pages=%u", set->max_lane_pages);
 	args_add(args, "--max-region-pages=%u", set->max_region_pages);
 	args_add(args, "--user=%s", device->daemon->config.user);
+	args_add(args, "--log-rate=%u", device->daemon->config.log_rate);
 	args_add(args, "--log-level=%s",
 		 vg_log_level_name(
 			 (enum vg_log_level)__atomic_load_n(&device->who.level, __ATOMIC_RELAXED)));
@@ -180,10 +181,10 @@ int be_stats_new(struct vg_stats **stats)
 	if (fd < 0)
 		return -errno;
 	/* The executor must not be able to shrink it: our reads would be SIGBUS then. */
-	if (ftruncate(fd, sizeof(struct vg_stats)) ||
+	if (ftruncate(fd, sizeof(struct vg_counters)) ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		goto fail;
-	map = mmap(NULL, sizeof(struct vg_stats), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = mmap(NULL, sizeof(struct vg_counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		goto fail;
 	*stats = map;
@@ -199,5 +200,5 @@ fail:
 void be_stats_free(struct vg_stats *stats)
 {
 	if (stats)
-		munmap(stats, sizeof(*stats));
+		munmap(stats, sizeof(struct vg_counters));
 }

@@ -130,6 +130,7 @@ static struct json_object *session_json(const struct be_session *session,
 	put_text(object, "program", session->comm);
 	put_int(object, "started", session->started);
 	put_stats(object, session->stats ? session->stats : &no_stats);
+	be_live_put(object, session);
 	if (count > 1) /* the counters have the sum */
 		put_uint(object, "memory", be_account_held(device, session));
 	return object;
@@ -149,6 +150,7 @@ static struct json_object *device_json(const struct be_device *device)
 	put_uint(object, "mem_used", be_account_used(device));
 	put_uint(object, "max_sessions", device->settings.max_sessions);
 	put_text(object, "error", device->error);
+	be_live_put_device(object, device);
 	put_text(object, "log_level", vg_log_level_name((enum vg_log_level)device->who.level));
 	for (const struct be_seat *seat = device->seats; seat; seat = seat->next)
 		json_object_array_add(sessions, session_json(seat->session, device));
@@ -243,6 +245,26 @@ static struct json_object *do_list(struct be_daemon *daemon, struct json_object 
 	return answer;
 }
 
+/* The answer does not wait for the executors': they are in the next list (looked_ms). */
+static struct json_object *do_look(struct be_daemon *daemon, struct json_object *request)
+{
+	int64_t domid = asked_domid(request);
+	struct json_object *value;
+	uint64_t times = 0;
+
+	if (json_object_object_get_ex(request, "times_s", &value))
+		times = json_object_get_uint64(value);
+	for (struct be_device *d = daemon->devices; d; d = d->next) {
+		if (domid >= 0 && domid != d->domid)
+			continue;
+		if (times)
+			d->times_until = vg_clock_ms() + (times < 600 ? times : 600) * 1000;
+		for (struct be_session *s = d->sessions; s; s = s->next)
+			be_session_look(s);
+	}
+	return answer_new(true);
+}
+
 static struct json_object *do_log(struct be_daemon *daemon, struct json_object *request)
 {
 	struct json_object *value;
@@ -263,7 +285,7 @@ static struct json_object *tools_answer(struct be_daemon *daemon, struct json_ob
 	static const struct {
 		const char *name;
 		struct json_object *(*run)(struct be_daemon *, struct json_object *);
-	} requests[] = {{"ping", do_ping}, {"list", do_list}, {"log", do_log}};
+	} requests[] = {{"ping", do_ping}, {"list", do_list}, {"look", do_look}, {"log", do_log}};
 	struct json_object *value;
 	char text[160];
 
@@ -285,7 +307,7 @@ static struct json_object *tools_answer(struct be_daemon *daemon, struct json_ob
 		for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
 			if (!strcmp(requests[i].name, json_object_get_string(value)))
 				return requests[i].run(daemon, request);
-	return answer_error("unknown request: ping, list or log");
+	return answer_error("unknown request: ping, list, look or log");
 }
 
 /* --- clients --------------------------------------------------------------------------------- */

@@ -91,8 +91,11 @@ static void source_ready(struct be_daemon *daemon, const struct source *source)
 	case SOURCE_SESSION: be_session_read(session); break;
 	case SOURCE_EXIT: session->exited = true; break;
 	case SOURCE_DEVICE:
-		if (device->connected && be_link_take(&device->link))
+		if (device->connected && be_link_take(&device->link)) {
 			device->rung = true;
+			device->bells++;
+			device->rang_at = vg_clock_ms();
+		}
 		break;
 	}
 }

@@ -15,6 +15,8 @@
 
 /* An asynchronous copy from pageable memory up to this size is taken from it at once. */
 #define STAGED_MAX ((size_t)64 << 10)
+/* Up to here a copy is sooner done than handed to another thread. */
+#define BRIEF_MAX ((size_t)512 << 10)
 
 struct copy_work {
 	struct soft_work work;
@@ -85,6 +87,13 @@ static CUresult copy_run(struct soft_work *work, struct soft_stream *stream)
 	return CUDA_SUCCESS;
 }
 
+static bool copy_brief(const struct soft_work *work)
+{
+	const struct soft_box *box = &((const struct copy_work *)work)->box;
+
+	return box->height == 1 && box->depth == 1 && box->width <= BRIEF_MAX;
+}
+
 static void copy_destroy(struct soft_work *work)
 {
 	struct copy_work *copy = (struct copy_work *)work;
@@ -96,6 +105,7 @@ static void copy_destroy(struct soft_work *work)
 static const struct soft_work_type copy_type = {
 	.node = CU_GRAPH_NODE_TYPE_MEMCPY,
 	.run = copy_run,
+	.brief = copy_brief,
 	.destroy = copy_destroy,
 };
 

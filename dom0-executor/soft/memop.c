@@ -120,9 +120,22 @@ static CUresult memop_run(struct soft_work *work, struct soft_stream *stream)
 	return result;
 }
 
+static bool memop_brief(const struct soft_work *work)
+{
+	const struct memop_work *memop = (const struct memop_work *)work;
+	struct word_op op;
+
+	for (unsigned int i = 0; i < memop->count; i++) {
+		if (word_op_of(&memop->ops[i], &op) && op.wait)
+			return false;
+	}
+	return true;
+}
+
 static const struct soft_work_type memop_type = {
 	.node = CU_GRAPH_NODE_TYPE_BATCH_MEM_OP,
 	.run = memop_run,
+	.brief = memop_brief,
 };
 
 static CUresult op_check(const CUstreamBatchMemOpParams *params)

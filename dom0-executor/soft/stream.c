@@ -414,7 +414,7 @@ static void op_number(struct soft_op *op, struct soft_stream *stream)
 		op->work->type->queued(op->work, stream, op->seq);
 }
 
-/* The caller will wait and nothing is before it: no need for another thread. The lock is held. */
+/* Nothing is before it: no need for another thread. The lock is held. */
 static CUresult op_run_here(struct soft_op *op, struct soft_stream *stream)
 {
 	CUresult result;
@@ -440,13 +440,26 @@ static void op_append(struct soft_op *op, struct soft_stream *stream)
 	pthread_cond_signal(&stream->wake);
 }
 
-/* Queue an op, or run it at once where the caller waits and may. The lock is held. */
+static bool op_runs_here(const struct soft_op *op, const struct soft_stream *stream,
+			 enum soft_how how)
+{
+	const struct soft_work *work = op->work;
+
+	if (stream->head || stream->running || !op_is_ready(op))
+		return false;
+	return how == SOFT_WAIT || (work && work->type->brief && work->type->brief(work));
+}
+
+/* Queue an op, or run it at once where that is as good. The lock is held. */
 static CUresult op_start(struct soft_op *op, struct soft_stream *stream, enum soft_how how,
 			 struct soft_point *end)
 {
-	if (how == SOFT_WAIT && !stream->head && !stream->running && op_is_ready(op)) {
+	CUresult result;
+
+	if (op_runs_here(op, stream, how)) {
 		op_number(op, stream);
-		return op_run_here(op, stream);
+		result = op_run_here(op, stream);
+		return how == SOFT_WAIT ? result : CUDA_SUCCESS; /* else it is the context's */
 	}
 	if (!worker_start(stream)) {
 		pthread_mutex_unlock(&sched_lock);

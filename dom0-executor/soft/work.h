@@ -14,8 +14,13 @@ struct soft_work;
 struct soft_work_type {
 	CUgraphNodeType node; /* which node it is when captured */
 	bool in_broken;       /* runs in a broken context too: something is to be told or freed */
-	/* Called in the stream's worker, or in the caller's thread if that waits anyway. */
+	/*
+	 * Called in the stream's worker, or, where nothing is before it, in the caller's thread if that waits anyway
+	 * or would wait longer for the worker to wake up than for this.
+	 */
 	CUresult (*run)(struct soft_work *work, struct soft_stream *stream);
+	/* It takes some ten microseconds at most and waits for nothing. NULL: it never does. */
+	bool (*brief)(const struct soft_work *work);
 	/* When its op is queued; the scheduler's lock is held. May be NULL. */
 	void (*queued)(struct soft_work *work, struct soft_stream *stream, uint64_t seq);
 	void (*destroy)(struct soft_work *work); /* frees what it holds, not itself */

@@ -5,6 +5,7 @@
  * The first byte chooses: the rest goes into the ring as it is, or is the source of numbers from which
  * commands are made that come further (garbage.h).
  */
+#include <fcntl.h>
 #include <string.h>
 
 #include "tests/unit/executor/fake_driver.h"
@@ -28,6 +29,20 @@ static bool source_next(void *context, uint32_t *number)
 	source->data += sizeof(*number);
 	source->left -= sizeof(*number);
 	return true;
+}
+
+/* Lines of calls are made of the same bytes: into nothing. */
+static void log_all(struct harness *h)
+{
+	static int nowhere = -1;
+
+	if (nowhere < 0)
+		nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (nowhere < 0)
+		return;
+	vg_log_set_fd(nowhere);
+	h->session.log_rate.rate = 0;
+	vg_log_set_level(&h->session.who, VG_LOG_DATA);
 }
 
 static void run_bytes(struct harness *h, const uint8_t *data, size_t size)
@@ -60,6 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	harness_open(&harness, data[0] & 2 ? 1024 * 1024 : 0);
 	/* There is no other lane whose command one could wait for: such a wait ends as a session's end does. */
 	atomic_store(&harness.session.ending, true);
+	if (data[0] & 4)
+		log_all(&harness);
 	if (data[0] & 1)
 		run_bytes(&harness, data + 1, size - 1);
 	else

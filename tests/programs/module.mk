@@ -83,6 +83,7 @@ $(eval $(call local_test,$(D)/check-nvml,$(B)/programs/nvml))
 $(eval $(call local_test,$(D)/check-nvml-py,,release))
 $(eval $(call local_test,$(D)/check-smi,$(B)/programs/nvml,release))
 $(eval $(call local_test,$(D)/check-jit-cache,$(B)/programs/jitcache))
+$(eval $(call local_test,$(D)/check-log,$(addprefix $(B)/programs/,saxpy errors copies graphs)))
 $(eval $(call local_test,$(D)/check-quota,$(B)/programs/quota))
 $(eval $(call local_test,$(D)/check-peers,$(B)/programs/peers $(B)/programs/launchex))
 

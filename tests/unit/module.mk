@@ -10,3 +10,5 @@ $(eval $(call unit_test,ordered,tests/unit/ordered_test.c,,$(B)/lib/libvgproto.a
 	-Wl$(comma)--wrap=malloc -Wl$(comma)--wrap=reallocarray))
 $(eval $(call unit_test,visible,tests/unit/visible_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_script,protocol/check_types.py,))
+$(eval $(call unit_test,call_text,tests/unit/call_text_test.c,,$(B)/lib/libvgproto.a))
+$(eval $(call unit_test,log,tests/unit/log_test.c,,$(B)/lib/libvgproto.a))

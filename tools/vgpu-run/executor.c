@@ -45,11 +45,11 @@ static struct vg_stats *stats_make(int *fd)
 	*fd = memfd_create("vgpu-stats", MFD_CLOEXEC);
 	if (*fd < 0)
 		return NULL;
-	if (ftruncate(*fd, sizeof(*stats))) {
+	if (ftruncate(*fd, sizeof(struct vg_counters))) {
 		close(*fd);
 		return NULL;
 	}
-	stats = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	stats = mmap(NULL, sizeof(struct vg_counters), PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
 	if (stats == MAP_FAILED) {
 		close(*fd);
 		return NULL;
@@ -87,7 +87,7 @@ static void executor_exec(const struct run_options *options, const struct run_pl
 			  unsigned int accounts, unsigned int slot)
 {
 	static char args[10 + RUN_GPUS_MAX][ARG_MAX_BYTES];
-	char *argv[14 + RUN_GPUS_MAX];
+	char *argv[15 + RUN_GPUS_MAX];
 	int n = 0, used = 0;
 
 #define ADD(...)                                                       \
@@ -108,8 +108,10 @@ static void executor_exec(const struct run_options *options, const struct run_pl
 		ADD("--gpu=%s", options->gpu);
 	if (options->mem)
 		ADD("--mem=%s", options->mem);
-	if (options->log_level)
+	if (options->log_level) {
 		ADD("--log-level=%s", options->log_level);
+		ADD("--log-rate=0"); /* who asks for them here wants them all */
+	}
 	if (geteuid() == 0)
 		ADD("--user=%s", executor_user());
 #undef ADD
@@ -169,7 +171,7 @@ struct run_executor *run_executor_start(struct run_executor *all, const struct r
 		executor->pid = pid;
 	} else {
 		perror("vgpu-run: fork");
-		munmap(executor->stats, sizeof(*executor->stats));
+		munmap(executor->stats, sizeof(struct vg_counters));
 	}
 out:
 	if (stats_fd >= 0)
@@ -205,7 +207,7 @@ bool run_executor_reap(struct run_executor *all, const struct run_accounts *acco
 				(int)executor->client, executor->comm, WTERMSIG(status));
 		if (statistics)
 			executor_report(executor);
-		munmap(executor->stats, sizeof(*executor->stats));
+		munmap(executor->stats, sizeof(struct vg_counters));
 		for (unsigned int k = 0; k < accounts->count; k++)
 			vg_account_clear(accounts->page[k], i);
 		*executor = (struct run_executor){0};

@@ -332,6 +332,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vgpu-frontd: %s\n", why);
 	if (rc)
 		return rc > 0 ? EXIT_SUCCESS : 2;
+	vg_log_journal(NULL);
 	vg_log_set_level(&broker.log, broker.options.level);
 	loop.signals = signals_open();
 	descriptors_allow();

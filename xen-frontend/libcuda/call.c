@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "protocol/calls.h"
+#include "protocol/clock.h"
 #include "protocol/op_names.h"
 #include "xen-frontend/libcuda/checkpoint.h"
 #include "xen-frontend/libcuda/context.h"
@@ -18,6 +19,7 @@
 #include "xen-frontend/libcuda/order.h"
 #include "xen-frontend/libcuda/output.h"
 #include "xen-frontend/libcuda/session.h"
+#include "xen-frontend/libcuda/tell.h"
 
 __thread bool fe_ptds __attribute__((tls_model("initial-exec")));
 
@@ -271,12 +273,31 @@ void fe_call_forgive(CUcontext context)
 	atomic_compare_exchange_strong(&sticky_context, &context, NULL);
 }
 
+/* It is run by the function that writes its line in the log, and calls us again. */
+static __thread bool telling __attribute__((tls_model("initial-exec")));
+
+static FE_TOLD CUresult call_run_told(struct fe_call *call)
+{
+	uint64_t begun = vg_clock_ns();
+	CUresult result = fe_call_run(call);
+
+	fe_tell_sent(call, result, begun);
+	return result;
+}
+
 CUresult fe_call_run(struct fe_call *call)
 {
-	uint64_t args_size = call_args_size(call);
+	uint64_t args_size;
 	CUresult result, error;
-	struct fe_lane *lane = fe_lane_get(&result);
+	struct fe_lane *lane;
 
+	if (__builtin_expect(fe_tell_commands, 0)) {
+		telling = !telling;
+		if (telling)
+			return call_run_told(call);
+	}
+	args_size = call_args_size(call);
+	lane = fe_lane_get(&result);
 	if (!lane)
 		return result;
 	if (!call->no_context) {
@@ -321,8 +342,7 @@ CUresult fe_enter_other(void)
 
 void fe_leave_tell(const char *symbol, CUresult result)
 {
-	vg_call(&fe_who, "op=%s result=%d", symbol, (int)result);
-	if (result && atomic_load_explicit(&fe_logs_listeners, memory_order_relaxed))
+	if (atomic_load_explicit(&fe_logs_listeners, memory_order_relaxed))
 		fe_logs_tell(symbol, result);
 }
 

@@ -79,7 +79,7 @@ CUresult fe_capture_refuses(CUstream stream);
 
 /* What an entry finds that is not simply open: a checkpoint to be waited for, no session, its sticky error. */
 CUresult fe_enter_other(void);
-/* Somebody wants to hear of the call. */
+/* Of a call that has failed, to whoever listens to the driver's own log. */
 void fe_leave_tell(const char *symbol, CUresult result);
 
 /* Entry of every exported function: 0, CUDA_ERROR_NOT_INITIALIZED, ..._DEINITIALIZED, or the session's sticky error. */
@@ -92,10 +92,10 @@ static inline CUresult fe_enter(uint16_t op)
 	return fe_enter_other();
 }
 
-/* Its end: log line when VGPU_LOG says so. Returns result. */
+/* Its end, of a call that is not told of in the log (tell.h). Returns result. */
 static inline CUresult fe_leave(const char *symbol, CUresult result)
 {
-	if (__builtin_expect(vg_log_on(&fe_who, VG_LOG_CALL) || result != CUDA_SUCCESS, 0))
+	if (__builtin_expect(result != CUDA_SUCCESS, 0))
 		fe_leave_tell(symbol, result);
 	return result;
 }

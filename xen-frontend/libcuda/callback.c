@@ -150,7 +150,7 @@ static void *callback_thread(void *arg)
 
 		if (!turn.looked && !turn.ticket)
 			continue; /* none has come in a while */
-		if (entry_take(turn.id, turn.last, &entry))
+		if (entry_take(turn.id, turn.last, &entry) && turn.last != VG_HOST_TURN_NONE)
 			entry_call(&entry, (CUresult)turn.status);
 		if (!turn_end(&turn))
 			break;

@@ -8,11 +8,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "protocol/clock.h"
 #include "xen-frontend/libcuda/calls.h"
 
 #include "xen-frontend/libcuda/call.h"
 #include "xen-frontend/libcuda/refuse.h"
 #include "xen-frontend/libcuda/session.h"
+#include "xen-frontend/libcuda/tell.h"
 
 CUresult fe_cuGetErrorString(CUresult error, const char **pStr)
 {
@@ -51,15 +53,25 @@ static bool first_time(const char *symbol)
 
 CUresult fe_refuse(const char *symbol)
 {
-	if (first_time(symbol))
+	if (first_time(symbol)) {
 		vg_warn(&fe_who, "op=%s result=%d: not supported on this device", symbol,
 			(int)CUDA_ERROR_NOT_SUPPORTED);
+		if (atomic_load(&fe_session.state) == FE_SESSION_OPEN)
+			(void)rpc_vgRefused(symbol); /* so that dom0 sees what is missing */
+	}
+	if (fe_tell_calls)
+		fe_tell(symbol, 0, NULL, 0, CUDA_ERROR_NOT_SUPPORTED, vg_clock_ns());
 	return CUDA_ERROR_NOT_SUPPORTED;
 }
 
 CUresult fe_answer(const char *symbol, CUresult answer)
 {
+	uint64_t begun = fe_tell_calls ? vg_clock_ns() : 0;
 	CUresult result = fe_enter(0);
 
-	return fe_leave(symbol, result ? result : answer);
+	if (!result)
+		result = answer;
+	if (begun)
+		fe_tell(symbol, 0, NULL, 0, result, begun);
+	return fe_leave(symbol, result);
 }

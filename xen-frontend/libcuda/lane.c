@@ -19,11 +19,20 @@
 #include "xen-frontend/libcuda/order.h"
 #include "xen-frontend/libcuda/session.h"
 
-/* Sizes of the rings. Grants are scarce on Xen; memory is not on the local channel. */
-#define LOCAL_CMD_BYTES   (1024u * 1024)
-#define LOCAL_REPLY_BYTES (1024u * 1024)
-#define XEN_CMD_BYTES     (128u * 1024)
-#define XEN_REPLY_BYTES   (64u * 1024)
+/*
+ * Sizes of the rings: those of the last entry that begins at the lane's number or before. Memory is not scarce on
+ * the local channel. Grants are on Xen, where programs of a few threads get rings in which many commands and long
+ * payloads have room, and those of many threads get many lanes.
+ */
+struct rings {
+	uint32_t from, cmd_bytes, reply_bytes;
+};
+
+static const struct rings local_rings[] = {{0, 1024u * 1024, 1024u * 1024}, {UINT32_MAX, 0, 0}};
+static const struct rings xen_rings[] = {{0, 128u * 1024, 64u * 1024},
+					 {4, 32u * 1024, 32u * 1024},
+					 {16, 16u * 1024, 16u * 1024},
+					 {UINT32_MAX, 0, 0}};
 
 /*
  * Looking for an answer before sleeping: at most that long. The driver looks without end; being woken takes
@@ -101,14 +110,17 @@ static uint32_t lane_bytes(uint32_t wanted, uint32_t limit_pages)
 	return wanted;
 }
 
+/* By want->id, which is the least that is free. */
 static void lane_shape(struct vg_control_share *want)
 {
 	const struct vg_limits *limits = &fe_session.channel.limits;
-	bool local = limits->channel == VG_CHANNEL_LOCAL;
+	const struct rings *rings = limits->channel == VG_CHANNEL_LOCAL ? local_rings : xen_rings;
 	uint32_t pages = limits->lane_pages ? limits->lane_pages - 1 : UINT32_MAX;
 
-	want->cmd_bytes = lane_bytes(local ? LOCAL_CMD_BYTES : XEN_CMD_BYTES, pages);
-	want->reply_bytes = lane_bytes(local ? LOCAL_REPLY_BYTES : XEN_REPLY_BYTES, pages);
+	while (want->id >= rings[1].from)
+		rings++;
+	want->cmd_bytes = lane_bytes(rings->cmd_bytes, pages);
+	want->reply_bytes = lane_bytes(rings->reply_bytes, pages);
 	want->pages = 1 + (want->cmd_bytes + want->reply_bytes) / VG_PAGE_SIZE;
 }
 
@@ -135,8 +147,8 @@ static int lane_share(struct fe_lane *lane, char *text)
 
 	if (id < 0)
 		return id;
-	lane_shape(&want);
 	want.id = lane->id = (uint32_t)id;
+	lane_shape(&want);
 	lane->number = fe_session.lane_number[id];
 	rc = fe_channel_share(&fe_session.channel, &want, &lane->share, text);
 	if (rc) {

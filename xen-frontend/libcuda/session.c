@@ -6,6 +6,7 @@
 #include "xen-frontend/libcuda/session.h"
 #include "xen-frontend/libcuda/order.h"
 #include "xen-frontend/libcuda/stage.h"
+#include "xen-frontend/libcuda/tell.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -70,16 +71,13 @@ static void session_in_child(void)
 	fe_register_reset();
 	fe_fault_reset();
 	fe_arena_reset();
+	fe_tell_reset();
 }
 
 __attribute__((constructor)) static void session_load(void)
 {
-	const char *level = getenv("VGPU_LOG");
-	enum vg_log_level parsed;
-
 	fe_who.pid = getpid();
-	if (level && !vg_log_level_parse(level, &parsed))
-		vg_log_set_level(&fe_who, parsed);
+	fe_tell_load();
 	pthread_atfork(NULL, NULL, session_in_child);
 }
 

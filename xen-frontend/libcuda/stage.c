@@ -32,7 +32,9 @@
 /* From here on other threads help. */
 #define CREW_LEAST (256u * 1024)
 /* Words lie on lines of their own, behind the slots. */
-#define WORD_STRIDE 64u
+#define CACHE_LINE 64u
+/* What libc copies by vectors, however long `rep movsb` would be better. */
+#define VECTOR_BYTES 1024u
 /* Looks at a word before the stream is waited for. */
 #define LOOKS 4000u
 
@@ -58,7 +60,7 @@ static uint8_t *slot_base(unsigned int slot)
 
 static uint32_t *word_at(unsigned int word)
 {
-	return (uint32_t *)(slot_base(SLOTS) + (size_t)word * WORD_STRIDE);
+	return (uint32_t *)(slot_base(SLOTS) + (size_t)word * CACHE_LINE);
 }
 
 static bool slot_free(unsigned int slot)
@@ -152,6 +154,19 @@ static unsigned int pieces_of_part(const struct copy *copy, size_t part)
 	return (unsigned int)((part_size(copy, part) + PIECE_BYTES - 1) / PIECE_BYTES);
 }
 
+/*
+ * Where the destination lies some bytes behind the source within a page, as malloc's large blocks do behind a slot,
+ * `rep movsb` takes AMD's Zen 3 fifteen times as long.
+ */
+static void bytes_copy(uint8_t *dst, const uint8_t *src, size_t size)
+{
+	size_t behind = ((uintptr_t)dst - (uintptr_t)src) % VG_PAGE_SIZE;
+	size_t step = behind && behind < CACHE_LINE ? VECTOR_BYTES : size;
+
+	for (size_t at = 0; at < size; at += step)
+		memcpy(dst + at, src + at, size - at < step ? size - at : step);
+}
+
 static void piece_copy(struct fe_job *job, size_t piece)
 {
 	struct copy *copy = (struct copy *)job;
@@ -165,9 +180,9 @@ static void piece_copy(struct fe_job *job, size_t piece)
 	host = copy->host + part_at(copy, part) + at;
 	size = size - at < PIECE_BYTES ? size - at : PIECE_BYTES;
 	if (copy->in)
-		memcpy(slot, host, size);
+		bytes_copy(slot, host, size);
 	else
-		memcpy(host, slot, size);
+		bytes_copy(host, slot, size);
 	atomic_fetch_sub(&copy->left[place_of(copy, part)], 1);
 }
 

@@ -11,29 +11,11 @@ import torch                                            # noqa: E402  pylint: di
 import torch.nn.functional as F                         # noqa: E402  pylint: disable=wrong-import-position
 from torch import nn                                    # noqa: E402  pylint: disable=wrong-import-position
 
+from block import Block                                 # noqa: E402  pylint: disable=wrong-import-position
 from case import Skip, case, main                       # noqa: E402  pylint: disable=wrong-import-position
 
 torch.use_deterministic_algorithms(True)
 STEPS = 10
-
-
-class Block(nn.Module):
-    """One layer of a decoder."""
-
-    def __init__(self, width, heads):
-        super().__init__()
-        self.heads = heads
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def forward(self, x):
-        batch, length, width = x.shape
-        qkv = self.qkv(self.norm1(x)).view(batch, length, 3, self.heads, width // self.heads)
-        q, k, v = (t.transpose(1, 2) for t in qkv.unbind(2))
-        attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.out(attended.transpose(1, 2).reshape(batch, length, width))
-        return x + self.mlp(self.norm2(x))
 
 
 class Transformer(nn.Module):

@@ -110,7 +110,7 @@ static void adopt(const char *mode, const struct vg_control *request)
 		reply.fds[0] = -1;
 	} else if (!strcmp(mode, "loose-counters")) { /* could be cut off under their reader */
 		loose = memfd_create("loose", MFD_ALLOW_SEALING);
-		if (ftruncate(loose, sizeof(struct vg_stats)))
+		if (ftruncate(loose, sizeof(struct vg_counters)))
 			_exit(7);
 		reply.fds[0] = loose;
 	}

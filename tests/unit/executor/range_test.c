@@ -178,7 +178,6 @@ static void test_many(void **state)
 /* --- order -------------------------------------------------------------------------------------- */
 
 static struct ex_order order;
-static atomic_bool ending;
 
 static void *finish_later(void *arg)
 {
@@ -194,7 +193,7 @@ static void *end_later(void *arg)
 {
 	(void)arg;
 	usleep(20000);
-	atomic_store(&ending, true);
+	ex_order_end(&order);
 	return NULL;
 }
 
@@ -204,19 +203,18 @@ static void test_order(void **state)
 
 	(void)state;
 	ex_order_init(&order);
-	atomic_store(&ending, false);
 	ex_order_done(&order, 3, 40);
-	assert_true(ex_order_wait(&order, vg_after(3, 40), 100, &ending));
-	assert_true(ex_order_wait(&order, vg_after(3, 7), 100, &ending));
-	assert_false(ex_order_wait(&order, 1, 100, &ending)); /* names no lane */
-	assert_false(ex_order_wait(&order, vg_after(VG_LANES_MAX, 1), 100, &ending));
+	assert_true(ex_order_wait(&order, vg_after(3, 40), 100));
+	assert_true(ex_order_wait(&order, vg_after(3, 7), 100));
+	assert_false(ex_order_wait(&order, 1, 100)); /* names no lane */
+	assert_false(ex_order_wait(&order, vg_after(VG_LANES_MAX, 1), 100));
 	assert_int_equal(pthread_create(&thread, NULL, finish_later, NULL), 0);
-	assert_true(ex_order_wait(&order, vg_after(3, 42), 100, &ending));
+	assert_true(ex_order_wait(&order, vg_after(3, 42), 100));
 	assert_int_equal(atomic_load(&order.lane[3].executed), 42);
 	pthread_join(thread, NULL);
 	/* A command that never comes is waited for until the end, not beyond. */
 	assert_int_equal(pthread_create(&thread, NULL, end_later, NULL), 0);
-	assert_false(ex_order_wait(&order, vg_after(9, 1), 100, &ending));
+	assert_false(ex_order_wait(&order, vg_after(9, 1), 100));
 	pthread_join(thread, NULL);
 	ex_order_dispose(&order);
 }

@@ -496,7 +496,7 @@ static int setup_adoptable(void **state)
 	if (getsockname(listen_fd, (struct sockaddr *)&address, &address_size))
 		return -1;
 	stats_fd = memfd_create("stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (ftruncate(stats_fd, sizeof(struct vg_stats)))
+	if (ftruncate(stats_fd, sizeof(struct vg_counters)))
 		return -1;
 	rc = setup(state);
 	stats_fd = -1;

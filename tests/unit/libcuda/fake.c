@@ -243,8 +243,9 @@ CUresult rpc_cuStreamIsCapturing(CUstream hStream, CUstreamCaptureStatus *captur
 
 CUresult rpc_cuStreamSynchronize(CUstream hStream)
 {
-	(void)hStream;
 	fake.stream_waits++;
+	if (fake.on_wait)
+		return fake.on_wait(hStream);
 	return CUDA_ERROR_ILLEGAL_ADDRESS; /* as after a kernel that failed */
 }
 

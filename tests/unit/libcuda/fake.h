@@ -31,7 +31,9 @@ struct fake {
 	int attributes[CU_FUNC_ATTRIBUTE_MAX];
 	bool capturing;
 	CUcontext stream_context;
-	int blocks; /* active blocks a multiprocessor, unless: */
+	CUresult (*on_wait)(
+		CUstream stream); /* of cuStreamSynchronize; NULL: it tells a kernel's error */
+	int blocks;               /* active blocks a multiprocessor, unless: */
 	int (*blocks_of)(int block, size_t shared);
 
 	/* The last launch. */

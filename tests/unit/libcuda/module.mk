@@ -8,6 +8,11 @@ FE_STATE_SRCS := $(D)/fake.c $(addprefix $(FE)/, context.c context_primary.c con
 $(eval $(call unit_test,libcuda-context,$(D)/context_test.c $(FE_STATE_SRCS)))
 $(eval $(call unit_test,libcuda-launch,$(D)/launch_test.c $(FE_STATE_SRCS) \
 	$(addprefix $(FE)/, function.c launch.c params.c)))
+$(eval $(call unit_test,libcuda-callback,$(D)/callback_test.c $(FE)/callback.c))
+$(eval $(call unit_test,libcuda-crew,$(D)/crew_test.c $(FE)/crew.c,,$(B)/lib/libvgproto.a \
+	-Wl$(comma)--wrap=sched_getaffinity -Wl$(comma)--wrap=pthread_create))
+$(eval $(call unit_test,libcuda-stage,$(D)/stage_test.c $(FE_STATE_SRCS) $(FE)/stage.c $(FE)/crew.c,,\
+	$(B)/lib/libvgproto.a -Wl$(comma)--wrap=sched_getaffinity))
 $(eval $(call unit_test,libcuda-order,$(D)/order_test.c $(FE_STATE_SRCS) $(FE)/order.c))
 FE_MODULE_SRCS := $(D)/fake_link.c $(FE_STATE_SRCS) \
 	$(addprefix $(FE)/, code.c jit.c jit_store.c image_source.c module.c)

@@ -290,6 +290,41 @@ static void words_are_waited_for(void **state)
 	ok(cuMemFree_v2(memory));
 }
 
+/* A short copy or write with nothing before it has been done when the call returns; else it waits its turn. */
+static void brief_work_keeps_its_place(void **state)
+{
+	CUstream one, two;
+	CUdeviceptr memory;
+	struct gate gate;
+	uint32_t *words;
+
+	(void)state;
+	ok(cuMemAlloc_v2(&memory, 8));
+	ok(cuMemHostAlloc((void **)&words, 16, 0));
+	ok(cuMemsetD32_v2(memory, 7, 2));
+	ok(cuCtxSynchronize());
+	ok(cuStreamCreate(&one, CU_STREAM_NON_BLOCKING));
+	ok(cuStreamCreate(&two, CU_STREAM_NON_BLOCKING));
+	words[0] = words[1] = words[2] = 0;
+	hold(one, &gate);
+	ok(cuMemcpyDtoHAsync_v2(&words[0], memory, 4, one));
+	ok(cuStreamWriteValue32_v2(one, (CUdeviceptr)(uintptr_t)&words[1], 8, 0));
+	ok(cuMemcpyDtoHAsync_v2(&words[2], memory + 4, 4, two));
+	ok(cuStreamQuery(two));
+	assert_int_equal(words[2], 7);
+	fails(cuStreamQuery(one), CUDA_ERROR_NOT_READY);
+	assert_int_equal(words[0], 0);
+	assert_int_equal(words[1], 0);
+	let_go(&gate);
+	ok(cuStreamSynchronize(one));
+	assert_int_equal(words[0], 7);
+	assert_int_equal(words[1], 8);
+	ok(cuStreamDestroy_v2(one));
+	ok(cuStreamDestroy_v2(two));
+	ok(cuMemFreeHost(words));
+	ok(cuMemFree_v2(memory));
+}
+
 #define THREADS 4
 #define ROUNDS  50
 
@@ -367,6 +402,7 @@ int main(void)
 		test(callbacks_may_not_call_the_driver),
 		test(destroyed_streams_finish_their_work),
 		test(words_are_waited_for),
+		test(brief_work_keeps_its_place),
 		test(threads_work_at_once),
 		test(streams_have_properties),
 	};

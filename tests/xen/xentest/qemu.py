@@ -28,7 +28,7 @@ def folder(tag, path, read_only):
 
 
 def command():
-    xen = (f'console=com1 noreboot bootscrub=0 conring_size=1M loglvl=warning guest_loglvl=warning '
+    xen = (f'console=com1 noreboot bootscrub=0 conring_size=4M loglvl=warning guest_loglvl=warning '
            f'dom0_mem={DOM0_MEMORY}M dom0_max_vcpus={DOM0_CPUS} {XEN_OPTIONS}')
     return ['qemu-system-x86_64', '-M', 'q35', '-cpu', 'qemu64,+svm,+npt,+nrip-save',
             '-accel', 'tcg,thread=multi', '-m', str(MEMORY), '-smp', str(CPUS),

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* LOOK of xen-vgpud's: how the session stands, for `vgpu verify` and `vgpu top`. */
+#ifndef EX_LOOK_H
+#define EX_LOOK_H
+
+struct ex_session;
+struct vg_packet;
+
+/* Takes over what is wanted, writes the lanes' state down and says LOOKED. The main thread. */
+void ex_look_answer(struct ex_session *session, const struct vg_packet *request);
+
+#endif

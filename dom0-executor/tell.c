@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls in the log. What is shown is the guest's, from private memory; the decoder bounds it. Runs in the lane's
+ * thread; lanes share the session's limit of lines.
+ */
+#include "dom0-executor/tell.h"
+
+#include <stdio.h>
+
+#include "protocol/call_text.h"
+#include "protocol/crc32.h"
+#include "protocol/errors.h"
+#include "protocol/op_names.h"
+
+#include "dom0-executor/lane.h"
+
+#define ARGS_TEXT 700u
+#define RET_TEXT  400u
+
+void ex_tell_reply_sum(struct ex_call *call, size_t n)
+{
+	const struct vg_producer *out = &call->lane->out;
+
+	/* It is in one piece: that is what the span was. */
+	call->reply_bulk_sum =
+		vg_crc32(call->reply_bulk_sum, out->base + (out->pos & (out->size - 1)), n);
+}
+
+/* ` in=4096 in_crc32=...` of a bulk part, or nothing. */
+static void bulk_text(char *text, size_t room, const char *way, uint64_t size, bool sums,
+		      uint32_t sum)
+{
+	*text = '\0';
+	if (size && sums)
+		snprintf(text, room, " %s=%llu %s_crc32=%08x", way, (unsigned long long)size, way,
+			 sum);
+	else if (size)
+		snprintf(text, room, " %s=%llu", way, (unsigned long long)size);
+}
+
+void ex_tell(const struct ex_call *call, CUresult result, uint64_t took_ns)
+{
+	const struct ex_lane *lane = call->lane;
+	const struct vg_log_who *who = &call->session->who;
+	const struct vg_call_bytes bytes = {
+		.op = call->op,
+		.sums = ex_tell_sums(call),
+		.args = call->args,
+		.args_size = call->args_size,
+		.reply = lane->reply,
+		.reply_size = call->reply_head_sent ? call->reply_args : call->reply_size,
+	};
+	const char *error = result ? vg_error_name((int)result) : NULL;
+	char args[ARGS_TEXT], ret[RET_TEXT], in[64], out[64];
+
+	if (!vg_log_rate_allow(&call->session->log_rate, who, VG_LOG_CALL))
+		return;
+	vg_call_args(&bytes, args, sizeof(args));
+	vg_call_ret(&bytes, ret, sizeof(ret));
+	bulk_text(in, sizeof(in), "in", call->bulk_size,
+		  bytes.sums && call->bulk_pos == call->bulk_size, call->bulk_sum);
+	bulk_text(out, sizeof(out), "out", call->reply_bulk_size, bytes.sums, call->reply_bulk_sum);
+	vg_log_write(
+		who, VG_LOG_CALL,
+		"op=%s lane=%u seq=%llu async=%d result=%d%s%s us=%llu%s%s args=\"%s\" ret=\"%s\"",
+		vg_op_name(call->op), lane->id, (unsigned long long)lane->number, call->async,
+		(int)result, error ? " error=" : "", error ? error : "",
+		(unsigned long long)(took_ns / 1000), in, out, args, ret);
+}
