@@ -33,7 +33,7 @@
 # (= $(B)) and its own folder by itself. Tests speak the contract of tests/run.
 #
 # Packages: HAVE_x, x_CFLAGS and x_LIBS for x in XENSTORE XENGNTTAB XENEVTCHN XENFOREIGNMEMORY
-# SECCOMP CAP LZ4 ZSTD SYSTEMD JSONC MICROHTTPD CMOCKA LLVM; HAVE_NVCC, NVCC, CUDA_HOME, CUDA_H_CFLAGS (the folder
+# SECCOMP CAP LZ4 ZSTD SYSTEMD JSONC MICROHTTPD NCURSES CMOCKA LLVM; HAVE_NVCC, NVCC, CUDA_HOME, CUDA_H_CFLAGS (the folder
 # of a toolkit's cuda.h, empty without one). PREFIX and the other install folders: see below.
 #
 # Variables for the user: CONFIG=release|asan|tsan, CC=gcc|clang, O=build, WERROR=1 (the default in
@@ -123,6 +123,7 @@ $(eval $(call pkg,ZSTD,libzstd,-lzstd))
 $(eval $(call pkg,SYSTEMD,libsystemd,-lsystemd))
 $(eval $(call pkg,JSONC,json-c,-ljson-c))
 $(eval $(call pkg,MICROHTTPD,libmicrohttpd,-lmicrohttpd))
+$(eval $(call pkg,NCURSES,ncursesw,-lncursesw -ltinfo))
 $(eval $(call pkg,CMOCKA,cmocka,-lcmocka))
 
 LLVM_CONFIG ?= llvm-config-14

@@ -12,6 +12,7 @@
 
 #include "protocol/log.h"
 #include "protocol/op_names.h"
+#include "tools/value.h"
 
 #define DOMAINS_MAX 4096
 #define TOP_CALLS   10
@@ -26,49 +27,6 @@ struct list {
 	struct json_object *daemon;  /* owned; xen-vgpud's answer, NULL when it does not run */
 	struct json_object *devices; /* owned; what is printed */
 };
-
-/* --- small things ---------------------------------------------------------------------------- */
-
-static uint64_t get_uint(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
-}
-
-/* Another side's text: cleaned before it reaches a terminal. Valid until the fourth call after. */
-static const char *get_text(struct json_object *object, const char *key)
-{
-	static char buffers[4][256];
-	static unsigned int next;
-	char *buffer = buffers[next++ % 4];
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(object, key, &value))
-		return "";
-	snprintf(buffer, sizeof(buffers[0]), "%s", json_object_get_string(value));
-	vg_log_clean(buffer);
-	return buffer;
-}
-
-/* 1536 -> "1.5K". Valid until the eighth call after. */
-static const char *human(uint64_t bytes)
-{
-	static const char units[] = "BKMGTPE";
-	static char buffers[8][16];
-	static unsigned int next;
-	char *buffer = buffers[next++ % 8];
-	double value = (double)bytes;
-	int unit = 0;
-
-	while (value >= 1024 && unit < 6) {
-		value /= 1024;
-		unit++;
-	}
-	snprintf(buffer, sizeof(buffers[0]), unit && value < 100 ? "%.1f%c" : "%.0f%c", value,
-		 units[unit]);
-	return buffer;
-}
 
 /* Is this one of the domains that were asked for? */
 static bool list_wants(const struct list *list, uint64_t domid)
@@ -90,7 +48,7 @@ static struct json_object *daemon_device(const struct list *list, uint32_t domid
 	for (size_t i = 0; i < json_object_array_length(devices); i++) {
 		struct json_object *d = json_object_array_get_idx(devices, i);
 
-		if (get_uint(d, "domid") == domid && get_uint(d, "devid") == devid)
+		if (vgpu_uint(d, "domid") == domid && vgpu_uint(d, "devid") == devid)
 			return d;
 	}
 	return NULL;
@@ -238,11 +196,11 @@ static void print_calls(struct json_object *session)
 static void print_numbers(struct json_object *s)
 {
 	printf("%8llu %-15s %8lld %9llu %8llu %8s %8s %8s %8s %6llu",
-	       (unsigned long long)get_uint(s, "pid"), get_text(s, "program"),
-	       (long long)get_uint(s, "executor"), (unsigned long long)get_uint(s, "calls"),
-	       (unsigned long long)get_uint(s, "launches"), human(get_uint(s, "bytes_htod")),
-	       human(get_uint(s, "bytes_dtoh")), human(get_uint(s, "memory")),
-	       human(get_uint(s, "memory_peak")), (unsigned long long)get_uint(s, "errors"));
+	       (unsigned long long)vgpu_uint(s, "pid"), vgpu_clean_text(s, "program"),
+	       (long long)vgpu_uint(s, "executor"), (unsigned long long)vgpu_uint(s, "calls"),
+	       (unsigned long long)vgpu_uint(s, "launches"), vgpu_bytes(vgpu_uint(s, "bytes_htod")),
+	       vgpu_bytes(vgpu_uint(s, "bytes_dtoh")), vgpu_bytes(vgpu_uint(s, "memory")),
+	       vgpu_bytes(vgpu_uint(s, "memory_peak")), (unsigned long long)vgpu_uint(s, "errors"));
 }
 
 static void print_head(const char *last)
@@ -289,12 +247,12 @@ static void print_sessions(const struct list *list, struct json_object *device)
 /* What the guest's processes hold together, of what they may. */
 static void print_memory(struct json_object *device)
 {
-	uint64_t limit = get_uint(device, "mem"), used = get_uint(device, "mem_used");
+	uint64_t limit = vgpu_uint(device, "mem"), used = vgpu_uint(device, "mem_used");
 
 	if (limit)
-		printf(", mem=%s", human(limit));
+		printf(", mem=%s", vgpu_bytes(limit));
 	if (used)
-		printf(limit ? " (%s used)" : ", %s used", human(used));
+		printf(limit ? " (%s used)" : ", %s used", vgpu_bytes(used));
 }
 
 static void print_devices(const struct list *list)
@@ -305,14 +263,14 @@ static void print_devices(const struct list *list)
 		printf("no vGPU is attached%s\n", list->domid_count ? " there" : "");
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *d = json_object_array_get_idx(list->devices, i);
-		const char *error = get_text(d, "error");
+		const char *error = vgpu_clean_text(d, "error");
 
-		printf("domain %s (%llu) vGPU %llu: %s, gpu=%s", get_text(d, "domain"),
-		       (unsigned long long)get_uint(d, "domid"),
-		       (unsigned long long)get_uint(d, "devid"), get_text(d, "state"),
-		       get_text(d, "gpu"));
-		if (get_uint(d, "backend") != list->self)
-			printf(", backend=%s", get_text(d, "backend"));
+		printf("domain %s (%llu) vGPU %llu: %s, gpu=%s", vgpu_clean_text(d, "domain"),
+		       (unsigned long long)vgpu_uint(d, "domid"),
+		       (unsigned long long)vgpu_uint(d, "devid"), vgpu_clean_text(d, "state"),
+		       vgpu_clean_text(d, "gpu"));
+		if (vgpu_uint(d, "backend") != list->self)
+			printf(", backend=%s", vgpu_clean_text(d, "backend"));
 		print_memory(d);
 		printf("%s%s\n", *error ? ", error: " : "", error);
 		print_sessions(list, d);
@@ -326,9 +284,9 @@ static void print_brief(const struct list *list)
 	       "evt-ch", "ring-ref", "gpu", "mem", "BE-path");
 	for (size_t i = 0; i < json_object_array_length(list->devices); i++) {
 		struct json_object *d = json_object_array_get_idx(list->devices, i);
-		const struct vg_schema_device id = {(uint32_t)get_uint(d, "domid"),
-						    (uint32_t)get_uint(d, "devid"),
-						    (uint32_t)get_uint(d, "backend")};
+		const struct vg_schema_device id = {(uint32_t)vgpu_uint(d, "domid"),
+						    (uint32_t)vgpu_uint(d, "devid"),
+						    (uint32_t)vgpu_uint(d, "backend")};
 		char front[VG_SCHEMA_PATH], back[VG_SCHEMA_PATH];
 		uint64_t port = 0, ref = 0;
 
@@ -339,9 +297,9 @@ static void print_brief(const struct list *list)
 		vg_store_read_uint(list->vgpu->xs, XBT_NULL, front, VG_KEY_RING_REF, 0, UINT32_MAX,
 				   &ref);
 		printf("%-5u %-3u %-2u %-10s %-6llu %-8llu %-12s %-7s %s\n", id.domid, id.devid,
-		       id.backend, get_text(d, "state"), (unsigned long long)port,
-		       (unsigned long long)ref, get_text(d, "gpu"),
-		       get_uint(d, "mem") ? human(get_uint(d, "mem")) : "-", back);
+		       id.backend, vgpu_clean_text(d, "state"), (unsigned long long)port,
+		       (unsigned long long)ref, vgpu_clean_text(d, "gpu"),
+		       vgpu_uint(d, "mem") ? vgpu_bytes(vgpu_uint(d, "mem")) : "-", back);
 	}
 }
 
@@ -355,7 +313,7 @@ static struct json_object *list_ended(const struct list *list)
 	for (size_t i = 0; i < json_object_array_length(ended); i++) {
 		struct json_object *s = json_object_array_get_idx(ended, i);
 
-		if (list_wants(list, get_uint(s, "domid")))
+		if (list_wants(list, vgpu_uint(s, "domid")))
 			json_object_array_add(wanted, json_object_get(s));
 	}
 	return wanted;
@@ -374,10 +332,11 @@ static void print_ended(const struct list *list)
 		struct json_object *s = json_object_array_get_idx(ended, i);
 
 		print_numbers(s);
-		printf("  %s in %llu objects, %llu.%llu: %s", human(get_uint(s, "freed_bytes")),
-		       (unsigned long long)get_uint(s, "freed_handles"),
-		       (unsigned long long)get_uint(s, "domid"),
-		       (unsigned long long)get_uint(s, "devid"), get_text(s, "reason"));
+		printf("  %s in %llu objects, %llu.%llu: %s",
+		       vgpu_bytes(vgpu_uint(s, "freed_bytes")),
+		       (unsigned long long)vgpu_uint(s, "freed_handles"),
+		       (unsigned long long)vgpu_uint(s, "domid"),
+		       (unsigned long long)vgpu_uint(s, "devid"), vgpu_clean_text(s, "reason"));
 		print_joined(s);
 		putchar('\n');
 		if (list->calls)

@@ -4,11 +4,17 @@
 VGPU_TREE_SRCS := $(addprefix $(D)/,clock.c name.c socket.c tree.c wait.c) \
 	xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
-VGPU_SRCS := $(addprefix $(D)/,vgpu.c attach.c columns.c domain.c finding.c list.c process.c request.c value.c verify.c \
-	verify_device.c verify_host.c verify_session.c) $(VGPU_TREE_SRCS)
+# The screen of vgpu top needs ncurses; without it there are tables only.
+VGPU_COMMON_SRCS := $(addprefix $(D)/,vgpu.c attach.c columns.c domain.c finding.c list.c process.c request.c top.c top_ask.c top_gpu.c \
+	top_json.c top_model.c top_plain.c top_sample.c top_view.c value.c verify.c verify_device.c verify_host.c \
+	verify_session.c) $(VGPU_TREE_SRCS)
+VGPU_NOSCREEN_SRCS := $(VGPU_COMMON_SRCS) $(D)/top_noscreen.c
+VGPU_SRCS := $(if $(HAVE_NCURSES),$(VGPU_COMMON_SRCS) $(addprefix $(D)/,top_draw.c top_graph.c top_screen.c),\
+	$(VGPU_NOSCREEN_SRCS))
+VGPU_CFLAGS := $(XENSTORE_CFLAGS) $(JSONC_CFLAGS) -DVG_LIBEXECDIR='"$(LIBEXECDIR)"'
+VGPU_LIBS := $(B)/lib/libvgproto.a $(XENSTORE_LIBS) $(JSONC_LIBS) -lm -ldl
 ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
-$(eval $(call program,vgpu,$(VGPU_SRCS),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS) -DVG_LIBEXECDIR='"$(LIBEXECDIR)"',\
-	$(B)/lib/libvgproto.a $(XENSTORE_LIBS) $(JSONC_LIBS)))
+$(eval $(call program,vgpu,$(VGPU_SRCS),$(VGPU_CFLAGS) $(NCURSES_CFLAGS),$(VGPU_LIBS) $(if $(HAVE_NCURSES),$(NCURSES_LIBS))))
 $(B)/obj/vgpu/$(D)/verify_device.c.o: $(FOLDERS)
 $(eval $(call install,$(B)/bin/vgpu,$(SBINDIR),755))
 $(eval $(call install,docs/man/vgpu.8,$(MANDIR)/man8,644))
@@ -20,4 +26,19 @@ $(eval $(call unit_test,vgpu_columns_test,tests/unit/tools/columns_test.c tools/
 	$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 $(eval $(call unit_test,vgpu_verify_test,tests/unit/tools/verify_test.c $(addprefix $(D)/,finding.c value.c verify_session.c),\
 	$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+$(eval $(call unit_test,top_test,tests/unit/tools/top_test.c \
+	$(addprefix $(D)/,value.c top_model.c top_sample.c top_view.c),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
+	$(B)/lib/libvgproto.a $(JSONC_LIBS) -lm))
+
+# vgpu as it is without ncurses, and a GPU's library for it.
+$(eval $(call objects,test/vgpu-noscreen,$(VGPU_NOSCREEN_SRCS),$(VGPU_CFLAGS)))
+$(eval $(call link,$(B)/test/vgpu-noscreen,test/vgpu-noscreen,$(VGPU_NOSCREEN_SRCS),$(VGPU_LIBS),-pie))
+$(eval $(call objects,test/fakenvml,tests/unit/tools/fake_nvml.c,-fvisibility=default))
+$(eval $(call link,$(B)/test/nvml/libnvidia-ml.so.1,test/fakenvml,tests/unit/tools/fake_nvml.c,,\
+	-shared -Wl$(comma)-soname$(comma)libnvidia-ml.so.1))
+ALL += $(B)/test/vgpu-noscreen $(B)/test/nvml/libnvidia-ml.so.1
+ifneq ($(HAVE_NCURSES),)
+$(eval $(call unit_script,tests/unit/tools/test-top,$(B)/bin/vgpu $(B)/test/vgpu-noscreen \
+	$(B)/test/nvml/libnvidia-ml.so.1,release asan))
+endif
 endif

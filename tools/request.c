@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tools/value.h"
+
 #define ANSWER_MAX (64u << 20)
 
 static bool send_line(int fd, const char *text)
@@ -63,30 +65,46 @@ static char *receive_line(int fd)
 /* Of the control socket's protocol (docs/control-socket.md). */
 #define PROTOCOL 1
 
-static struct json_object *answer_check(struct json_object *answer)
+bool vgpu_answer_good(struct json_object *answer, char *why, size_t size)
 {
 	struct json_object *value;
 
 	if (answer && json_object_object_get_ex(answer, "vgpu", &value) &&
-	    json_object_get_int(value) != PROTOCOL) {
-		vgpu_fail(
+	    json_object_get_int(value) != PROTOCOL)
+		snprintf(
+			why, size,
 			"xen-vgpud speaks version %d of the control socket's protocol, this vgpu %d: "
 			"install the same release of both",
 			json_object_get_int(value), PROTOCOL);
-		json_object_put(answer);
-		errno = 0;
-		return NULL;
-	}
-	if (answer && json_object_object_get_ex(answer, "ok", &value) &&
-	    json_object_get_boolean(value))
-		return answer;
-	if (answer && json_object_object_get_ex(answer, "error", &value))
-		vgpu_fail("xen-vgpud refuses: %s", json_object_get_string(value));
+	else if (answer && json_object_object_get_ex(answer, "ok", &value) &&
+		 json_object_get_boolean(value))
+		return true;
+	else if (answer && json_object_object_get_ex(answer, "error", &value))
+		snprintf(why, size, "xen-vgpud refuses: %s", vgpu_clean_text(answer, "error"));
 	else
-		vgpu_fail("xen-vgpud's answer makes no sense");
+		snprintf(why, size, "xen-vgpud's answer makes no sense");
+	return false;
+}
+
+static struct json_object *answer_check(struct json_object *answer)
+{
+	char why[512];
+
+	if (vgpu_answer_good(answer, why, sizeof(why)))
+		return answer;
+	vgpu_fail("%s", why);
 	json_object_put(answer);
 	errno = 0;
 	return NULL;
+}
+
+struct json_object *vgpu_request_fill(const char *name, struct json_object *request)
+{
+	if (!request)
+		request = json_object_new_object();
+	json_object_object_add(request, "vgpu", json_object_new_int(PROTOCOL));
+	json_object_object_add(request, "request", json_object_new_string(name));
+	return request;
 }
 
 struct json_object *vgpu_request(struct vgpu *vgpu, const char *name, struct json_object *request)
@@ -95,10 +113,7 @@ struct json_object *vgpu_request(struct vgpu *vgpu, const char *name, struct jso
 	char *line = NULL;
 	int keep;
 
-	if (!request)
-		request = json_object_new_object();
-	json_object_object_add(request, "vgpu", json_object_new_int(PROTOCOL));
-	json_object_object_add(request, "request", json_object_new_string(name));
+	request = vgpu_request_fill(name, request);
 	if (fd >= 0 && send_line(fd, json_object_to_json_string_ext(request, 0)))
 		line = receive_line(fd);
 	keep = errno;

@@ -18,7 +18,7 @@ const char *vgpu_socket_path(void)
 	return path && *path ? path : VGPU_SOCKET;
 }
 
-int vgpu_socket_connect(const char *path)
+static int socket_connect(const char *path, int flags)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
@@ -28,7 +28,7 @@ int vgpu_socket_connect(const char *path)
 		return -1;
 	}
 	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		int keep = errno;
 
@@ -37,4 +37,14 @@ int vgpu_socket_connect(const char *path)
 		return -1;
 	}
 	return fd;
+}
+
+int vgpu_socket_connect(const char *path)
+{
+	return socket_connect(path, 0);
+}
+
+int vgpu_socket_connect_now(const char *path)
+{
+	return socket_connect(path, SOCK_NONBLOCK);
 }

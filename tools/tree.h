@@ -89,5 +89,7 @@ void vgpu_sleep_ms(unsigned int ms);
 const char *vgpu_socket_path(void);
 /* A connection to it; -1 and errno when nobody listens there. */
 int vgpu_socket_connect(const char *path);
+/* The same without waiting, and the connection does not wait either. EAGAIN: too many others do. */
+int vgpu_socket_connect_now(const char *path);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Values out of xen-vgpud's answers, and how they are written for people. */
-#include "tools/verify.h"
+#include "tools/value.h"
 
 #include <stdio.h>
+
+#include "protocol/log.h"
 
 uint64_t vgpu_uint(struct json_object *object, const char *key)
 {
@@ -23,6 +25,18 @@ const char *vgpu_text(struct json_object *object, const char *key)
 	struct json_object *value;
 
 	return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : "";
+}
+
+const char *vgpu_clean_text(struct json_object *object, const char *key)
+{
+	static char buffers[4][256];
+	static unsigned int next;
+	char *buffer = buffers[next++ % 4];
+	const char *text = vgpu_text(object, key);
+
+	snprintf(buffer, sizeof(buffers[0]), "%s", text ? text : "");
+	vg_log_clean(buffer);
+	return buffer;
 }
 
 bool vgpu_flag(struct json_object *object, const char *key)

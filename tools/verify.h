@@ -10,6 +10,7 @@
 
 #include "tools/finding.h"
 #include "tools/process.h"
+#include "tools/value.h"
 #include "tools/vgpu.h"
 
 struct vgpu_verify {
@@ -24,20 +25,6 @@ struct vgpu_verify {
 	struct json_object *before, *after;
 	uint64_t apart_ms;
 };
-
-/* --- value.c: what an answer of xen-vgpud's has; 0, "" and false where it is not there ---------------- */
-
-uint64_t vgpu_uint(struct json_object *object, const char *key);
-int64_t vgpu_int(struct json_object *object, const char *key);
-const char *vgpu_text(struct json_object *object, const char *key); /* as it is: clean it */
-bool vgpu_flag(struct json_object *object, const char *key);
-bool vgpu_has(struct json_object *object, const char *key);
-/* An array's elements; NULL: none. */
-struct json_object *vgpu_array(struct json_object *object, const char *key, size_t *count);
-/* "3 s ago" of milliseconds; "never" where the key is not there. Valid until the eighth call after. */
-const char *vgpu_ago(struct json_object *object, const char *key);
-/* 1536 -> "1.5K". Valid until the eighth call after. */
-const char *vgpu_bytes(uint64_t bytes);
 
 /* --- the links -------------------------------------------------------------------------------------- */
 

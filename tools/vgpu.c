@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vgpu: attaches vGPUs to running domains, detaches and lists them.
+ * vgpu: attaches vGPUs to running domains, detaches, lists and watches them.
  */
 #include "tools/vgpu.h"
 
@@ -45,6 +45,8 @@ static const struct command {
 	{"list", vgpu_list, "list [OPTIONS] [DOMAIN...]                devices and what uses them"},
 	{"verify", vgpu_verify_command,
 	 "verify [--probe] [--watch] [--json] DOMAIN [DEVID]   where a call gets stuck"},
+	{"top", vgpu_top,
+	 "top [--once] [--json] [OPTIONS] [DOMAIN...]  what they do, again and again"},
 	{"log", vgpu_log_command,
 	 "log [DOMAIN] LEVEL                        error, warn, info, call, data"},
 };

@@ -42,6 +42,13 @@ void vgpu_domain_name(struct vgpu *vgpu, uint32_t domid, char *name, size_t size
  * put; NULL: nobody answers (errno) or the answer was an error, which has been printed (errno 0).
  */
 struct json_object *vgpu_request(struct vgpu *vgpu, const char *name, struct json_object *request);
+/*
+ * Is this a daemon's word of success? If not, why, in `why`: its own text, cleaned. `answer` may be NULL,
+ * and stays the caller's.
+ */
+bool vgpu_answer_good(struct json_object *answer, char *why, size_t size);
+/* What every request has in it, added to `request` (NULL: to a new one), which it returns. */
+struct json_object *vgpu_request_fill(const char *name, struct json_object *request);
 bool vgpu_daemon_runs(struct vgpu *vgpu);
 
 /* --- columns.c: devices as chosen columns, separated by commas ------------------------------- */
@@ -56,6 +63,7 @@ void vgpu_columns_print(struct json_object *devices, const char *format);
 int vgpu_attach(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_detach(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_list(struct vgpu *vgpu, int argc, char **argv);
+int vgpu_top(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_verify_command(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv);
 

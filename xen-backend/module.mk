@@ -47,6 +47,8 @@ ifneq ($(HAVE_MICROHTTPD),)
 $(eval $(call unit_test,backend_metrics_test,$(addprefix tests/unit/backend/,metrics_test.c rig.c \
 	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 endif
+$(eval $(call unit_test,backend_list_test,$(addprefix tests/unit/backend/,list_test.c fake_link.c \
+	fake_xs.c) tools/top_sample.c tools/value.c $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 $(eval $(call unit_test,backend_tools_test,$(addprefix tests/unit/backend/,tools_test.c fake_link.c \
 	fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 endif
