@@ -127,8 +127,9 @@ static pid_t child_start(const struct fe_broker *broker, uint32_t devid, int *ou
 	snprintf(socket, sizeof(socket), "VGPU_SOCKET=%s", broker->options.socket_path);
 	snprintf(device, sizeof(device), "VGPU_DEVICE=%u", devid);
 	env_fill(env, socket, device);
-	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK))
+	if (pipe2(pipe_fds, O_CLOEXEC))
 		return -errno;
+	fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK); /* our end only */
 	pid = fork();
 	if (pid == 0)
 		child_run(broker->probe_program, env, pipe_fds[1]);
