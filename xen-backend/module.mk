@@ -5,7 +5,7 @@
 BACKEND_SCHEMA := xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
 # What the daemon is made of, but for its main and the hypervisor's side, which tests replace.
-BACKEND_SRCS := $(addprefix $(D)/,account.c adopt.c config.c ctlring.c device.c devices.c ending.c history.c live.c pulse.c reload.c resume.c seats.c serve.c session.c \
+BACKEND_SRCS := $(addprefix $(D)/,account.c adopt.c config.c ctlring.c device.c devices.c ending.c history.c live.c probe.c pulse.c reload.c resume.c seats.c serve.c session.c \
 	spawn.c state.c tools.c turn.c) $(BACKEND_SCHEMA)
 BACKEND_CFLAGS := $(XENSTORE_CFLAGS) $(JSONC_CFLAGS) $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) \
 	-DVG_LIBEXECDIR='"$(LIBEXECDIR)"' -DVG_SYSCONFDIR='"$(SYSCONFDIR)"'
