@@ -36,6 +36,8 @@ $(eval $(call unit_test,backend_test,$(addprefix tests/unit/backend/,daemon_test
 	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 $(eval $(call unit_test,backend_joined_test,$(addprefix tests/unit/backend/,joined_test.c rig.c \
 	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+$(eval $(call unit_test,backend_probe_test,$(addprefix tests/unit/backend/,probe_test.c rig.c \
+	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 $(eval $(call unit_test,backend_tools_test,$(addprefix tests/unit/backend/,tools_test.c fake_link.c \
 	fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 endif
