@@ -54,7 +54,8 @@ CHECK = '''\
 #!/bin/sh
 systemctl start xen-vgpud
 # What vgpu-frontd has vgpu-probe do, there; its session is with an executor outside of the confinement.
-vgpu-run --soft sh -c 'ln -s $VGPU_SOCKET /run/test.sock; exec systemctl start vgpu-frontd'
+touch /run/test.sock
+vgpu-run --soft sh -c 'mount --bind $VGPU_SOCKET /run/test.sock; exec systemctl start vgpu-frontd'
 for unit in {units}; do
 	echo "== $unit"
 	journalctl --no-pager -o cat -u $unit
@@ -156,4 +157,4 @@ try:
 except (Missing, XenTestError) as reason:
     print(f'SKIP {reason}')
     sys.exit(77)
-sys.exit(cases.run([host_service, host_executor, host_limits, guest_service, guest_limits]))
+sys.exit(cases.run([host_service, host_executor, host_limits, guest_service, guest_limits, guest_probe]))
