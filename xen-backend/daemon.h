@@ -187,6 +187,18 @@ void be_stats_free(struct vg_stats *stats);
 /* Their answers, a GONE for each session that they may open, and for those that are open. */
 #define BE_OUTBOX (2 * BE_UNANSWERED + 64)
 
+/* The last question to the guest's broker (probe.c). */
+struct be_probe {
+	enum vg_probe what;
+	uint32_t tag;
+	bool waiting;             /* for the answer */
+	bool unsent;              /* there was no room in the ring yet */
+	uint64_t asked, answered; /* ms; 0: never, not yet */
+	int32_t status;           /* of the answer, as all below: the guest's words */
+	char text[VG_TEXT_MAX];
+	struct vg_control_probed counts;
+};
+
 struct be_device {
 	struct be_daemon *daemon;
 	struct be_device *next;
@@ -219,6 +231,8 @@ struct be_device {
 	char refusal[VG_TEXT_MAX];     /* the last one's reason */
 	uint64_t times_until;          /* ms; executors time their commands until then */
 	unsigned int unanswered;       /* requests taken whose answer is not yet in the ring */
+
+	struct be_probe probe;
 
 	struct vg_control outbox[BE_OUTBOX];
 	unsigned int out_first, out_count;
@@ -267,6 +281,14 @@ void be_device_flush(struct be_device *device);
 void be_device_refused(struct be_device *device, const char *why);
 /* Answers the last RESUME once it is due. */
 void be_device_resumed(struct be_device *device);
+
+/* Asks the guest's broker; the answer comes later, or that there is nobody to ask at once. */
+void be_device_probe(struct be_device *device, enum vg_probe what);
+/* Into the ring if it waits for that: 1; 0: nothing went; -EPROTO. Answers go first. */
+int be_probe_put(struct be_device *device);
+/* A PROBED has come. False: nobody has asked for it. */
+bool be_probe_answered(struct be_device *device, const struct vg_control *msg);
+void be_probe_disconnected(struct be_device *device);
 
 /* The account of its memory (account.c). open: 0 or a negative errno; may be called again. */
 int be_account_open(struct be_device *device);
@@ -344,6 +366,9 @@ void be_tools_close(struct be_daemon *daemon);
 struct json_object;
 void be_live_put(struct json_object *object, const struct be_session *session);
 void be_live_put_device(struct json_object *object, const struct be_device *device);
+/* The last probe, and a request's key "probe": 1: it has one, 0: none, -EINVAL (probe.c). */
+void be_probe_put_json(struct json_object *object, const struct be_device *device);
+int be_probe_parse(struct json_object *request, enum vg_probe *what);
 size_t be_tools_sources(struct be_daemon *daemon, struct pollfd *fds, size_t room);
 void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t count);
 

@@ -352,6 +352,7 @@ static bool device_release(struct be_device *device, const char *reason, bool ke
 		be_guest_log(device, &device->who, VG_LOG_INFO, "event=disconnected reason=\"%s\"",
 			     reason);
 	be_link_close(&device->link);
+	be_probe_disconnected(device);
 	device->connected = false;
 	device->settled = false;
 	device->broken = false;
