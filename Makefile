@@ -33,7 +33,7 @@
 # (= $(B)) and its own folder by itself. Tests speak the contract of tests/run.
 #
 # Packages: HAVE_x, x_CFLAGS and x_LIBS for x in XENSTORE XENGNTTAB XENEVTCHN XENFOREIGNMEMORY
-# SECCOMP CAP LZ4 ZSTD SYSTEMD JSONC NCURSES CMOCKA LLVM; HAVE_NVCC, NVCC, CUDA_HOME, CUDA_H_CFLAGS (the folder
+# SECCOMP CAP LZ4 ZSTD SYSTEMD JSONC MICROHTTPD NCURSES CMOCKA LLVM; HAVE_NVCC, NVCC, CUDA_HOME, CUDA_H_CFLAGS (the folder
 # of a toolkit's cuda.h, empty without one). PREFIX and the other install folders: see below.
 #
 # Variables for the user: CONFIG=release|asan|tsan, CC=gcc|clang, O=build, WERROR=1 (the default in
@@ -122,6 +122,7 @@ $(eval $(call pkg,LZ4,liblz4,-llz4))
 $(eval $(call pkg,ZSTD,libzstd,-lzstd))
 $(eval $(call pkg,SYSTEMD,libsystemd,-lsystemd))
 $(eval $(call pkg,JSONC,json-c,-ljson-c))
+$(eval $(call pkg,MICROHTTPD,libmicrohttpd,-lmicrohttpd))
 $(eval $(call pkg,NCURSES,ncursesw,-lncursesw -ltinfo))
 $(eval $(call pkg,CMOCKA,cmocka,-lcmocka))
 
@@ -318,7 +319,7 @@ CHECK_PARTS ?= lint unit local asan tsan deb xen
 SUBMAKE = $(MAKE) --no-print-directory
 
 .PHONY: coverage coverage-table check soak check-xen-long check-lint check-unit check-local check-asan check-tsan check-deb check-xen demo bench lint
-check: deb-deps nvcc nvml clients
+check: deb-deps nvcc nvml clients promtool
 	@$(PYTHON) tests/run --logs $(O)/logs --parts '$(MAKE)' '$(JOBS)' "$(MAKEOVERRIDES)" $(CHECK_PARTS)
 
 check-unit: build-all $(UNIT_PREREQS)
@@ -374,7 +375,7 @@ demo-run: build-all $(TEST_PREREQS)
 
 # --- the rest ----------------------------------------------------------------------------------
 
-.PHONY: deps bench-deps nvcc nvml clients install clean bench-run demo-run
+.PHONY: deps bench-deps nvcc nvml clients promtool install clean bench-run demo-run
 deps:
 	@tests/deps packages.txt
 
@@ -385,6 +386,10 @@ nvcc: deps
 # A client of NVML and NVIDIA's header, for the tests of ours.
 nvml: deps
 	@mkdir -p $(O) && tests/programs/get-nvml $(O)/nvml
+
+# Prometheus's own tool, for what goes with the metrics.
+promtool: deps
+	@mkdir -p $(O) && tests/metrics/get-promtool $(abspath $(O))/promtool
 
 # numba and CuPy, for the tests that are their clients.
 clients: deps

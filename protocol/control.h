@@ -52,6 +52,20 @@ enum vg_control_type {
 	 */
 	VG_CTL_LOOK = 9,
 	VG_CTL_LOOKED = 10,
+	/*
+	 * Backend to broker: u.probe.what of the device is to be tried. Among the answers on the control ring, but a
+	 * question: PROBED is its answer, among the requests, with the same tag, status and text, and u.probed.
+	 * PROBED itself is not answered. A broker answers the last PROBE of each kind; one that does not know them is
+	 * silent.
+	 */
+	VG_CTL_PROBE = 11,
+	VG_CTL_PROBED = 12,
+};
+
+/* PROBE: what is tried. */
+enum vg_probe {
+	VG_PROBE_ALIVE = 0, /* nothing: the broker is alive if it answers, and says how it stands */
+	VG_PROBE_KERNEL = 1, /* vgpu-probe in the guest; its line is PROBED's text */
 };
 
 enum vg_share_kind {
@@ -143,6 +157,19 @@ struct vg_control_look {
 /* Times each command (vg_live.op_ns, .took): two readings of the clock for each. */
 #define VG_WANT_TIMES 1u
 
+struct vg_control_probe {
+	uint32_t what; /* enum vg_probe */
+};
+
+/* How the broker stands. */
+struct vg_control_probed {
+	uint32_t programs; /* connected to it */
+	uint32_t sessions; /* of this device */
+	uint32_t pages;    /* shared by all programs, and how many may be */
+	uint32_t pages_max;
+	uint32_t protocol; /* VG_PROTOCOL_VERSION of the broker */
+};
+
 /* ADOPT, of which only `protocol` is set, and its answer: what the next backend is to know. */
 struct vg_control_adopt {
 	uint32_t protocol; /* VG_PROTOCOL_VERSION of the sender */
@@ -165,7 +192,7 @@ struct vg_control {
 	uint32_t type; /* enum vg_control_type */
 	uint32_t tag;  /* of the request; answers repeat it */
 	uint32_t session;
-	int32_t status; /* answers and GONE: 0 or a negative errno */
+	int32_t status; /* answers, GONE and PROBED: 0 or a negative errno */
 	union {
 		struct vg_control_open open;
 		struct vg_control_share share;
@@ -173,10 +200,12 @@ struct vg_control {
 		struct vg_control_answer answer;
 		struct vg_control_adopt adopt;
 		struct vg_control_look look;
+		struct vg_control_probe probe;
+		struct vg_control_probed probed;
 		uint8_t size[64];
 	} u;
 	char text
-		[VG_TEXT_MAX]; /* answers and GONE: what went wrong and what to do, NUL-terminated */
+		[VG_TEXT_MAX]; /* answers, GONE and PROBED: what went wrong and what to do, NUL-terminated */
 };
 _Static_assert(sizeof(struct vg_control) == 256, "layout of a control message");
 

@@ -23,6 +23,7 @@ struct list {
 	size_t domid_count; /* 0: all */
 	uint32_t self;      /* the domain that we run in, and xen-vgpud that we ask */
 	bool json, calls, brief;
+	const char *format;          /* columns; NULL: none chosen */
 	struct json_object *daemon;  /* owned; xen-vgpud's answer, NULL when it does not run */
 	struct json_object *devices; /* owned; what is printed */
 };
@@ -392,6 +393,8 @@ static int list_run(struct list *list)
 	list_gather(list);
 	if (brief) {
 		print_brief(list);
+	} else if (list->format) {
+		vgpu_columns_print(list->devices, list->format);
 	} else if (list->json) {
 		print_json(list);
 	} else {
@@ -420,25 +423,35 @@ static int list_domains(struct list *list, int argc, char **argv)
 	return rc;
 }
 
+static int list_usage(void)
+{
+	fprintf(stderr, "usage: vgpu list [--json | --brief | --calls | --format=COLUMN,...] "
+			"[DOMAIN...]\n");
+	return VGPU_USAGE;
+}
+
 int vgpu_list(struct vgpu *vgpu, int argc, char **argv)
 {
 	static const struct option options[] = {{"json", no_argument, NULL, 'j'},
 						{"calls", no_argument, NULL, 'c'},
 						{"brief", no_argument, NULL, 'b'},
+						{"format", required_argument, NULL, 'f'},
 						{0}};
 	struct list list = {.vgpu = vgpu};
 	int c, rc;
 
-	while ((c = getopt_long(argc, argv, "jcb", options, NULL)) >= 0) {
-		if (c != 'j' && c != 'c' && c != 'b') {
-			fprintf(stderr,
-				"usage: vgpu list [--json] [--calls] [--brief] [DOMAIN...]\n");
-			return VGPU_USAGE;
-		}
+	while ((c = getopt_long(argc, argv, "jcbf:", options, NULL)) >= 0) {
+		if (c != 'j' && c != 'c' && c != 'b' && c != 'f')
+			return list_usage();
+		list.format = c == 'f' ? optarg : list.format;
 		list.json |= c == 'j';
 		list.calls |= c == 'c';
 		list.brief |= c == 'b';
 	}
+	if (list.format && (list.json || list.calls || list.brief))
+		return list_usage();
+	if (list.format && !vgpu_columns_check(list.format))
+		return VGPU_USAGE;
 	if (!vgpu_xenstore(vgpu))
 		return VGPU_FAILED;
 	list.self = vgpu_tree_self(vgpu->xs);

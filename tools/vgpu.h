@@ -51,6 +51,13 @@ bool vgpu_answer_good(struct json_object *answer, char *why, size_t size);
 struct json_object *vgpu_request_fill(const char *name, struct json_object *request);
 bool vgpu_daemon_runs(struct vgpu *vgpu);
 
+/* --- columns.c: devices as chosen columns, separated by commas ------------------------------- */
+
+/* false after a message. */
+bool vgpu_columns_check(const char *format);
+/* A list's devices, as `vgpu list --json` has them; a format that was checked. */
+void vgpu_columns_print(struct json_object *devices, const char *format);
+
 /* --- commands: arguments after the command's name -------------------------------------------- */
 
 int vgpu_attach(struct vgpu *vgpu, int argc, char **argv);

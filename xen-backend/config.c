@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "protocol/conf.h"
+#include "xen-backend/listen.h"
 #include "xenstore-schema/schema.h"
 
 #ifndef VG_SYSCONFDIR
@@ -21,7 +22,9 @@ enum option_kind {
 	OPTION_PATH,
 	OPTION_NAME,
 	OPTION_LEVEL,
-	OPTION_NUMBER
+	OPTION_NUMBER,
+	OPTION_LISTEN,
+	OPTION_YES
 };
 
 struct option {
@@ -61,6 +64,12 @@ static const struct option options[] = {
 	 "seconds that sessions go on without xen-vgpud and wait for the next; 0: they end with it"},
 	{"max-executors", OPTION_NUMBER, false, FIELD(max_executors), 1, 4096, "256",
 	 "executors in all; each guest process that uses a vGPU has one"},
+	{"metrics", OPTION_LISTEN, false, FIELD(metrics), 0, 0, "off",
+	 "where Prometheus can ask for metrics: " BE_LISTEN_ALLOWED},
+	{"metrics-group", OPTION_NAME, false, FIELD(metrics_group), 0, 0, "",
+	 "group that may, besides root, where metrics is unix:/PATH"},
+	{"metrics-sessions", OPTION_YES, false, FIELD(metrics_sessions), 0, 0, "no",
+	 "yes: metrics of each guest process too, with its program's name"},
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
@@ -75,8 +84,10 @@ static const struct option *option_find(const char *name, size_t length)
 static int option_store(struct be_config *config, const struct option *option, const char *value)
 {
 	char *field = (char *)config + option->offset;
+	struct be_listen place;
 	uint64_t number;
 	uint32_t small;
+	bool yes;
 
 	switch (option->kind) {
 	case OPTION_PATH:
@@ -92,6 +103,16 @@ static int option_store(struct be_config *config, const struct option *option, c
 		small = (uint32_t)number;
 		memcpy(field, &small, sizeof(small));
 		return 0;
+	case OPTION_LISTEN:
+		if (be_listen_parse(value, &place))
+			return -EINVAL;
+		return snprintf(field, option->size, "%s", value) < (int)option->size ? 0 : -EINVAL;
+	case OPTION_YES:
+		yes = !strcmp(value, "yes");
+		if (!yes && strcmp(value, "no") != 0)
+			return -EINVAL;
+		memcpy(field, &yes, sizeof(yes));
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -105,6 +126,10 @@ static void option_allowed(const struct option *option, char *text, size_t size)
 	case OPTION_NUMBER:
 		snprintf(text, size, "a number from %u to %u", option->min, option->max);
 		break;
+	case OPTION_LISTEN:
+		snprintf(text, size, BE_LISTEN_ALLOWED " (metrics are for this machine only)");
+		break;
+	case OPTION_YES: snprintf(text, size, "yes or no"); break;
 	}
 }
 
@@ -112,7 +137,7 @@ static int config_set(struct be_config *config, const char *name, size_t length,
 		      char *why)
 {
 	const struct option *option = option_find(name, length);
-	char allowed[64];
+	char allowed[128];
 
 	if (!option) {
 		snprintf(why, BE_CONFIG_WHY, "unknown setting `%.*s`; see xen-vgpud --help",
@@ -208,7 +233,8 @@ static bool option_same(const struct option *option, const struct be_config *one
 	const char *a = (const char *)one + option->offset;
 	const char *b = (const char *)other + option->offset;
 
-	if (option->kind == OPTION_PATH || option->kind == OPTION_NAME)
+	if (option->kind == OPTION_PATH || option->kind == OPTION_NAME ||
+	    option->kind == OPTION_LISTEN)
 		return !strcmp(a, b);
 	return !memcmp(a, b, option->size);
 }

@@ -29,6 +29,9 @@ struct be_config {
 	uint32_t exit_timeout;    /* seconds from asking an executor to end to SIGTERM */
 	uint32_t adopt_timeout;   /* seconds that a session outlives its xen-vgpud; 0: not at all */
 	uint32_t max_executors;   /* in all */
+	char metrics[BE_CONFIG_PATH_MAX]; /* where they can be asked for (listen.h) */
+	char metrics_group[64];           /* who may, besides root; empty: nobody */
+	bool metrics_sessions;            /* of single guest processes too */
 	bool show_help, show_version;
 };
 

@@ -17,6 +17,7 @@
 #include "protocol/control.h"
 #include "protocol/log.h"
 #include "xen-backend/config.h"
+#include "xen-backend/counts.h"
 #include "xen-backend/ctlring.h"
 #include "xen-backend/link.h"
 #include "xen-backend/state.h"
@@ -26,12 +27,15 @@
 #define BE_DEVID_MAX   255u
 #define BE_DEVICES_MAX 1024u /* in all; more in xenstore are left alone, and the log says so */
 #define BE_HISTORY_MAX 128u  /* ended sessions kept for `vgpu list` */
+#define BE_GPUS_MAX    64u   /* that are counted by themselves */
+#define BE_DOMAIN_MAX  64u   /* of a domain's name; the rest is cut off */
 
 struct be_daemon;
 struct be_device;
 struct be_tools;
 struct be_found;
 struct be_pulse;
+struct be_endpoint;
 
 /* --- what has been, of a session that ended ------------------------------------------------- */
 
@@ -93,11 +97,13 @@ struct be_session {
 	bool adopted;                   /* from an earlier xen-vgpud */
 	uint64_t adopt_by;              /* ms; while ADOPTING and ADOPTED */
 	struct vg_stats *stats;         /* owned mapping, written by the executor */
+	struct be_counted counted;      /* of them */
 	unsigned int account_slot; /* in each of its devices' accounts; VG_ACCOUNT_SLOTS: none */
 	struct be_request requests[VG_CTLRING_SLOTS];
 	bool close_asked; /* CLOSE waits for the executor's end */
 	uint32_t close_tag;
 	bool opened;       /* the guest knows of it: its end is told with GONE */
+	bool refused;      /* by its executor */
 	int signals_sent;  /* 0, 1 SIGTERM, 2 SIGKILL */
 	uint64_t deadline; /* ms; of the next signal, while ENDING */
 	int32_t status;    /* why it ends, for GONE and the record */
@@ -181,6 +187,18 @@ void be_stats_free(struct vg_stats *stats);
 /* Their answers, a GONE for each session that they may open, and for those that are open. */
 #define BE_OUTBOX (2 * BE_UNANSWERED + 64)
 
+/* The last question to the guest's broker (probe.c). */
+struct be_probe {
+	enum vg_probe what;
+	uint32_t tag;
+	bool waiting;             /* for the answer */
+	bool unsent;              /* there was no room in the ring yet */
+	uint64_t asked, answered; /* ms; 0: never, not yet */
+	int32_t status;           /* of the answer, as all below: the guest's words */
+	char text[VG_TEXT_MAX];
+	struct vg_control_probed counts;
+};
+
 struct be_device {
 	struct be_daemon *daemon;
 	struct be_device *next;
@@ -214,12 +232,17 @@ struct be_device {
 	uint64_t times_until;          /* ms; executors time their commands until then */
 	unsigned int unanswered;       /* requests taken whose answer is not yet in the ring */
 
+	struct be_probe probe;
+
 	struct vg_control outbox[BE_OUTBOX];
 	unsigned int out_first, out_count;
 
 	struct be_session *sessions; /* whose home it is */
 	struct be_seat *seats;       /* of all sessions that have it */
 	unsigned int seat_count;
+
+	char domain[BE_DOMAIN_MAX]; /* its name, cleaned; empty: we may not know */
+	struct be_totals totals;    /* of all its sessions, those that ended included */
 
 	struct vg_account *account; /* owned mapping, written by executors; NULL: not made yet */
 	int account_fd;             /* owned with it */
@@ -259,6 +282,14 @@ void be_device_refused(struct be_device *device, const char *why);
 /* Answers the last RESUME once it is due. */
 void be_device_resumed(struct be_device *device);
 
+/* Asks the guest's broker; the answer comes later, or that there is nobody to ask at once. */
+void be_device_probe(struct be_device *device, enum vg_probe what);
+/* Into the ring if it waits for that: 1; 0: nothing went; -EPROTO. Answers go first. */
+int be_probe_put(struct be_device *device);
+/* A PROBED has come. False: nobody has asked for it. */
+bool be_probe_answered(struct be_device *device, const struct vg_control *msg);
+void be_probe_disconnected(struct be_device *device);
+
 /* The account of its memory (account.c). open: 0 or a negative errno; may be called again. */
 int be_account_open(struct be_device *device);
 void be_account_close(struct be_device *device);
@@ -290,8 +321,10 @@ struct be_daemon {
 	bool end_sessions; /* while stopping: they are not left to the next xen-vgpud */
 	bool adopt_again;  /* an executor could not be asked yet */
 	struct be_tools *tools;
-	struct be_pulse *pulse;    /* NULL: xenstored is believed to answer */
-	struct be_record *history; /* ring of BE_HISTORY_MAX */
+	struct be_gpu gpus[BE_GPUS_MAX]; /* those that vGPUs have named; a free one has no name */
+	struct be_endpoint *endpoint;    /* NULL: nobody can ask for metrics */
+	struct be_pulse *pulse;          /* NULL: xenstored is believed to answer */
+	struct be_record *history;       /* ring of BE_HISTORY_MAX */
 	unsigned int history_next, history_count;
 	int history_fd;          /* owned; -1: there is no file */
 	uint64_t history_number; /* of the last record in it */
@@ -333,8 +366,18 @@ void be_tools_close(struct be_daemon *daemon);
 struct json_object;
 void be_live_put(struct json_object *object, const struct be_session *session);
 void be_live_put_device(struct json_object *object, const struct be_device *device);
+/* The last probe, and a request's key "probe": 1: it has one, 0: none, -EINVAL (probe.c). */
+void be_probe_put_json(struct json_object *object, const struct be_device *device);
+int be_probe_parse(struct json_object *request, enum vg_probe *what);
 size_t be_tools_sources(struct be_daemon *daemon, struct pollfd *fds, size_t room);
 void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t count);
+
+/* The metrics (endpoint.c): opens and closes what the settings say. What cannot be is in the log. */
+void be_endpoint_update(struct be_daemon *daemon);
+void be_endpoint_close(struct be_daemon *daemon);
+int be_endpoint_fd(const struct be_daemon *daemon);        /* readable: it wants to run; -1: off */
+uint64_t be_endpoint_wait(const struct be_daemon *daemon); /* ms until then; UINT64_MAX: no limit */
+void be_endpoint_run(struct be_daemon *daemon);
 
 /* Waits for something to happen, at most a second, and acts on it. */
 void be_turn(struct be_daemon *daemon);

@@ -212,6 +212,18 @@ static int settings_read(struct be_device *device, char *why)
 	return rc ? rc : vg_settings_resolve(&text, &device->settings, why);
 }
 
+/* For metrics; a driver domain may not read it, and does without. */
+static void device_name(struct be_device *device)
+{
+	char dir[32], name[VG_STORE_VALUE];
+
+	snprintf(dir, sizeof(dir), "/local/domain/%u", device->domid);
+	if (vg_store_read(device->daemon->xs, XBT_NULL, dir, "name", name, sizeof(name)))
+		return;
+	snprintf(device->domain, sizeof(device->domain), "%.*s", (int)BE_DOMAIN_MAX - 1, name);
+	vg_log_clean(device->domain);
+}
+
 static void device_publish(struct be_device *device)
 {
 	char why[VG_SCHEMA_WHY], versions[16];
@@ -223,6 +235,7 @@ static void device_publish(struct be_device *device)
 		device_set_state(device, BE_XS_CLOSED);
 		return;
 	}
+	device_name(device);
 	snprintf(versions, sizeof(versions), "%u", VG_PROTOCOL_VERSION);
 	device->published = true;
 	if (!device_write(device, VG_KEY_PROTOCOL_VERSIONS, versions))
@@ -339,6 +352,7 @@ static bool device_release(struct be_device *device, const char *reason, bool ke
 		be_guest_log(device, &device->who, VG_LOG_INFO, "event=disconnected reason=\"%s\"",
 			     reason);
 	be_link_close(&device->link);
+	be_probe_disconnected(device);
 	device->connected = false;
 	device->settled = false;
 	device->broken = false;

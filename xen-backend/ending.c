@@ -124,6 +124,7 @@ static void session_reap(struct be_session *session)
 		be_account_sweep(session->seats[i].device);
 		session->seats[i].device->dirty = true; /* it may wait for its last session */
 	}
+	be_counts_ended(session);
 	be_history_add(device->daemon, session);
 	session->pid = -1;
 	be_guest_log(device, &session->who, session->status ? VG_LOG_WARN : VG_LOG_INFO,

@@ -145,4 +145,5 @@ void be_live_put_device(struct json_object *object, const struct be_device *devi
 	put_flag(object, "frontend_alive",
 		 device->connected &&
 			 __atomic_load_n(&device->ring.shared->frontend_alive, __ATOMIC_ACQUIRE));
+	be_probe_put_json(object, device);
 }

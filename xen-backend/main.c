@@ -191,12 +191,14 @@ static int daemon_open(struct be_daemon *daemon, char *why)
 	if (rc)
 		return rc;
 	be_history_open(daemon);
+	be_endpoint_update(daemon);
 	be_adopt_scan(daemon);
 	return 0;
 }
 
 static void daemon_close(struct be_daemon *daemon)
 {
+	be_endpoint_close(daemon);
 	be_tools_close(daemon);
 	while (daemon->devices) {
 		struct be_device *next = daemon->devices->next;

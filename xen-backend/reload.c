@@ -32,6 +32,7 @@ void be_reload(struct be_daemon *daemon, const struct be_config *fresh)
 	/* What `vgpu log` has set stays, unless the file says something new. */
 	if (daemon->config.log_level != before)
 		be_log_level_set(daemon, -1, daemon->config.log_level);
+	be_endpoint_update(daemon);
 	vg_info(&daemon->who, "event=reloaded changed=%d file=\"%s\"", changed,
 		daemon->config.config);
 	if (*restart)

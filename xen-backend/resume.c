@@ -146,6 +146,7 @@ void be_session_adopted(struct be_session *session, struct vg_packet *packet)
 	}
 	be_session_introduce(session, adopt->pid, adopt->uid, adopt->comm);
 	session->started = adopt->started > 0 && adopt->started <= now ? adopt->started : now;
+	be_counts_begin(session);
 	session->state = BE_SESSION_ADOPTED;
 	session->adopt_by = vg_clock_ms() + session->device->daemon->config.adopt_timeout * 1000ull;
 	vg_info(&session->who, "event=session-adopted session=%u executor=%d vgpus=%s comm=\"%s\"",

@@ -14,6 +14,7 @@
 
 #define IDLE_BELLS_MAX 64u /* that bring nothing, before the port is left masked */
 #define MASKED_MS      50u
+#define PROBED_MAX     VG_CTLRING_SLOTS /* taken in one turn, asked for or not */
 
 static void device_broken(struct be_device *device, const char *reason)
 {
@@ -43,6 +44,14 @@ void be_device_flush(struct be_device *device)
 		device->out_first = (device->out_first + 1) % BE_OUTBOX;
 		device->out_count--;
 		moved = true;
+	}
+	if (device->connected && !device->broken && !device->out_count) {
+		int rc = be_probe_put(device);
+
+		if (rc < 0)
+			device_broken(device,
+				      "the guest's index of the control ring makes no sense");
+		moved |= rc > 0;
 	}
 	if (moved)
 		be_link_ring(&device->link);
@@ -152,6 +161,7 @@ static void device_request(struct be_device *device, const struct vg_control *ms
 		be_guest_log(device, &device->who, VG_LOG_WARN,
 			     "event=open-refused errno=%d reason=\"%s\"", -answer.status,
 			     answer.text);
+		be_counts_refused(device, answer.status);
 		be_device_refused(device, answer.text);
 		be_device_send(device, &answer);
 		return;
@@ -183,6 +193,7 @@ static void device_unmask(struct be_device *device, bool idle, uint64_t now)
 void be_device_serve(struct be_device *device, uint64_t now)
 {
 	bool rang = device->rung, idle = true;
+	unsigned int probed = 0;
 	struct vg_control msg;
 
 	if (!device->connected || device->broken)
@@ -197,6 +208,13 @@ void be_device_serve(struct be_device *device, uint64_t now)
 				      "the guest's index of the control ring makes no sense");
 		if (rc <= 0)
 			break;
+		if (msg.type == VG_CTL_PROBED) {
+			idle &= !be_probe_answered(device, &msg);
+			/* No request, so nothing bounds them but this. */
+			if (++probed == PROBED_MAX)
+				break;
+			continue;
+		}
 		idle = false;
 		device_request(device, &msg);
 	}

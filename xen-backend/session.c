@@ -107,6 +107,7 @@ struct be_session *be_session_new(struct be_device *device, uint32_t id)
 	s->started = time(NULL);
 	s->who = device->who;
 	be_seat_take(s, device);
+	be_counts_begin(s);
 	return s;
 }
 
@@ -413,12 +414,14 @@ static void session_opened(struct be_session *session, const struct vg_control *
 		be_guest_log(session->device, &session->who, VG_LOG_WARN,
 			     "event=session-refused session=%u errno=%d reason=\"%s\"", session->id,
 			     -answer->status, answer->text);
+		session->refused = true;
 		be_device_refused(session->device, answer->text);
 		be_session_end(session, answer->status, answer->text);
 		return;
 	}
 	session->state = BE_SESSION_OPEN;
 	session->opened = true;
+	be_counts_opened(session);
 }
 
 static void session_answer(struct be_session *session, const struct vg_control *msg)

@@ -245,13 +245,17 @@ static struct json_object *do_list(struct be_daemon *daemon, struct json_object 
 	return answer;
 }
 
-/* The answer does not wait for the executors': they are in the next list (looked_ms). */
+/* The answer does not wait for the executors' and the guests': they are in the next list (looked_ms, probe). */
 static struct json_object *do_look(struct be_daemon *daemon, struct json_object *request)
 {
 	int64_t domid = asked_domid(request);
 	struct json_object *value;
+	enum vg_probe what = VG_PROBE_ALIVE;
+	int probe = be_probe_parse(request, &what);
 	uint64_t times = 0;
 
+	if (probe < 0)
+		return answer_error("probe must be alive or kernel");
 	if (json_object_object_get_ex(request, "times_s", &value))
 		times = json_object_get_uint64(value);
 	for (struct be_device *d = daemon->devices; d; d = d->next) {
@@ -261,6 +265,8 @@ static struct json_object *do_look(struct be_daemon *daemon, struct json_object 
 			d->times_until = vg_clock_ms() + (times < 600 ? times : 600) * 1000;
 		for (struct be_session *s = d->sessions; s; s = s->next)
 			be_session_look(s);
+		if (probe)
+			be_device_probe(d, what);
 	}
 	return answer_new(true);
 }

@@ -19,6 +19,7 @@ enum source_kind {
 	SOURCE_STORE,
 	SOURCE_PULSE,
 	SOURCE_SIGNALS,
+	SOURCE_METRICS,
 	SOURCE_DEVICE,
 	SOURCE_SESSION,
 	SOURCE_EXIT
@@ -49,6 +50,7 @@ static size_t sources_fill(struct be_daemon *daemon)
 	count = source_add(count, xs_fileno(daemon->xs), SOURCE_STORE, NULL);
 	count = source_add(count, be_pulse_fd(daemon->pulse), SOURCE_PULSE, NULL);
 	count = source_add(count, daemon->signals, SOURCE_SIGNALS, NULL);
+	count = source_add(count, be_endpoint_fd(daemon), SOURCE_METRICS, NULL);
 	for (struct be_device *d = daemon->devices; d; d = d->next) {
 		/* A masked port brings no event, but its descriptor may still be readable. */
 		if (d->connected && !d->rung && !d->unmask_at)
@@ -83,7 +85,8 @@ static void source_ready(struct be_daemon *daemon, const struct source *source)
 
 	switch (source->kind) {
 	case SOURCE_STORE: be_devices_watch(daemon); break;
-	case SOURCE_PULSE: break; /* turn_act takes it */
+	case SOURCE_PULSE:
+	case SOURCE_METRICS: break; /* turn_act takes it */
 	case SOURCE_SIGNALS: signals_read(daemon); break;
 	case SOURCE_SESSION: be_session_read(session); break;
 	case SOURCE_EXIT: session->exited = true; break;
@@ -109,11 +112,13 @@ static bool store_wanted(const struct be_daemon *daemon)
 
 static int turn_timeout(const struct be_daemon *daemon, uint64_t now)
 {
-	uint64_t first = now + TURN_MS;
+	uint64_t first = now + TURN_MS, metrics = be_endpoint_wait(daemon);
 
 	/* With a pulse, its beat ends the wait for xenstore. */
 	if (!daemon->pulse && store_wanted(daemon))
 		return 0;
+	if (metrics < TURN_MS)
+		first = now + metrics;
 	for (const struct be_device *d = daemon->devices; d; d = d->next) {
 		uint64_t at = be_device_deadline(d);
 
@@ -192,6 +197,7 @@ static void turn_act(struct be_daemon *daemon)
 		be_device_serve(d, now);
 	}
 	bury(daemon);
+	be_endpoint_run(daemon);
 }
 
 void be_turn(struct be_daemon *daemon)

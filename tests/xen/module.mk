@@ -10,10 +10,11 @@ $(eval $(call program,selftest-guest,$(D)/selftest/guest.c))
 $(eval $(call program,gntalloc_used,$(D)/selftest/gntalloc_used.c))
 endif
 $(eval $(call program,kexec,$(D)/programs/kexec.c))
+$(eval $(call program,ask,$(D)/programs/ask.c))
 
 # They share one booted system; the last one shuts it down and is a test of that. Those of PVH guests want
 # one of their own, with one processor: last.
-XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest gntalloc_used kexec)
+XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest gntalloc_used kexec ask)
 $(eval $(call xen_test,$(D)/test_selftest.py,$(XEN_SELFTEST)))
 $(foreach t,demo test_faults.py,$(eval $(call xen_test,$(D)/$t,$(XEN_SELFTEST) $(B)/programs/steady)))
 $(eval $(call xen_test,$(D)/test_shutdown.py))

@@ -5,6 +5,7 @@ behind, and that the next program runs without a reboot. With PV guests; test_fa
 """
 
 import json
+import re
 import signal
 import sys
 import time
@@ -148,6 +149,58 @@ def vgpud_killed_again_and_again():
     fixture.no_leak(base, box)
 
 
+def told():
+    """xen-vgpud's metrics, by name and labels."""
+    text = client.check('dom0', ['wget', '-q', '-O', '-', 'http://127.0.0.1:9835/metrics'])
+    return {name: float(value) for name, value in re.findall(r'^([a-z_]+(?:{.*})?) (\S+)$', text, re.M)}
+
+
+def vgpud_metrics():
+    """metrics: switched on by a reload they count programs; what has ended stays counted; off again"""
+    conf = '/run/metrics.conf'
+
+    def settings(text):
+        client.check('dom0', ['sh', '-c', 'printf "$1" >"$2"', 'settings', text, conf])
+
+    fixture.kill('dom0', 'xen-vgpud', signal.SIGTERM)
+    settings('metrics = off\n')
+    client.check('dom0', ['ifconfig', 'lo', '127.0.0.1', 'up'])
+    service.start_backend([f'--config={conf}'])
+    fixture.until('the device is connected again', box.connected)
+    check(client.output('dom0', ['wget', '-q', '-O', '-', 'http://127.0.0.1:9835/metrics'])[0], 'they are on')
+    settings('metrics = 127.0.0.1:9835\nmetrics-sessions = yes\n')
+    client.check('dom0', ['kill', '-HUP', str(service.pids('dom0', 'xen-vgpud')[0])])
+    fixture.until('they are on', lambda: not client.output(
+        'dom0', ['wget', '-q', '-O', '-', 'http://127.0.0.1:9835/'])[0])
+    guest_labels = f'domid="{box.domid}",devid="0",domain="{box.name}"'
+    calls = f'vgpu_guest_commands_total{{{guest_labels}}}'
+    lost = f'vgpu_guest_sessions_ended_total{{{guest_labels},reason="executor"}}'
+    check_equal('at first', [told().get(name) for name in (calls, lost, 'vgpu_executors')], [0, 0, 0])
+    job = box.background()
+    fixture.until('calls are counted', lambda: told()[calls] > 20)
+    now = told()
+    check_equal('the executor', [now['vgpu_executors'], now[f'vgpu_guest_sessions{{{guest_labels}}}']], [1, 1])
+    check(now[f'vgpu_guest_copied_bytes_total{{{guest_labels},direction="to_gpu"}}'] > 0, 'nothing was copied')
+    check(now[f'vgpu_guest_memory_bytes{{{guest_labels}}}'] > 0, 'no memory')
+    check([name for name in now if name.startswith('vgpu_session_commands_total{') and 'program="steady"' in name],
+          f'the program is not among {sorted(now)}')
+    fixture.kill('dom0', 'vgpu-executor')
+    job.wait(120)
+    fixture.until('its end is counted', lambda: told()[lost] == 1)
+    check(told()[calls] >= now[calls], 'the end of a session has lowered the total')
+    box.must_run()
+    time.sleep(0.6)                     # for a text that is new
+    last = told()
+    check(last[calls] > now[calls] + 20, 'the next program is not counted')
+    check_equal('the GPU', last['vgpu_gpu_commands_total{gpu="soft"}'], last[calls])
+    print(f'    {calls} {last[calls]:.0f}')
+    fixture.kill('dom0', 'xen-vgpud', signal.SIGTERM)
+    service.start_backend()
+    fixture.until('the device is connected again', box.connected)
+    box.must_run()
+    fixture.no_leak(base, box)
+
+
 def vgpud_never_back():
     """xen-vgpud does not come back: the program gets an error after adopt-timeout, nothing is left"""
     fixture.kill('dom0', 'xen-vgpud', signal.SIGTERM)
@@ -233,5 +286,5 @@ def vgpud_stops():
 
 
 main(start, program_killed, executor_killed, frontd_killed, vgpud_killed, vgpud_upgraded,
-     vgpud_killed_again_and_again, vgpud_never_back, destroyed_while_away, destroyed, next_guest,
+     vgpud_killed_again_and_again, vgpud_metrics, vgpud_never_back, destroyed_while_away, destroyed, next_guest,
      vgpud_stops)

@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from xentest import client, counts, fixture, service                # noqa: E402
+from xentest import client, counts, fixture, guest, service         # noqa: E402
 from xentest.cases import check, check_equal, check_in, kind, main  # noqa: E402
+from xentest.paths import BUILD                                     # noqa: E402
 
 box = fixture.Guest('hotplug', kind(), ('saxpy', 'steady', 'peers'))
 MIB = 1 << 20
@@ -86,6 +87,61 @@ def two_devices():
     check_in('list', listing, 'vGPU 1')
     box.detach(1)
     box.must_run()
+    box.detach(0)
+    fixture.no_leak(base, box)
+
+
+def ask(**request):
+    """A request to xen-vgpud's control socket."""
+    answer = json.loads(client.check('dom0', ['/tmp/ask', '/run/vgpu/xen-vgpud.sock', json.dumps({'vgpu': 1} | request)]))
+    check(answer['ok'], f'{request}: {answer}')
+    return answer
+
+
+def probes(what, wait=True):
+    """Has the guest's devices probed; what `list` has of each."""
+    ask(request='look', domid=box.domid, probe=what)
+
+    def listed():
+        return [device.get('probe', {}) for device in ask(request='list', domid=box.domid)['devices']]
+
+    if wait:
+        fixture.until(f'probe {what} is answered', lambda: all('answered_ms' in probe for probe in listed()))
+    for probe in listed():
+        check_equal('what', probe.get('what'), what)
+        print(f'    {probe}')
+    return listed()
+
+
+def probed():
+    """xen-vgpud asks vgpu-frontd whether it is alive and whether a kernel runs, on two devices; not while it is
+    stopped; not a kernel where the guest does not allow it"""
+    guest.push('dom0', BUILD / 'bin/ask', '/tmp/ask')
+    box.attach('gpu=soft')
+    box.attach('gpu=soft:1,devid=1')
+    for probe in probes('alive'):
+        check_equal('alive', (probe['status'], probe['programs'], probe['sessions'], probe['pages']), (0, 0, 0, 0))
+        check(probe['pages_max'] > 1000, 'pages_max')
+    for probe in probes('kernel'):
+        check(probe['status'] == 0 and probe['text'].startswith('ok: 1 x vgpu soft device'),
+              f'{probe}\n{fixture.logs(box)}')
+    box.send('vgpu-frontd', signal.SIGSTOP)
+    probes('alive', wait=False)
+    time.sleep(5)
+    check(not any('answered_ms' in device['probe'] for device in ask(request='list', domid=box.domid)['devices']),
+          'a stopped vgpu-frontd has answered')
+    box.send('vgpu-frontd', signal.SIGCONT)
+    fixture.until('it answers again', lambda: all('answered_ms' in device['probe'] for device
+                                                  in ask(request='list', domid=box.domid)['devices']))
+    conf = '/etc/vgpu/vgpu-frontd.conf'
+    client.check(box.name, ['sh', '-c', f'cp -L {conf} /tmp/conf; rm {conf}; (cat /tmp/conf; echo probe = no) >{conf}'])
+    box.send('vgpu-frontd', signal.SIGHUP)
+    for probe in probes('kernel'):
+        check_equal('where it is not allowed', probe['status'], -1)
+        check_in('and why', probe['text'], 'probe = no')
+    client.check(box.name, ['cp', '/tmp/conf', conf])
+    box.send('vgpu-frontd', signal.SIGHUP)
+    box.detach(1)
     box.detach(0)
     fixture.no_leak(base, box)
 
@@ -193,5 +249,5 @@ def late_frontd():
     box.destroy()
 
 
-main(start, attach, detach_idle, detach_busy, again, two_devices, joined, joined_detach,
+main(start, attach, detach_idle, detach_busy, again, two_devices, probed, joined, joined_detach,
      joined_restart, frontd_frozen, forced, late_frontd)

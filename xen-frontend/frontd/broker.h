@@ -23,11 +23,23 @@ struct fe_options {
 	unsigned int sessions_max_user;
 	uint32_t pages_max;      /* of gntalloc in this guest, and for all clients together */
 	uint32_t pages_max_user; /* for all clients of one user together */
+	bool probe;              /* the host may have vgpu-probe run */
 	enum vg_log_level level;
 };
 
 struct fe_client;
 struct fe_device;
+
+/* vgpu-probe while it runs, one at a time (probe.c). */
+struct fe_probe_run {
+	pid_t pid;          /* 0: none */
+	int fd;             /* owned; its output, -1: ended */
+	uint32_t devid;     /* of the device that it tries */
+	uint64_t killed_at; /* ms; its time limit, */
+	bool killed;        /* which is over */
+	char text[256];
+	size_t used;
+};
 
 struct fe_broker {
 	struct fe_options options;
@@ -39,7 +51,14 @@ struct fe_broker {
 	bool scan;          /* our directory of devices may have changed */
 	struct vg_log_who log;
 	struct vg_log_limit refusals; /* lines that programs provoke at will */
+	const char *probe_program;
+	struct fe_probe_run probe;
 };
+
+/* probe.c: vgpu-probe's output and end, its time limit, and who is next. */
+void fe_probes_step(struct fe_broker *broker);
+bool fe_probes_timed(const struct fe_broker *broker);
+void fe_probes_free(struct fe_broker *broker);
 
 /* devices.c: finds devices that came and went, then lets each do what is due. */
 void fe_devices_step(struct fe_broker *broker);

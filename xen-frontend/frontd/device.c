@@ -126,6 +126,7 @@ static void queue_drop(struct fe_device *device)
 static void ring_free(struct fe_device *device)
 {
 	queue_drop(device);
+	fe_probe_drop(&device->probe);
 	if (device->page_base)
 		munmap(device->page_base, VG_PAGE_SIZE);
 	device->page_base = NULL;
@@ -559,6 +560,9 @@ static bool queue_flush(struct fe_device *device)
 			device->queue_end = &device->queue;
 		free(message);
 	}
+	/* What programs ask comes first. */
+	if (!rc && fe_probe_flush(&device->probe, &device->ring, &rc))
+		moved = true;
 	if (moved)
 		vg_bell_ring(&device->bell);
 	if (rc == -EPROTO)
@@ -605,6 +609,8 @@ static bool messages_take(struct fe_device *device)
 			msg.type, msg.tag, msg.session, msg.status, msg.text);
 		if (device->resuming && msg.type == VG_CTL_ANSWER && msg.tag == device->resume_tag)
 			resume_end(device);
+		else if (msg.type == VG_CTL_PROBE)
+			fe_probe_take(device, &msg);
 		else
 			device->events->message(device, &msg);
 	}

@@ -16,6 +16,7 @@
 #include "protocol/log.h"
 #include "xen-frontend/frontd/ctlring.h"
 #include "xen-frontend/frontd/grants.h"
+#include "xen-frontend/frontd/probe.h"
 #include "xenstore-schema/store.h"
 
 /* What we have written into our state node, and what we wait for. docs/channel.md has the diagram. */
@@ -81,6 +82,7 @@ struct fe_device {
 	uint32_t last_session;
 	unsigned int sessions; /* kept by the owner */
 	unsigned int sessions_max;
+	struct fe_probe probe;
 };
 
 /* NULL: no memory. Does nothing yet: the first fe_device_step() does. */

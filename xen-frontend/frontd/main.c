@@ -34,6 +34,11 @@
 #define SCAN_TOKEN   "devices"
 #define SCAN_PATH    "device/vgpu"
 
+#ifndef VG_BINDIR
+#define VG_BINDIR "/usr/bin"
+#endif
+#define PROBE_PROGRAM VG_BINDIR "/vgpu-probe"
+
 struct loop {
 	struct fe_broker *broker;
 	int signals;
@@ -45,7 +50,7 @@ struct loop {
 	char **argv;
 };
 
-/* --- what is polled: four kinds of descriptors, in this order --- */
+/* --- what is polled: these kinds of descriptors, in this order --- */
 
 static int loop_add(struct loop *loop, int fd, short events)
 {
@@ -79,6 +84,8 @@ static int loop_collect(struct loop *loop)
 		rc = loop_add(loop, xs_fileno(broker->xs), POLLIN);
 	if (rc == 0)
 		rc = loop_add(loop, loop->listener, fe_listener_ready(broker) ? POLLIN : 0);
+	if (rc == 0)
+		rc = loop_add(loop, broker->probe.pid ? broker->probe.fd : -1, POLLIN);
 	for (struct fe_device *d = broker->devices; rc == 0 && d; d = d->next)
 		rc = loop_add(loop, d->bell.wait_fd, POLLIN);
 	for (struct fe_client *c = broker->clients; rc == 0 && c; c = c->next)
@@ -182,6 +189,7 @@ static void loop_dispatch(struct loop *loop)
 	if (at++->revents)
 		watches_take(broker);
 	at++; /* the listener comes last: it adds clients */
+	at++; /* vgpu-probe's output: fe_probes_step() reads it */
 	for (struct fe_device *d = broker->devices; d; d = d->next)
 		if (at++->revents)
 			bell_take(d);
@@ -197,7 +205,7 @@ static bool loop_timed(const struct fe_broker *broker)
 	for (const struct fe_device *d = broker->devices; d; d = d->next)
 		if (fe_device_timed(d))
 			return true;
-	return fe_clients_timed(broker) || !fe_listener_ready(broker);
+	return fe_clients_timed(broker) || fe_probes_timed(broker) || !fe_listener_ready(broker);
 }
 
 /* How long the next poll may take: the nearest of a tick and the watchdog's sign of life. */
@@ -220,6 +228,7 @@ static void loop_run(struct loop *loop)
 		}
 		/* Clients first: what they ask goes onto the ring in the same turn. */
 		fe_clients_step(loop->broker);
+		fe_probes_step(loop->broker);
 		fe_devices_step(loop->broker);
 		if (loop_collect(loop) ||
 		    (poll(loop->fds, loop->used, loop_timeout(loop, alive_ms)) < 0 &&
@@ -240,6 +249,7 @@ static void broker_leave(struct fe_broker *broker)
 	fe_notify("STOPPING=1");
 	for (struct fe_device *d = broker->devices; d; d = d->next)
 		fe_device_leave(d, why);
+	fe_probes_free(broker);
 	fe_clients_free(broker);
 	for (;;) {
 		struct pollfd watch = {.fd = xs_fileno(broker->xs), .events = POLLIN};
@@ -323,6 +333,7 @@ int main(int argc, char **argv)
 {
 	struct fe_broker broker = {.log = VG_LOG_WHO_NONE,
 				   .refusals = {.burst = 20, .window_ms = 10000},
+				   .probe_program = PROBE_PROGRAM,
 				   .scan = true};
 	struct loop loop = {.broker = &broker, .listener = -1, .argc = argc, .argv = argv};
 	char why[VG_CONF_WHY];

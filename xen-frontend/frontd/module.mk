@@ -8,14 +8,14 @@ CHANNEL_PROTO_SRCS := protocol/socket.c protocol/bell.c
 # What the broker is made of, but for its main and the hypervisor's side, which tests replace.
 FRONTD_SCHEMA := xenstore-schema/schema.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
-FRONTD_SRCS := $(addprefix $(D)/,account.c choose.c client.c ctlring.c device.c devices.c offer.c options.c resume.c) $(FRONTD_SCHEMA)
+FRONTD_SRCS := $(addprefix $(D)/,account.c choose.c client.c ctlring.c device.c devices.c offer.c options.c probe.c resume.c) $(FRONTD_SCHEMA)
 
 ifneq ($(HAVE_XENSTORE),)
 $(eval $(call program,vgpu-frontd,$(FRONTD_SRCS) \
 	$(addprefix $(D)/,main.c clock.c grants.c listener.c notify.c),\
-	$(XENSTORE_CFLAGS) -DVG_SYSCONFDIR='"$(SYSCONFDIR)"',\
+	$(XENSTORE_CFLAGS) -DVG_SYSCONFDIR='"$(SYSCONFDIR)"' -DVG_BINDIR='"$(BINDIR)"',\
 	$(B)/lib/libvgproto.a $(XENSTORE_LIBS)))
-$(B)/obj/vgpu-frontd/$(D)/options.c.o: $(FOLDERS)
+$(addprefix $(B)/obj/vgpu-frontd/$(D)/,main.c.o options.c.o): $(FOLDERS)
 $(eval $(call install,$(B)/bin/vgpu-frontd,$(SBINDIR),755))
 
 $(eval $(call generated,$(GEN)/xen-frontend/vgpu-frontd.service,$(D)/conf/vgpu-frontd.service.in $(FOLDERS),\

@@ -31,6 +31,7 @@ static const char usage[] =
 	"  --max-sessions-per-user N   of one user (64)\n"
 	"  --max-pages N               shared pages of all programs (16384, 64 MiB)\n"
 	"  --max-pages-per-user N      of one user's programs (the same)\n"
+	"  --probe yes|no              the host may have vgpu-probe run here (yes)\n"
 	"  --log-level LEVEL           error, warn, info (the default), call or data\n"
 	"  --help, --version\n";
 
@@ -39,6 +40,7 @@ enum option_kind {
 	OPTION_OCTAL,
 	OPTION_NUMBER,
 	OPTION_LEVEL,
+	OPTION_YES,
 };
 
 struct option {
@@ -60,6 +62,7 @@ static const struct option options_known[] = {
 	{"max-sessions-per-user", OPTION_NUMBER, false, FIELD(sessions_max_user), 1, 4096},
 	{"max-pages", OPTION_NUMBER, false, FIELD(pages_max), 16, 1u << 24},
 	{"max-pages-per-user", OPTION_NUMBER, false, FIELD(pages_max_user), 16, 1u << 24},
+	{"probe", OPTION_YES, false, FIELD(probe), 0, 0},
 	{"log-level", OPTION_LEVEL, false, FIELD(level), 0, 0},
 };
 #define OPTIONS (sizeof(options_known) / sizeof(options_known[0]))
@@ -84,6 +87,15 @@ static int number_store(const struct option *option, void *field, const char *va
 	return 0;
 }
 
+static int yes_store(const struct option *option, bool *field, const char *value, char *why)
+{
+	*field = !strcmp(value, "yes");
+	if (*field || !strcmp(value, "no"))
+		return 0;
+	snprintf(why, VG_CONF_WHY, "%s %.80s: must be yes or no", option->name, value);
+	return -EINVAL;
+}
+
 static int option_store(struct fe_options *options, const struct option *option, const char *value,
 			char *why)
 {
@@ -97,6 +109,7 @@ static int option_store(struct fe_options *options, const struct option *option,
 		return -EINVAL;
 	case OPTION_OCTAL:
 	case OPTION_NUMBER: return number_store(option, field, value, why);
+	case OPTION_YES: return yes_store(option, field, value, why);
 	case OPTION_LEVEL:
 		if (vg_log_level_parse(value, field) == 0)
 			return 0;
@@ -184,6 +197,7 @@ static void options_init(struct fe_options *options)
 		.sessions_max = 256,
 		.sessions_max_user = 64,
 		.pages_max = 16384,
+		.probe = true,
 		.level = VG_LOG_INFO,
 	};
 	snprintf(options->socket_path, sizeof(options->socket_path), "%s",

@@ -167,6 +167,42 @@ static void test_log_levels(void **state)
 	close(fd);
 }
 
+/* Asked of all devices, or of one domain's. */
+static void test_probe(void **state)
+{
+	static const char list[] = "{\"vgpu\":1,\"request\":\"list\"}\n";
+	static const char *const asks[] = {
+		"{\"vgpu\":1,\"request\":\"look\"}\n",
+		"{\"vgpu\":1,\"request\":\"look\",\"probe\":\"alive\",\"domid\":4}\n",
+		"{\"vgpu\":1,\"request\":\"look\",\"probe\":\"alive\",\"domid\":3}\n",
+		"{\"vgpu\":1,\"request\":\"look\",\"probe\":\"kernel\"}\n",
+	};
+	static const char *const whats[] = {NULL, NULL, "alive", "kernel"};
+	int fd = client_open();
+
+	(void)state;
+	be_turn(&daemon_);
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		struct json_object *answer = ask(fd, asks[i]), *devices, *probe, *value;
+
+		assert_true(is_ok(answer));
+		json_object_put(answer);
+		answer = ask(fd, list);
+		assert_true(json_object_object_get_ex(answer, "devices", &devices));
+		assert_int_equal(json_object_object_get_ex(json_object_array_get_idx(devices, 0),
+							   "probe", &probe),
+				 whats[i] != NULL);
+		if (whats[i]) {
+			assert_true(json_object_object_get_ex(probe, "what", &value));
+			assert_string_equal(json_object_get_string(value), whats[i]);
+			assert_true(json_object_object_get_ex(probe, "status", &value));
+			assert_int_equal(json_object_get_int(value), -ENOTCONN);
+		}
+		json_object_put(answer);
+	}
+	close(fd);
+}
+
 static void test_bad_requests(void **state)
 {
 	static const char *const bad[] = {
@@ -184,6 +220,9 @@ static void test_bad_requests(void **state)
 		"{\"vgpu\":1,\"request\":\"list\",\"domid\":99999}\n",
 		"{\"vgpu\":1,\"request\":\"log\"}\n",
 		"{\"vgpu\":1,\"request\":\"log\",\"level\":null}\n",
+		"{\"vgpu\":1,\"request\":\"look\",\"probe\":\"loud\"}\n",
+		"{\"vgpu\":1,\"request\":\"look\",\"probe\":1}\n",
+		"{\"vgpu\":1,\"request\":\"look\",\"probe\":null}\n",
 	};
 	int fd = client_open();
 
@@ -341,6 +380,7 @@ static void test_reload(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(test_ping_and_list), T(test_log_levels),   T(test_probe),
 		T(test_ping_and_list), T(test_log_levels),   T(test_bad_requests),
 		T(test_lines),         T(test_endless_line), T(test_silent_clients),
 		T(test_second_daemon), T(test_reload),       cmocka_unit_test(test_settings),

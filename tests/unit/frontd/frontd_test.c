@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,7 @@ static void turn(void)
 				fe_client_readable(c);
 		}
 		fe_clients_step(&broker);
+		fe_probes_step(&broker);
 		fe_devices_step(&broker);
 	}
 }
@@ -114,6 +116,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	fe_probes_free(&broker);
 	fe_clients_free(&broker);
 	fe_devices_free(&broker, "the test is over");
 	assert_null(broker.clients);
@@ -1877,6 +1880,195 @@ static void test_random(void **state)
 
 /* --- settings --- */
 
+/* --- the host's probes --- */
+
+#define PROBE_FILE "/tmp/frontd-test-probe"
+
+/* In place of vgpu-probe. */
+static void probe_program(const char *script)
+{
+	int fd = open(PROBE_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+
+	assert_true(fd >= 0);
+	assert_true(dprintf(fd, "#!/bin/sh\n%s\n", script) > 0);
+	close(fd);
+	broker.options.probe = true;
+	snprintf(broker.options.socket_path, sizeof(broker.options.socket_path), "/tmp/a.sock");
+	broker.probe_program = PROBE_FILE;
+}
+
+static int probe_teardown(void **state)
+{
+	unlink(PROBE_FILE);
+	return teardown(state);
+}
+
+static void probe_put(uint32_t what, uint32_t tag)
+{
+	struct vg_control msg = {.type = VG_CTL_PROBE, .tag = tag, .u.probe.what = what};
+
+	response_put(&msg);
+}
+
+/* The clock of the tests stands still meanwhile. */
+static struct vg_control probed_get(uint32_t tag, int status, const char *text)
+{
+	struct vg_control msg;
+
+	for (int i = 0; i < 2000 && !requests(); i++)
+		usleep(5000);
+	msg = request_get();
+	assert_int_equal(msg.type, VG_CTL_PROBED);
+	assert_int_equal(msg.tag, tag);
+	if (msg.status != status || !strstr(msg.text, text))
+		fail_msg("status %d, \"%s\" does not say \"%s\"", msg.status, msg.text, text);
+	return msg;
+}
+
+static void test_probe_alive(void **state)
+{
+	struct vg_control msg;
+	uint32_t session;
+	int sock;
+
+	(void)state;
+	connected();
+	probe_put(VG_PROBE_ALIVE, 7);
+	assert_int_equal(requests(), 1); /* at once */
+	msg = probed_get(7, 0, "");
+	assert_int_equal(msg.u.probed.programs, 0);
+	assert_int_equal(msg.u.probed.pages_max, 5000);
+	assert_int_equal(msg.u.probed.protocol, VG_PROTOCOL_VERSION);
+	sock = program_open(&session);
+	works(sock, session);
+	probe_put(VG_PROBE_ALIVE, 8);
+	msg = probed_get(8, 0, "");
+	assert_int_equal(msg.u.probed.programs, 1);
+	assert_int_equal(msg.u.probed.sessions, 1);
+	assert_int_equal(msg.u.probed.pages, 3);
+	probe_put(99, 9);
+	probed_get(9, -EOPNOTSUPP, "does not know");
+	/* Before the host has said which sessions it has. */
+	backend_dies();
+	backend_returns();
+	probe_put(VG_PROBE_ALIVE, 10);
+	expect_resume(session, 0, "");
+	expect_resume(0, 0, "");
+	assert_int_equal(probed_get(10, 0, "").u.probed.sessions, 1);
+	close(sock);
+}
+
+/* A backend that asks and takes nothing costs the two answers that were asked for last. */
+static void test_probe_flood(void **state)
+{
+	uint32_t kept = 0;
+
+	(void)state;
+	connected();
+	for (uint32_t tag = 1; tag <= 3000; tag++)
+		probe_put(tag & 1 ? VG_PROBE_ALIVE : 42, tag);
+	assert_int_equal(requests(), VG_CTLRING_SLOTS);
+	assert_null(broker.devices->queue);
+	while (requests())
+		kept = request_get().tag;
+	assert_int_equal(kept, 3000); /* the last is answered */
+	assert_true(fe_device_usable(broker.devices));
+	close(program_open(NULL));
+}
+
+static void test_probe_kernel(void **state)
+{
+	(void)state;
+	probe_program("echo \"ok: $* $VGPU_SOCKET $VGPU_DEVICE ${NOTIFY_SOCKET-none}\"; echo more");
+	setenv("NOTIFY_SOCKET", "/nowhere", 1);
+	setenv("VGPU_DEVICE", "8", 1);
+	connected();
+	probe_put(VG_PROBE_KERNEL, 5);
+	assert_true(fe_probes_timed(&broker));
+	probe_put(VG_PROBE_ALIVE, 6); /* the other goes on meanwhile */
+	probed_get(6, 0, "");
+	assert_string_equal(probed_get(5, 0, "").text, "ok: --brief /tmp/a.sock 0 none");
+	assert_false(fe_probes_timed(&broker));
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("VGPU_DEVICE");
+	probe_program("echo 'failed at \"launch\"'; exit 1");
+	probe_put(VG_PROBE_KERNEL, 7);
+	probed_get(7, -EIO, "failed at ?launch?");
+	probe_program("echo hangs; exit 3");
+	probe_put(VG_PROBE_KERNEL, 8);
+	probed_get(8, -ETIMEDOUT, "hangs");
+	probe_program("kill -9 $$");
+	probe_put(VG_PROBE_KERNEL, 9);
+	probed_get(9, -EIO, "killed by signal 9");
+	probe_program("exit 0");
+	probe_put(VG_PROBE_KERNEL, 10);
+	probed_get(10, 0, "ended with status 0");
+	/* More than the text takes, and no end of line; and who writes for ever is killed, below. */
+	probe_program("head -c 100000 /dev/zero | tr '\\0' x");
+	probe_put(VG_PROBE_KERNEL, 11);
+	assert_int_equal(strlen(probed_get(11, 0, "xxx").text), VG_TEXT_MAX - 1);
+	broker.probe_program = "/nowhere/vgpu-probe";
+	probe_put(VG_PROBE_KERNEL, 12);
+	probed_get(12, -ENOENT, "cannot run /nowhere/vgpu-probe");
+	broker.options.probe = false;
+	probe_put(VG_PROBE_KERNEL, 13);
+	probed_get(13, -EPERM, "probe = no");
+}
+
+/* It hangs, quietly or not: killed, and only it. */
+static void test_probe_hangs(void **state)
+{
+	static const char *const scripts[] = {"exec sleep 1000", "exec yes"};
+
+	(void)state;
+	connected();
+	for (size_t i = 0; i < 2; i++) {
+		pid_t pid;
+
+		probe_program(scripts[i]);
+		probe_put(VG_PROBE_KERNEL, 5);
+		pid = broker.probe.pid;
+		assert_true(pid > 0);
+		wait_ms(29000);
+		assert_int_equal(requests(), 0);
+		close(program_open(NULL)); /* the broker does not wait for it */
+		request_get();             /* CLOSE, for ever unanswered */
+		clock_ms += 2000;
+		probed_get(5, -ETIMEDOUT, "did not end within 30 s");
+		assert_int_equal(kill(pid, 0), -1);
+	}
+}
+
+/* One at a time, for each device its own answer; the last question counts. */
+static void test_probe_devices(void **state)
+{
+	(void)state;
+	probe_program("echo $VGPU_DEVICE; exec sleep 0.2");
+	connected();
+	for (uint32_t tag = 20; tag < 25; tag++)
+		probe_put(VG_PROBE_KERNEL, tag);
+	probed_get(24, 0, "0");
+	wait_ms(1000);
+	assert_int_equal(requests(), 0);
+	/* The connection ends: what was asked on it is not answered on the next. */
+	probe_put(VG_PROBE_KERNEL, 30);
+	backend_dies();
+	backend_returns();
+	expect_resume(0, 0, "");
+	probe_program("echo new");
+	probe_put(VG_PROBE_KERNEL, 31);
+	probed_get(31, 0, "new");
+	/* The device goes under it. */
+	probe_program("exec sleep 0.2");
+	probe_put(VG_PROBE_KERNEL, 32);
+	fake_xs_remove(FE);
+	turn();
+	assert_null(broker.devices);
+	for (int i = 0; i < 2000 && broker.probe.pid; i++, turn())
+		usleep(5000);
+	assert_int_equal(broker.probe.pid, 0);
+}
+
 static int options_from(struct fe_options *options, const char *text, char *why)
 {
 	char path[] = "/tmp/frontd-conf-XXXXXX";
@@ -1913,11 +2105,17 @@ static void test_options(void **state)
 	assert_int_equal(options.pages_max, 99);
 	assert_string_equal(options.group, "vgpu");
 	assert_string_equal(restart, "group, socket-mode");
+	assert_true(options.probe);
+	assert_int_equal(options_from(&fresh, "probe = no\n", why), 0);
+	assert_false(fresh.probe);
+	assert_int_equal(options_from(&fresh, "probe = maybe\n", why), -EINVAL);
+	assert_non_null(strstr(why, "probe maybe: must be yes or no"));
 }
 
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define P(name) cmocka_unit_test_setup_teardown(name, setup, probe_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_connect),
 		T(test_stale_state),
@@ -1969,6 +2167,11 @@ int main(void)
 		T(test_hostile_client),
 		T(test_dead_on_arrival),
 		T(test_random),
+		T(test_probe_alive),
+		T(test_probe_flood),
+		P(test_probe_kernel),
+		P(test_probe_hangs),
+		P(test_probe_devices),
 		cmocka_unit_test(test_options),
 	};
 
