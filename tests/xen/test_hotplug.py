@@ -119,6 +119,8 @@ def probed():
     guest.push('dom0', BUILD / 'bin/ask', '/tmp/ask')
     box.attach('gpu=soft')
     box.attach('gpu=soft:1,devid=1')
+    fixture.until('both are connected', lambda: [device['connected'] for device in ask(
+        request='list', domid=box.domid)['devices']] == [True, True])
     for probe in probes('alive'):
         check_equal('alive', (probe['status'], probe['programs'], probe['sessions'], probe['pages']), (0, 0, 0, 0))
         check(probe['pages_max'] > 1000, 'pages_max')
