@@ -27,6 +27,13 @@ static int page_map(struct ex_stats *stats, int fd)
 	return 0;
 }
 
+static void page_make(struct ex_stats *stats)
+{
+	struct vg_counters *counters = calloc(1, sizeof(*counters));
+
+	stats->page = counters ? &counters->stats : NULL;
+}
+
 int ex_stats_init(struct ex_stats *stats, int fd)
 {
 	int rc = 0;
@@ -35,7 +42,7 @@ int ex_stats_init(struct ex_stats *stats, int fd)
 	if (fd >= 0)
 		rc = page_map(stats, fd);
 	else
-		stats->page = calloc(1, sizeof(struct vg_counters));
+		page_make(stats);
 	if (!stats->page)
 		return rc ? rc : -ENOMEM;
 	stats->page->version = VG_PROTOCOL_VERSION;

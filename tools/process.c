@@ -17,24 +17,34 @@
 #define END_STEP_MS 10u
 #define END_STEPS   100u
 
+/* What stands behind a key, NULL: it is another line. */
+static const char *value_of(const char *line, const char *key)
+{
+	size_t length = strlen(key);
+
+	return strncmp(line, key, length) ? NULL : line + length + strspn(line + length, "\t ");
+}
+
 static void line_take(const char *line, struct vgpu_process *process)
 {
-	unsigned long long bits;
-	unsigned int id, number;
+	const char *value;
+	char *rest;
 
-	if (!strncmp(line, "Name:\t", 6)) {
-		snprintf(process->name, sizeof(process->name), "%.15s", line + 6);
-		process->name[strcspn(process->name, "\n")] = '\0';
+	if ((value = value_of(line, "Name:")))
+		snprintf(process->name, sizeof(process->name), "%.*s", (int)strcspn(value, "\n"),
+			 value);
+	if ((value = value_of(line, "State:")))
+		process->state = *value;
+	if ((value = value_of(line, "Uid:"))) {
+		strtoul(value, &rest, 10); /* the real one */
+		process->uid = (unsigned int)strtoul(rest, NULL, 10);
 	}
-	sscanf(line, "State: %c", &process->state);
-	if (sscanf(line, "Uid: %*u %u", &id) == 1)
-		process->uid = id;
-	if (sscanf(line, "CapEff: %llx", &bits) == 1)
-		process->capabilities = bits != 0;
-	if (sscanf(line, "NoNewPrivs: %u", &number) == 1)
-		process->no_new_privileges = number == 1;
-	if (sscanf(line, "Seccomp: %u", &number) == 1)
-		process->seccomp = number == 2;
+	if ((value = value_of(line, "CapEff:")))
+		process->capabilities = strtoull(value, NULL, 16) != 0;
+	if ((value = value_of(line, "NoNewPrivs:")))
+		process->no_new_privileges = strtoul(value, NULL, 10) == 1;
+	if ((value = value_of(line, "Seccomp:")))
+		process->seccomp = strtoul(value, NULL, 10) == 2;
 }
 
 void vgpu_process_look(pid_t pid, struct vgpu_process *process)

@@ -107,6 +107,25 @@ void vgpu_verify_domain(struct vgpu_verify *verify)
 
 /* --- the GPU ------------------------------------------------------------------------------------------ */
 
+/* "0 4711 C 17 ...": the process, and its share in percent, -1: "-", or another line. */
+static long pmon_take(const char *line, long *share)
+{
+	char *at, *end;
+	long pid;
+
+	*share = -1;
+	strtol(line, &at, 10);
+	pid = strtol(at, &end, 10);
+	if (end == at)
+		return 0;
+	end += strspn(end, " ");
+	end += strcspn(end, " "); /* its type */
+	*share = strtol(end, &at, 10);
+	if (at == end)
+		*share = -1;
+	return pid;
+}
+
 /* The SM share of each process of an executor's, as `nvidia-smi pmon` has it; -1: it does not say. */
 static int gpu_share(struct json_object *device)
 {
@@ -120,14 +139,11 @@ static int gpu_share(struct json_object *device)
 	if (!count || vgpu_process_run(argv, SMI_MS, text, sizeof(text)))
 		return -1;
 	for (line = strtok_r(text, "\n", &at); line; line = strtok_r(NULL, "\n", &at)) {
-		char share[16];
-		long pid;
+		long share, pid = pmon_take(line, &share);
 
-		if (sscanf(line, "%*d %ld %*s %15s", &pid, share) != 2)
-			continue;
-		for (size_t i = 0; i < count; i++)
+		for (size_t i = 0; i < count && share >= 0; i++)
 			if (vgpu_int(json_object_array_get_idx(sessions, i), "executor") == pid)
-				sum = (sum < 0 ? 0 : sum) + atoi(share);
+				sum = (sum < 0 ? 0 : sum) + (int)share;
 	}
 	return sum;
 }
