@@ -592,6 +592,9 @@ static void test_adopted(void **state)
 	assert_int_equal(share_drop(g, VG_SHARE_LANE, 1), 0);
 	munmap(stats, sizeof(*stats));
 	munmap(map, 64ul * VG_PAGE_SIZE);
+	/* In order: left alone again it would wait for as long as it may. */
+	vg_packet_init(&packet, VG_CTL_CLOSE, 0);
+	assert_int_equal(ask(g, &packet), 0);
 }
 
 static void test_adopted_again_and_again(void **state)
