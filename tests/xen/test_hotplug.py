@@ -114,8 +114,8 @@ def probes(what, wait=True):
 
 
 def probed():
-    """xen-vgpud asks vgpu-frontd whether it is alive and whether a kernel runs, on two devices; not while it is
-    stopped; not a kernel where the guest does not allow it"""
+    """vgpu-frontd is asked whether it is alive and whether a kernel runs, on two devices
+    No answer while it is stopped, and no kernel where the guest does not allow it."""
     guest.push('dom0', BUILD / 'bin/ask', '/tmp/ask')
     box.attach('gpu=soft')
     box.attach('gpu=soft:1,devid=1')

@@ -13,7 +13,10 @@
 #define PROBE_DEVICES 64
 #define PROBE_TEXT    128
 #define PROBE_BRIEF   160 /* characters of --brief's line at most */
-#define PROBE_ROUNDS  100 /* of what is told as a median */
+/* Of what is told as a median: so many, fewer where they take longer than that together. */
+#define PROBE_ROUNDS     100
+#define PROBE_ROUNDS_MIN 5
+#define PROBE_ROUNDS_US  1e6
 
 enum probe_stage {
 	PROBE_DRIVER, /* libcuda.so.1 is found and has what we call */

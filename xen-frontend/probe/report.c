@@ -46,9 +46,8 @@ void probe_tell(const struct probe_report *report, unsigned int hangs)
 			if (d->us[s] >= 0)
 				printf("  %-10s %12.1f us%s\n",
 				       probe_stage_name((enum probe_stage)s), d->us[s],
-				       s == PROBE_LAUNCH || s == PROBE_ROUND_TRIP
-					       ? "  (median of 100)"
-					       : "");
+				       s == PROBE_LAUNCH || s == PROBE_ROUND_TRIP ? "  (median)"
+										  : "");
 	}
 	if (!hangs && !report->failed) {
 		puts("ok");

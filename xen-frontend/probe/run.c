@@ -272,28 +272,36 @@ static int us_compare(const void *one, const void *other)
 	return (a > b) - (a < b);
 }
 
-static double median(double *us)
+static double median(double *us, int count)
 {
-	qsort(us, PROBE_ROUNDS, sizeof(*us), us_compare);
-	return us[PROBE_ROUNDS / 2];
+	qsort(us, (size_t)count, sizeof(*us), us_compare);
+	return us[count / 2];
+}
+
+/* Enough: all, or as many as there is time for where each takes long. */
+static bool rounds_done(const struct turn *turn, int count)
+{
+	return count == PROBE_ROUNDS ||
+	       (count >= PROBE_ROUNDS_MIN && us_since(turn->began) > PROBE_ROUNDS_US);
 }
 
 /* Once over everything, then the median over one block. */
 static bool launches_time(struct turn *turn)
 {
 	double us[PROBE_ROUNDS];
+	int count = 0;
 
 	stage_begin(turn, PROBE_LAUNCH);
 	if (!kernel_launch(turn, COUNT / BLOCK))
 		return false;
-	for (int i = 0; i < PROBE_ROUNDS; i++) {
+	while (!rounds_done(turn, count)) {
 		uint64_t began = vg_clock_ns();
 
 		if (!kernel_launch(turn, 1))
 			return false;
-		us[i] = us_since(began);
+		us[count++] = us_since(began);
 	}
-	stage_took(turn, median(us));
+	stage_took(turn, median(us, count));
 	return true;
 }
 
@@ -326,16 +334,17 @@ static bool round_trips_time(struct turn *turn)
 {
 	double us[PROBE_ROUNDS];
 	uint32_t word;
+	int count = 0;
 
 	stage_begin(turn, PROBE_ROUND_TRIP);
-	for (int i = 0; i < PROBE_ROUNDS; i++) {
+	while (!rounds_done(turn, count)) {
 		uint64_t began = vg_clock_ns();
 
 		if (!GOOD(turn, cuMemcpyDtoH_v2(&word, turn->c, sizeof(word))))
 			return false;
-		us[i] = us_since(began);
+		us[count++] = us_since(began);
 	}
-	stage_took(turn, median(us));
+	stage_took(turn, median(us, count));
 	return true;
 }
 
