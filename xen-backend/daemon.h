@@ -219,14 +219,14 @@ struct be_device {
 	uint64_t retry_at;           /* ms; no publishing or connecting before */
 
 	bool connected, settled, broken;
+	bool rung; /* the bell rang: the ring is to be looked at */
 	struct be_link link;
 	struct be_ctlring ring;
-	bool rung;          /* the bell rang: the ring is to be looked at */
 	uint64_t unmask_at; /* ms; 0: not masked. A guest that only rings is left masked a while */
 	unsigned int idle_bells;       /* that brought nothing */
+	unsigned int last_request;     /* its type */
 	uint64_t bells, requests;      /* of the guest's on the control ring, so far */
 	uint64_t rang_at, asked_at;    /* ms; the last of each, 0: none yet */
-	unsigned int last_request;     /* its type */
 	uint64_t refusals, refused_at; /* of sessions; ms */
 	char refusal[VG_TEXT_MAX];     /* the last one's reason */
 	uint64_t times_until;          /* ms; executors time their commands until then */
