@@ -65,7 +65,7 @@ void probe_tell_brief(const struct probe_report *report, unsigned int hangs)
 	char line[PROBE_BRIEF + 1], error[PROBE_TEXT];
 
 	error_text(report, hangs, error, sizeof(error));
-	if (hangs || report->failed)
+	if (hangs || report->failed || !last)
 		snprintf(line, sizeof(line), "%s at %s: %.96s%s%.30s", hangs ? "hangs" : "failed",
 			 probe_stage_name(report->stage), error, last && last->name[0] ? ", " : "",
 			 last ? last->name : "");

@@ -44,6 +44,7 @@
 	X(cuLaunchKernel)
 
 static struct {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares */
 #define X(name) __typeof__(name) *name;
 	CALLS(X)
 #undef X

@@ -48,7 +48,7 @@ FAKE CUresult cuDeviceGetCount(int *count)
 {
 	const char *devices = getenv("FAKE_DEVICES");
 
-	*count = devices ? atoi(devices) : 2;
+	*count = devices ? (int)strtol(devices, NULL, 10) : 2;
 	ANSWER;
 }
 
@@ -105,9 +105,9 @@ FAKE CUresult cuCtxSynchronize(void)
 	ANSWER;
 }
 
-FAKE CUresult cuMemGetInfo_v2(size_t *available, size_t *total)
+FAKE CUresult cuMemGetInfo_v2(size_t *free, size_t *total)
 {
-	*available = (size_t)2 << 30;
+	*free = (size_t)2 << 30;
 	*total = (size_t)3 << 30;
 	ANSWER;
 }
