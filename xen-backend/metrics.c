@@ -80,7 +80,7 @@ static void each_device(struct be_exposition *out, const struct family *family,
 			const struct be_daemon *daemon, put_totals put)
 {
 	for (const struct be_device *d = daemon->devices; d; d = d->next) {
-		struct numbers numbers;
+		struct numbers numbers = {0};
 		struct be_labels labels = device_labels(d, &numbers);
 
 		put(out, family, &labels, &d->totals);
@@ -251,7 +251,7 @@ static void guest_value(struct be_exposition *out, const struct family *family,
 			struct be_daemon *daemon)
 {
 	for (const struct be_device *d = daemon->devices; d; d = d->next) {
-		struct numbers numbers;
+		struct numbers numbers = {0};
 		struct be_labels labels = device_labels(d, &numbers);
 
 		be_exposition_uint(out, family->name, &labels, family->of_device(d));
@@ -263,7 +263,7 @@ static void guest_quota(struct be_exposition *out, const struct family *family,
 			struct be_daemon *daemon)
 {
 	for (const struct be_device *d = daemon->devices; d; d = d->next) {
-		struct numbers numbers;
+		struct numbers numbers = {0};
 		struct be_labels labels = device_labels(d, &numbers);
 
 		if (d->settings.mem)
@@ -275,7 +275,7 @@ static void guest_info(struct be_exposition *out, const struct family *family,
 		       struct be_daemon *daemon)
 {
 	for (const struct be_device *d = daemon->devices; d; d = d->next) {
-		struct numbers numbers;
+		struct numbers numbers = {0};
 		struct be_labels labels = device_labels(d, &numbers);
 
 		label_add(&labels, "gpu", d->settings.gpu);
@@ -375,7 +375,7 @@ static void session_value(struct be_exposition *out, const struct family *family
 {
 	for (const struct be_device *d = daemon->devices; d; d = d->next)
 		for (const struct be_session *s = d->sessions; s; s = s->next) {
-			struct numbers numbers;
+			struct numbers numbers = {0};
 			struct be_labels labels = session_labels(s, &numbers);
 
 			if (s->state != BE_SESSION_DEAD)
@@ -389,7 +389,7 @@ static void session_memory(struct be_exposition *out, const struct family *famil
 {
 	for (const struct be_device *d = daemon->devices; d; d = d->next)
 		for (const struct be_session *s = d->sessions; s; s = s->next) {
-			struct numbers numbers;
+			struct numbers numbers = {0};
 			struct be_labels labels = session_labels(s, &numbers);
 
 			if (s->state != BE_SESSION_DEAD && s->stats)

@@ -14,6 +14,7 @@
 
 #define IDLE_BELLS_MAX 64u /* that bring nothing, before the port is left masked */
 #define MASKED_MS      50u
+#define TAKEN_MAX      64u              /* requests in one turn */
 #define PROBED_MAX     VG_CTLRING_SLOTS /* taken in one turn, asked for or not */
 
 static void device_broken(struct be_device *device, const char *reason)
@@ -193,7 +194,7 @@ static void device_unmask(struct be_device *device, bool idle, uint64_t now)
 void be_device_serve(struct be_device *device, uint64_t now)
 {
 	bool rang = device->rung, idle = true;
-	unsigned int probed = 0;
+	unsigned int probed = 0, taken = 0;
 	struct vg_control msg;
 
 	if (!device->connected || device->broken)
@@ -217,10 +218,15 @@ void be_device_serve(struct be_device *device, uint64_t now)
 		}
 		idle = false;
 		device_request(device, &msg);
+		/* Those that are refused at once leave room for more: others have their turn. */
+		if (++taken == TAKEN_MAX) {
+			device->rung = true;
+			break;
+		}
 	}
 	if (!__atomic_load_n(&device->ring.shared->frontend_alive, __ATOMIC_ACQUIRE))
 		device_broken(device, "the guest's vgpu-frontd has gone");
-	if (rang && !device->broken)
+	if (rang && !device->rung && !device->broken)
 		device_unmask(device, idle, now);
 }
 

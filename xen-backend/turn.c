@@ -120,7 +120,8 @@ static int turn_timeout(const struct be_daemon *daemon, uint64_t now)
 	if (metrics < TURN_MS)
 		first = now + metrics;
 	for (const struct be_device *d = daemon->devices; d; d = d->next) {
-		uint64_t at = be_device_deadline(d);
+		bool more = d->rung && d->connected && !d->broken;
+		uint64_t at = more ? now : be_device_deadline(d);
 
 		if (at < first)
 			first = at;
