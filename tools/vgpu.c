@@ -42,7 +42,8 @@ static const struct command {
 } commands[] = {
 	{"attach", vgpu_attach, "attach [OPTIONS] DOMAIN KEY=VALUE,...     give a domain a vGPU"},
 	{"detach", vgpu_detach, "detach [--force] [--json] DOMAIN DEVID    take it away"},
-	{"list", vgpu_list, "list [OPTIONS] [DOMAIN...]                devices and what uses them"},
+	{"list", vgpu_list,
+	 "list [--json] [--calls] [--brief] [--format=...] [DOMAIN...]   devices and what uses them"},
 	{"verify", vgpu_verify_command,
 	 "verify [--probe] [--watch] [--json] DOMAIN [DEVID]   where a call gets stuck"},
 	{"top", vgpu_top,
