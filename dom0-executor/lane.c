@@ -168,7 +168,7 @@ static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 		goto broken;
 	if (mask & VG_BELL_RUNG) {
 		ex_stats_add(&lane->session->stats.page->wakes, 1);
-		ex_stats_set(&vg_live_of(lane->session->stats.page)->woken, ex_stats_now());
+		ex_stats_set(&vg_live_of(lane->session->stats.page)->woken, vg_clock_coarse_ms());
 	}
 	if (adapts)
 		vg_spin_slept(&lane->spin, vg_clock_ns() - begin);

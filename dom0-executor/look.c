@@ -93,7 +93,7 @@ void ex_look_answer(struct ex_session *session, const struct vg_packet *request)
 	atomic_store(&session->want, request->msg.u.look.want & VG_WANT_TIMES);
 	__atomic_store_n(&live->want, atomic_load(&session->want), __ATOMIC_RELAXED);
 	lanes_look(session, live);
-	ex_stats_set(&live->looked, ex_stats_now());
+	ex_stats_set(&live->looked, vg_clock_coarse_ms());
 	vg_packet_init(&reply, VG_CTL_LOOKED, request->msg.tag);
 	if (vg_packet_send(session->control_fd, &reply))
 		vg_warn(&session->who, "event=answer-lost");

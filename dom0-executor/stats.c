@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "protocol/clock.h"
 
 static int page_map(struct ex_stats *stats, int fd)
 {
@@ -62,14 +63,6 @@ void ex_stats_dispose(struct ex_stats *stats)
 	stats->fd = -1;
 }
 
-uint64_t ex_stats_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void ex_stats_took(struct ex_stats *stats, unsigned int op, uint64_t ns)
 {
 	struct vg_live *live = vg_live_of(stats->page);
@@ -105,7 +98,7 @@ void ex_tally_flush(struct ex_tally *tally, struct ex_stats *stats)
 	for (unsigned int i = 0; i < EX_TALLY_OPS; i++)
 		tally_flush_op(tally, page, i);
 	tally->commands = tally->commands_async = tally->launches = 0;
-	ex_stats_set(&vg_live_of(page)->moved, ex_stats_now());
+	ex_stats_set(&vg_live_of(page)->moved, vg_clock_coarse_ms());
 }
 
 void ex_tally_launches(struct ex_tally *tally, struct ex_stats *stats, unsigned int count)
@@ -121,7 +114,7 @@ static void error_count(struct vg_stats *page, unsigned int op, int32_t result)
 	ex_stats_add(&page->errors, 1);
 	__atomic_store_n(&page->last_error, result, __ATOMIC_RELAXED);
 	__atomic_store_n(&page->last_error_op, op, __ATOMIC_RELAXED);
-	ex_stats_set(&vg_live_of(page)->failed, ex_stats_now());
+	ex_stats_set(&vg_live_of(page)->failed, vg_clock_coarse_ms());
 }
 
 void ex_tally_command(struct ex_tally *tally, struct ex_stats *stats, unsigned int op, bool async,

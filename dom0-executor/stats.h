@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "protocol/clock.h"
 #include "protocol/control.h"
 
 struct ex_stats {
@@ -38,8 +39,6 @@ static inline void ex_stats_set(uint64_t *counter, uint64_t n)
 }
 /* NOLINTEND(readability-non-const-parameter) */
 
-/* CLOCK_MONOTONIC in ms, a few ms late: cheap. */
-uint64_t ex_stats_now(void);
 /* A command's time (VG_WANT_TIMES). */
 void ex_stats_took(struct ex_stats *stats, unsigned int op, uint64_t ns);
 
@@ -51,7 +50,7 @@ static inline void ex_live_begin(struct vg_live_lane *live, const struct vg_cmd 
 	__atomic_store_n(&live->args, cmd->args_size, __ATOMIC_RELAXED);
 	ex_stats_set(&live->bulk, cmd->bulk_size);
 	if (!(cmd->flags & VG_CMD_ASYNC))
-		ex_stats_set(&live->begun, ex_stats_now());
+		ex_stats_set(&live->begun, vg_clock_coarse_ms());
 	ex_stats_set(&live->number, number);
 }
 

@@ -3,7 +3,8 @@
 #include "dom0-executor/usage.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "protocol/clock.h"
 
 #include "dom0-executor/calls.h"
 #include "dom0-executor/session.h"
@@ -115,14 +116,6 @@ static void look_all(struct ex_session *session)
 		look(session, gpu, true);
 }
 
-static uint64_t coarse_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* no system call, in PV domains neither */
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static uint64_t launches_of(const struct vg_stats *stats)
 {
 	return __atomic_load_n(&stats->launches, __ATOMIC_RELAXED) +
@@ -137,7 +130,7 @@ static bool launched_since(struct ex_session *session)
 	if (session->soft ||
 	    launches == atomic_load_explicit(&usage->launches, memory_order_relaxed))
 		return false;
-	now = coarse_ms();
+	now = vg_clock_coarse_ms();
 	if (now - atomic_load_explicit(&usage->looked_ms, memory_order_relaxed) < GLANCE_MS)
 		return false;
 	atomic_store(&usage->looked_ms, now);
