@@ -5,7 +5,6 @@
  */
 #include "dom0-executor/look.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -14,7 +13,6 @@
 #include "dom0-executor/calls.h"
 #include "dom0-executor/lane.h"
 #include "dom0-executor/session.h"
-#include "dom0-executor/share.h"
 
 CUresult ex_vgRefused(struct ex_call *call, const char *name)
 {
@@ -78,23 +76,21 @@ static void level_take(struct ex_session *session, uint32_t level)
 		vg_log_level_name((enum vg_log_level)level));
 }
 
-void ex_look_answer(struct ex_session *session, const struct vg_packet *request)
+bool ex_look_answer(struct ex_session *session, const struct vg_packet *request)
 {
 	struct vg_live *live = vg_live_of(session->stats.page);
+	uint32_t want = request->msg.u.look.want & VG_WANT_TIMES;
 	struct vg_packet reply;
 
-	/* On the local channel the guest's own process is at the other end. */
-	if (session->settings->channel != VG_CHANNEL_XEN) {
-		ex_session_answer(session, request->msg.tag, -EPROTO, "an unknown message");
-		session->closing = true;
-		return;
-	}
+	if (session->settings->channel != VG_CHANNEL_XEN)
+		return false;
 	level_take(session, request->msg.u.look.log_level);
-	atomic_store(&session->want, request->msg.u.look.want & VG_WANT_TIMES);
-	__atomic_store_n(&live->want, atomic_load(&session->want), __ATOMIC_RELAXED);
+	atomic_store(&session->want, want);
+	__atomic_store_n(&live->want, want, __ATOMIC_RELAXED);
 	lanes_look(session, live);
 	ex_stats_set(&live->looked, vg_clock_coarse_ms());
 	vg_packet_init(&reply, VG_CTL_LOOKED, request->msg.tag);
 	if (vg_packet_send(session->control_fd, &reply))
 		vg_warn(&session->who, "event=answer-lost");
+	return true;
 }

@@ -3,10 +3,15 @@
 #ifndef EX_LOOK_H
 #define EX_LOOK_H
 
+#include <stdbool.h>
+
 struct ex_session;
 struct vg_packet;
 
-/* Takes over what is wanted, writes the lanes' state down and says LOOKED. The main thread. */
-void ex_look_answer(struct ex_session *session, const struct vg_packet *request);
+/*
+ * Takes over what is wanted, writes the lanes' state down and says LOOKED. False: nobody may ask, since the guest's own
+ * process is at the other end. The main thread.
+ */
+bool ex_look_answer(struct ex_session *session, const struct vg_packet *request);
 
 #endif

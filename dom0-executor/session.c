@@ -322,13 +322,16 @@ static void session_message(struct ex_session *session, struct vg_packet *packet
 		return;
 	}
 	switch (packet->msg.type) {
-	case VG_CTL_LOOK: ex_look_answer(session, packet); break;
 	case VG_CTL_SHARE: ex_session_share(session, packet); break;
 	case VG_CTL_UNSHARE: ex_session_unshare(session, packet); break;
 	case VG_CTL_CLOSE:
 		ex_session_answer(session, packet->msg.tag, 0, NULL);
 		session->closing = true;
 		break;
+	case VG_CTL_LOOK:
+		if (ex_look_answer(session, packet))
+			break;
+		/* fall through */
 	default:
 		ex_session_answer(session, packet->msg.tag, -EPROTO, "an unknown message");
 		session->closing = true;
