@@ -12,6 +12,7 @@
 
 #include "protocol/log.h"
 #include "protocol/op_names.h"
+#include "tools/answer.h"
 #include "tools/value.h"
 
 #define DOMAINS_MAX 4096
@@ -39,21 +40,6 @@ static bool list_wants(const struct list *list, uint64_t domid)
 
 /* --- gathering ------------------------------------------------------------------------------- */
 
-static struct json_object *daemon_device(const struct list *list, uint32_t domid, uint32_t devid)
-{
-	struct json_object *devices;
-
-	if (!list->daemon || !json_object_object_get_ex(list->daemon, "devices", &devices))
-		return NULL;
-	for (size_t i = 0; i < json_object_array_length(devices); i++) {
-		struct json_object *d = json_object_array_get_idx(devices, i);
-
-		if (vgpu_uint(d, "domid") == domid && vgpu_uint(d, "devid") == devid)
-			return d;
-	}
-	return NULL;
-}
-
 static const char *state_name(int state)
 {
 	static const char *const names[] = {"unknown",   "attaching", "waiting", "connecting",
@@ -79,8 +65,8 @@ static void list_device(struct list *list, uint32_t domid, uint32_t devid)
 	char dir[VG_SCHEMA_PATH], name[256], error[512];
 	int state = vgpu_tree_state(list->vgpu->xs, domid, devid, error, sizeof(error));
 
-	struct json_object *known = id.backend == list->self ? daemon_device(list, domid, devid)
-							     : NULL;
+	struct json_object *known =
+		id.backend == list->self ? vgpu_answer_device(list->daemon, domid, devid) : NULL;
 	struct json_object *sessions, *used;
 
 	vg_schema_path(dir, VG_TREE_BACKEND, VG_LEVEL_DEVICE, &id);
@@ -153,44 +139,17 @@ static void list_gather(struct list *list)
 
 /* --- printing -------------------------------------------------------------------------------- */
 
-struct call_count {
-	unsigned int op;
-	uint64_t count;
-};
-
-static int call_compare(const void *a, const void *b)
-{
-	const struct call_count *x = a, *y = b;
-
-	return x->count < y->count ? 1 : x->count > y->count ? -1 : (int)x->op - (int)y->op;
-}
-
 static void print_calls(struct json_object *session)
 {
-	struct json_object *ops;
-	struct call_count *counts;
 	size_t count;
+	struct vgpu_call *calls = vgpu_answer_calls(session, &count);
 
-	if (!json_object_object_get_ex(session, "ops", &ops))
-		return;
-	count = json_object_array_length(ops);
-	counts = calloc(count + 1, sizeof(*counts));
-	if (!counts)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *pair = json_object_array_get_idx(ops, i);
-
-		counts[i].op =
-			(unsigned int)json_object_get_int(json_object_array_get_idx(pair, 0));
-		counts[i].count = json_object_get_uint64(json_object_array_get_idx(pair, 1));
-	}
-	qsort(counts, count, sizeof(*counts), call_compare);
-	for (size_t i = 0; i < count && i < TOP_CALLS; i++)
-		printf("           %10llu %s\n", (unsigned long long)counts[i].count,
-		       vg_op_name(counts[i].op));
-	if (count > TOP_CALLS)
+	for (size_t i = 0; calls && i < count && i < TOP_CALLS; i++)
+		printf("           %10llu %s\n", (unsigned long long)calls[i].count,
+		       vg_op_name(calls[i].op));
+	if (calls && count > TOP_CALLS)
 		printf("           and %zu other calls\n", count - TOP_CALLS);
-	free(counts);
+	free(calls);
 }
 
 static void print_numbers(struct json_object *s)

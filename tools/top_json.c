@@ -11,15 +11,7 @@
 
 #include "protocol/op_names.h"
 
-static void put_int(struct json_object *object, const char *key, uint64_t value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
-static void put_text(struct json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
+#include "tools/value.h"
 
 static void put_real(struct json_object *object, const char *key, double value)
 {
@@ -62,18 +54,18 @@ static struct json_object *lane_json(const struct top_lane *lane)
 {
 	struct json_object *object = json_object_new_object();
 
-	put_int(object, "lane", lane->lane);
-	put_int(object, "taken", lane->taken);
-	put_int(object, "done", lane->done);
-	put_text(object, "op", vg_op_name((unsigned int)lane->op));
-	put_int(object, "commands_bytes", lane->commands_bytes);
-	put_int(object, "commands_unread", lane->commands_unread);
-	put_int(object, "replies_bytes", lane->replies_bytes);
-	put_int(object, "replies_unread", lane->replies_unread);
+	vgpu_put_uint(object, "lane", lane->lane);
+	vgpu_put_uint(object, "taken", lane->taken);
+	vgpu_put_uint(object, "done", lane->done);
+	vgpu_put_text(object, "op", vg_op_name((unsigned int)lane->op));
+	vgpu_put_uint(object, "commands_bytes", lane->commands_bytes);
+	vgpu_put_uint(object, "commands_unread", lane->commands_unread);
+	vgpu_put_uint(object, "replies_bytes", lane->replies_bytes);
+	vgpu_put_uint(object, "replies_unread", lane->replies_unread);
 	json_object_object_add(object, "waited_ms",
 			       lane->waited ? json_object_new_uint64(lane->begun_ms) : NULL);
-	put_text(object, "guest_sleeps", lane->guest_sleeps);
-	put_text(object, "executor_sleeps", lane->executor_sleeps);
+	vgpu_put_text(object, "guest_sleeps", lane->guest_sleeps);
+	vgpu_put_text(object, "executor_sleeps", lane->executor_sleeps);
 	return object;
 }
 
@@ -81,7 +73,7 @@ static struct json_object *op_json(const struct top_rate_op *op)
 {
 	struct json_object *object = json_object_new_object();
 
-	put_text(object, "op", vg_op_name((unsigned int)op->op));
+	vgpu_put_text(object, "op", vg_op_name((unsigned int)op->op));
 	put_real(object, "calls_s", op->rate);
 	put_real(object, "mean_ns", op->ns);
 	return object;
@@ -95,16 +87,16 @@ static struct json_object *process_json(const struct top_process *process)
 	struct json_object *lanes = json_object_new_array();
 	struct json_object *ops = json_object_new_array();
 
-	put_int(object, "pid", session->id.pid);
-	put_text(object, "program", session->program);
-	put_int(object, "executor", session->id.executor);
-	put_int(object, "started", (uint64_t)session->id.started);
-	put_text(object, "state", session->state);
+	vgpu_put_uint(object, "pid", session->id.pid);
+	vgpu_put_text(object, "program", session->program);
+	vgpu_put_uint(object, "executor", session->id.executor);
+	vgpu_put_uint(object, "started", (uint64_t)session->id.started);
+	vgpu_put_text(object, "state", session->state);
 	for (size_t i = 0; i < session->devid_count; i++)
 		json_object_array_add(devids, json_object_new_uint64(session->devids[i]));
 	json_object_object_add(object, "devids", devids);
 	put_figures(object, &process->figures);
-	put_int(object, "refused", session->refused);
+	vgpu_put_uint(object, "refused", session->refused);
 	for (size_t i = 0; i < session->lane_count; i++)
 		json_object_array_add(lanes, lane_json(&session->lanes[i]));
 	json_object_object_add(object, "lanes", lanes);
@@ -118,11 +110,11 @@ static struct json_object *guest_json(const struct top_guest *guest)
 {
 	struct json_object *object = json_object_new_object();
 
-	put_int(object, "domid", guest->domid);
+	vgpu_put_uint(object, "domid", guest->domid);
 	json_object_object_add(object, "domain",
 			       *guest->name ? json_object_new_string(guest->name) : NULL);
-	put_int(object, "vgpus", guest->device_count);
-	json_object_object_add(object, "connected", json_object_new_boolean(guest->connected));
+	vgpu_put_uint(object, "vgpus", guest->device_count);
+	vgpu_put_flag(object, "connected", guest->connected);
 	put_figures(object, &guest->figures);
 	put_whole(object, "quota", guest->figures.quota);
 	json_object_object_add(object, "processes", json_object_new_array());
@@ -133,7 +125,7 @@ static struct json_object *gpu_json(const struct top_gpu *gpu)
 {
 	struct json_object *object = json_object_new_object();
 
-	put_text(object, "gpu", gpu->name);
+	vgpu_put_text(object, "gpu", gpu->name);
 	json_object_object_add(object, "model",
 			       *gpu->model ? json_object_new_string(gpu->model) : NULL);
 	put_real(object, "busy", gpu->busy);
@@ -141,8 +133,8 @@ static struct json_object *gpu_json(const struct top_gpu *gpu)
 	put_whole(object, "memory_total", gpu->memory_total);
 	put_real(object, "celsius", gpu->celsius);
 	put_real(object, "watts", gpu->watts);
-	put_int(object, "vgpus", gpu->vgpus);
-	put_int(object, "processes", gpu->processes);
+	vgpu_put_uint(object, "vgpus", gpu->vgpus);
+	vgpu_put_uint(object, "processes", gpu->processes);
 	put_whole(object, "held", gpu->held);
 	return object;
 }
@@ -178,9 +170,9 @@ void top_print_json(const struct top *top)
 	struct json_object *total = json_object_new_object();
 
 	json_object_object_add(all, "vgpu", json_object_new_int(1));
-	put_int(all, "time", (uint64_t)time(NULL));
+	vgpu_put_uint(all, "time", (uint64_t)time(NULL));
 	put_real(all, "seconds", top->model.seconds);
-	put_int(all, "daemon_started", (uint64_t)top->model.sample.started);
+	vgpu_put_uint(all, "daemon_started", (uint64_t)top->model.sample.started);
 	for (size_t i = 0; i < top->gpus.count; i++)
 		json_object_array_add(gpus, gpu_json(&top->gpus.gpu[i]));
 	json_object_object_add(all, "gpus", gpus);

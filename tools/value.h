@@ -20,6 +20,22 @@ bool vgpu_flag(struct json_object *object, const char *key);
 bool vgpu_has(struct json_object *object, const char *key);
 /* An array's elements; NULL: none. */
 struct json_object *vgpu_array(struct json_object *object, const char *key, size_t *count);
+/* And for objects of our own. */
+static inline void vgpu_put_uint(struct json_object *object, const char *key, uint64_t value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+static inline void vgpu_put_text(struct json_object *object, const char *key, const char *value)
+{
+	json_object_object_add(object, key, json_object_new_string(value));
+}
+
+static inline void vgpu_put_flag(struct json_object *object, const char *key, bool value)
+{
+	json_object_object_add(object, key, json_object_new_boolean(value));
+}
+
 /* "3 s ago" of milliseconds; "never" where the key is not there. Valid until the eighth call after. */
 const char *vgpu_ago(struct json_object *object, const char *key);
 /* 1536 -> "1.5K". Valid until the eighth call after. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tools/answer.h"
 #include "xenstore-schema/schema.h"
 
 #define SETTLE_MS   150u   /* for executors that are well to write down how they stand */
@@ -50,13 +51,6 @@ static struct json_object *list_ask(struct vgpu_verify *verify)
 }
 
 /* An answer is still to come. */
-static bool session_pending(struct json_object *session)
-{
-	return vgpu_has(session, "look_asked_ms") &&
-	       (!vgpu_has(session, "looked_ms") ||
-		vgpu_uint(session, "looked_ms") > vgpu_uint(session, "look_asked_ms"));
-}
-
 static bool pending(struct json_object *list)
 {
 	size_t count, sessions;
@@ -70,7 +64,7 @@ static bool pending(struct json_object *list)
 		    !vgpu_has(probe, "answered_ms"))
 			return true;
 		for (size_t s = 0; s < sessions; s++)
-			if (session_pending(json_object_array_get_idx(all, s)))
+			if (vgpu_answer_pending(json_object_array_get_idx(all, s)))
 				return true;
 	}
 	return false;
@@ -112,20 +106,6 @@ static bool answers_gather(struct vgpu_verify *verify)
 
 /* --- the chain --------------------------------------------------------------------------------------- */
 
-static struct json_object *device_of(struct vgpu_verify *verify, uint32_t devid)
-{
-	size_t count;
-	struct json_object *devices = vgpu_array(verify->after, "devices", &count);
-
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *d = json_object_array_get_idx(devices, i);
-
-		if (vgpu_uint(d, "domid") == verify->domid && vgpu_uint(d, "devid") == devid)
-			return d;
-	}
-	return NULL;
-}
-
 static int devids_of(struct vgpu_verify *verify, uint32_t *devids, size_t size)
 {
 	const struct vg_schema_device id = {verify->domid, 0, verify->self};
@@ -147,7 +127,8 @@ static void devices_look(struct vgpu_verify *verify)
 		if (verify->devid >= 0 && verify->devid != devids[i])
 			continue;
 		seen++;
-		vgpu_verify_device(verify, devids[i], device_of(verify, devids[i]));
+		vgpu_verify_device(verify, devids[i],
+				   vgpu_answer_device(verify->after, verify->domid, devids[i]));
 	}
 	if (seen)
 		return;
@@ -212,21 +193,16 @@ static void print_text(const struct vgpu_verify *verify)
 	verdict_print(vgpu_first_broken(&verify->findings));
 }
 
-static void put_text(struct json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
-
 static struct json_object *finding_json(const struct vgpu_finding *f)
 {
 	struct json_object *object = json_object_new_object();
 
-	put_text(object, "link", vgpu_link_name(f->link));
-	put_text(object, "verdict", vgpu_verdict_name(f->verdict));
-	put_text(object, "subject", f->subject);
-	put_text(object, "name", f->name);
-	put_text(object, "seen", f->seen);
-	put_text(object, "remedy", f->remedy);
+	vgpu_put_text(object, "link", vgpu_link_name(f->link));
+	vgpu_put_text(object, "verdict", vgpu_verdict_name(f->verdict));
+	vgpu_put_text(object, "subject", f->subject);
+	vgpu_put_text(object, "name", f->name);
+	vgpu_put_text(object, "seen", f->seen);
+	vgpu_put_text(object, "remedy", f->remedy);
 	return object;
 }
 
@@ -236,10 +212,10 @@ static void print_json(const struct vgpu_verify *verify)
 	struct json_object *all = json_object_new_object(), *array = json_object_new_array();
 
 	json_object_object_add(all, "vgpu", json_object_new_int(1));
-	put_text(all, "domain", verify->domain);
+	vgpu_put_text(all, "domain", verify->domain);
 	json_object_object_add(all, "time", json_object_new_int64(time(NULL)));
-	json_object_object_add(all, "healthy", json_object_new_boolean(!broken));
-	put_text(all, "broken", broken ? vgpu_link_name(broken->link) : "");
+	vgpu_put_flag(all, "healthy", !broken);
+	vgpu_put_text(all, "broken", broken ? vgpu_link_name(broken->link) : "");
 	for (size_t i = 0; i < verify->findings.count; i++)
 		json_object_array_add(array, finding_json(&verify->findings.all[i]));
 	json_object_object_add(all, "findings", array);

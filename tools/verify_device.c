@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "protocol/control.h"
+#include "tools/answer.h"
 #include "xenstore-schema/schema.h"
 #include "xenstore-schema/store.h"
 
@@ -239,20 +240,6 @@ static void refusals_look(struct vgpu_findings *findings, struct json_object *de
 			    "journalctl -u xen-vgpud");
 }
 
-static struct json_object *device_find(struct json_object *answer, uint64_t domid, uint64_t devid)
-{
-	size_t count;
-	struct json_object *devices = answer ? vgpu_array(answer, "devices", &count) : NULL;
-
-	for (size_t i = 0; devices && i < count; i++) {
-		struct json_object *d = json_object_array_get_idx(devices, i);
-
-		if (vgpu_uint(d, "domid") == domid && vgpu_uint(d, "devid") == devid)
-			return d;
-	}
-	return NULL;
-}
-
 /* By its executor, which no two have. */
 static struct json_object *session_find(struct json_object *device, int64_t executor)
 {
@@ -270,7 +257,7 @@ static struct json_object *session_find(struct json_object *device, int64_t exec
 
 static void sessions_look(struct vgpu_verify *verify, uint32_t devid, struct json_object *device)
 {
-	struct json_object *was = device_find(verify->before, verify->domid, devid);
+	struct json_object *was = vgpu_answer_device(verify->before, verify->domid, devid);
 	size_t count;
 	struct json_object *sessions = vgpu_array(device, "sessions", &count);
 

@@ -14,6 +14,8 @@
 #include "protocol/errors.h"
 #include "protocol/op_names.h"
 
+#include "tools/answer.h"
+
 /* A call that waits for the GPU may take long; from here on somebody should know. */
 #define LONG_WAIT_MS 10000u
 /* Any other. */
@@ -63,11 +65,8 @@ static bool executor_answers(struct vgpu_findings *findings, struct json_object 
 			     const struct vgpu_process *executor)
 {
 	long long pid = (long long)vgpu_int(session, "executor");
-	uint64_t asked = vgpu_uint(session, "look_asked_ms");
 
-	/* The answer to what was asked last is at most as old as the question. */
-	if (vgpu_has(session, "look_asked_ms") &&
-	    (!vgpu_has(session, "looked_ms") || vgpu_uint(session, "looked_ms") > asked)) {
+	if (vgpu_answer_pending(session)) {
 		vgpu_find(findings, VGPU_LINK_EXECUTOR, VGPU_BROKEN, "executor",
 			  "process %lld (state %c) was asked %s and has not answered", pid,
 			  executor->state, vgpu_ago(session, "look_asked_ms"));
@@ -266,62 +265,24 @@ static void commands_tell(struct vgpu_findings *findings, struct json_object *be
 		vgpu_bytes(vgpu_uint(after, "bytes_dtoh")));
 }
 
-struct op_count {
-	unsigned int op;
-	uint64_t count, ns;
-};
-
-static int count_compare(const void *a, const void *b)
-{
-	const struct op_count *x = a, *y = b;
-
-	return x->count < y->count ? 1 : x->count > y->count ? -1 : 0;
-}
-
-static uint64_t op_mean_ns(struct json_object *session, unsigned int op)
-{
-	size_t count;
-	struct json_object *times = vgpu_array(session, "op_times", &count);
-
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *t = json_object_array_get_idx(times, i);
-		uint64_t timed = json_object_get_uint64(json_object_array_get_idx(t, 1));
-
-		if (json_object_get_uint64(json_object_array_get_idx(t, 0)) == op && timed)
-			return json_object_get_uint64(json_object_array_get_idx(t, 2)) / timed;
-	}
-	return 0;
-}
-
 static void calls_tell(struct vgpu_findings *findings, struct json_object *session)
 {
 	size_t count, used = 0;
-	struct json_object *ops = vgpu_array(session, "ops", &count);
-	struct op_count *counts = calloc(count + 1, sizeof(*counts));
+	struct vgpu_call *calls = vgpu_answer_calls(session, &count);
 	char text[VGPU_SEEN] = "";
 
-	if (!counts)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *pair = json_object_array_get_idx(ops, i);
-
-		counts[i].op =
-			(unsigned int)json_object_get_int(json_object_array_get_idx(pair, 0));
-		counts[i].count = json_object_get_uint64(json_object_array_get_idx(pair, 1));
-		counts[i].ns = op_mean_ns(session, counts[i].op);
-	}
-	qsort(counts, count, sizeof(*counts), count_compare);
-	for (size_t i = 0; i < count && i < TOP_CALLS && used < sizeof(text); i++) {
+	for (size_t i = 0; calls && i < count && i < TOP_CALLS && used < sizeof(text); i++) {
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %" PRIu64,
-					 i ? ", " : "", vg_op_name(counts[i].op), counts[i].count);
-		if (counts[i].ns && used < sizeof(text))
+					 i ? ", " : "", vg_op_name(calls[i].op), calls[i].count);
+		if (calls[i].mean_ns && used < sizeof(text))
 			used += (size_t)snprintf(text + used, sizeof(text) - used,
-						 " (%.1f us each)", (double)counts[i].ns / 1000);
+						 " (%.1f us each)",
+						 (double)calls[i].mean_ns / 1000);
 	}
-	if (count)
+	if (calls && count)
 		vgpu_find(findings, VGPU_LINK_COMMANDS, VGPU_OK, "calls", "%s; %zu kinds", text,
 			  count);
-	free(counts);
+	free(calls);
 }
 
 static void memory_tell(struct vgpu_findings *findings, struct json_object *session)

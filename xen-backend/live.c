@@ -9,22 +9,13 @@
 #include <string.h>
 
 #include "protocol/clock.h"
-
-static void put_uint(struct json_object *object, const char *key, uint64_t value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
+#include "xen-backend/json.h"
 
 /* Milliseconds since then; left out: never. A time to come is now. */
 static void put_age(struct json_object *object, const char *key, uint64_t when, uint64_t now)
 {
 	if (when)
-		put_uint(object, key, when < now ? now - when : 0);
-}
-
-static void put_flag(struct json_object *object, const char *key, bool value)
-{
-	json_object_object_add(object, key, json_object_new_boolean(value));
+		be_put_uint(object, key, when < now ? now - when : 0);
 }
 
 static const char *sleeps_for(uint8_t what)
@@ -42,22 +33,20 @@ static struct json_object *lane_json(const struct vg_live_lane *shared, unsigned
 	struct json_object *object = json_object_new_object();
 	struct vg_live_lane lane = *shared;
 
-	put_uint(object, "lane", id);
-	put_uint(object, "taken", lane.number);
-	put_uint(object, "done", lane.done);
-	put_uint(object, "op", lane.op);
-	put_uint(object, "args", lane.args);
-	put_uint(object, "bulk", lane.bulk);
+	be_put_uint(object, "lane", id);
+	be_put_uint(object, "taken", lane.number);
+	be_put_uint(object, "done", lane.done);
+	be_put_uint(object, "op", lane.op);
+	be_put_uint(object, "args", lane.args);
+	be_put_uint(object, "bulk", lane.bulk);
 	put_age(object, "begun_ms", lane.begun, now);
-	put_uint(object, "commands_bytes", lane.commands_bytes);
-	put_uint(object, "commands_unread", lane.commands_unread);
-	put_uint(object, "replies_bytes", lane.replies_bytes);
-	put_uint(object, "replies_unread", lane.replies_unread);
-	put_flag(object, "guest_alive", lane.guest_alive);
-	json_object_object_add(object, "guest_sleeps",
-			       json_object_new_string(sleeps_for(lane.guest_sleeps)));
-	json_object_object_add(object, "executor_sleeps",
-			       json_object_new_string(sleeps_for(lane.exec_sleeps)));
+	be_put_uint(object, "commands_bytes", lane.commands_bytes);
+	be_put_uint(object, "commands_unread", lane.commands_unread);
+	be_put_uint(object, "replies_bytes", lane.replies_bytes);
+	be_put_uint(object, "replies_unread", lane.replies_unread);
+	be_put_flag(object, "guest_alive", lane.guest_alive);
+	be_put_text(object, "guest_sleeps", sleeps_for(lane.guest_sleeps));
+	be_put_text(object, "executor_sleeps", sleeps_for(lane.exec_sleeps));
 	return object;
 }
 
@@ -84,7 +73,7 @@ static void put_refused(struct json_object *object, const struct vg_live *live)
 		json_object_array_add(names, json_object_new_string(name));
 	}
 	json_object_object_add(object, "refused", names);
-	put_uint(object, "refused_count", live->refused_count);
+	be_put_uint(object, "refused_count", live->refused_count);
 }
 
 static struct json_object *triple(uint64_t a, uint64_t b, uint64_t c)
@@ -109,7 +98,7 @@ static void put_times(struct json_object *object, const struct vg_live *live)
 		json_object_array_add(took, json_object_new_uint64(live->took[i]));
 	json_object_object_add(object, "op_times", ops);
 	json_object_object_add(object, "took", took);
-	put_flag(object, "timed", live->want & VG_WANT_TIMES);
+	be_put_flag(object, "timed", live->want & VG_WANT_TIMES);
 }
 
 void be_live_put(struct json_object *object, const struct be_session *session)
@@ -133,17 +122,17 @@ void be_live_put_device(struct json_object *object, const struct be_device *devi
 {
 	uint64_t now = vg_clock_ms();
 
-	put_uint(object, "bells", device->bells);
+	be_put_uint(object, "bells", device->bells);
 	put_age(object, "rang_ms", device->rang_at, now);
-	put_uint(object, "requests", device->requests);
+	be_put_uint(object, "requests", device->requests);
 	put_age(object, "asked_ms", device->asked_at, now);
-	put_uint(object, "last_request", device->last_request);
-	put_uint(object, "unanswered", device->unanswered);
-	put_uint(object, "refusals", device->refusals);
+	be_put_uint(object, "last_request", device->last_request);
+	be_put_uint(object, "unanswered", device->unanswered);
+	be_put_uint(object, "refusals", device->refusals);
 	put_age(object, "refused_ms", device->refused_at, now);
-	json_object_object_add(object, "refusal", json_object_new_string(device->refusal));
-	put_flag(object, "frontend_alive",
-		 device->connected &&
-			 __atomic_load_n(&device->ring.shared->frontend_alive, __ATOMIC_ACQUIRE));
+	be_put_text(object, "refusal", device->refusal);
+	be_put_flag(object, "frontend_alive",
+		    device->connected && __atomic_load_n(&device->ring.shared->frontend_alive,
+							 __ATOMIC_ACQUIRE));
 	be_probe_put_json(object, device);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "protocol/clock.h"
+#include "xen-backend/json.h"
 
 static void probe_end(struct be_device *device, int32_t status, const char *text)
 {
@@ -82,30 +83,23 @@ void be_probe_disconnected(struct be_device *device)
 
 /* --- the control socket ------------------------------------------------------------------------ */
 
-static void put_uint(struct json_object *object, const char *key, uint64_t value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
 static struct json_object *probe_json(const struct be_probe *probe)
 {
 	struct json_object *object = json_object_new_object();
 	uint64_t now = vg_clock_ms();
 
-	json_object_object_add(object, "what",
-			       json_object_new_string(probe->what == VG_PROBE_KERNEL ? "kernel"
-										     : "alive"));
-	put_uint(object, "asked_ms", now - probe->asked);
+	be_put_text(object, "what", probe->what == VG_PROBE_KERNEL ? "kernel" : "alive");
+	be_put_uint(object, "asked_ms", now - probe->asked);
 	if (!probe->answered)
 		return object;
-	put_uint(object, "answered_ms", now - probe->answered);
-	put_uint(object, "took_ms", probe->answered - probe->asked);
-	json_object_object_add(object, "status", json_object_new_int(probe->status));
-	json_object_object_add(object, "text", json_object_new_string(probe->text));
-	put_uint(object, "programs", probe->counts.programs);
-	put_uint(object, "sessions", probe->counts.sessions);
-	put_uint(object, "pages", probe->counts.pages);
-	put_uint(object, "pages_max", probe->counts.pages_max);
+	be_put_uint(object, "answered_ms", now - probe->answered);
+	be_put_uint(object, "took_ms", probe->answered - probe->asked);
+	be_put_int(object, "status", probe->status);
+	be_put_text(object, "text", probe->text);
+	be_put_uint(object, "programs", probe->counts.programs);
+	be_put_uint(object, "sessions", probe->counts.sessions);
+	be_put_uint(object, "pages", probe->counts.pages);
+	be_put_uint(object, "pages_max", probe->counts.pages_max);
 	return object;
 }
 

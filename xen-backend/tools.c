@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "protocol/clock.h"
+#include "xen-backend/json.h"
 
 #define CLIENTS_MAX 8
 #define REQUEST_MAX 4096
@@ -41,21 +42,6 @@ struct be_tools {
 
 /* --- what is told ---------------------------------------------------------------------------- */
 
-static void put_uint(struct json_object *object, const char *key, uint64_t value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
-static void put_int(struct json_object *object, const char *key, int64_t value)
-{
-	json_object_object_add(object, key, json_object_new_int64(value));
-}
-
-static void put_text(struct json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
-
 static uint64_t word(const uint64_t *value)
 {
 	return __atomic_load_n(value, __ATOMIC_RELAXED);
@@ -66,25 +52,25 @@ static void put_stats(struct json_object *object, const struct vg_stats *stats)
 {
 	struct json_object *ops = json_object_new_array();
 
-	put_uint(object, "calls", word(&stats->commands));
-	put_uint(object, "calls_async", word(&stats->commands_async));
-	put_uint(object, "errors", word(&stats->errors));
-	put_uint(object, "launches", word(&stats->launches));
-	put_uint(object, "bytes_htod", word(&stats->bytes_htod));
-	put_uint(object, "bytes_dtoh", word(&stats->bytes_dtoh));
-	put_uint(object, "memory", word(&stats->alloc_bytes));
-	put_uint(object, "memory_peak", word(&stats->alloc_peak));
-	put_uint(object, "handles", word(&stats->handles));
-	put_uint(object, "lanes", word(&stats->lanes));
-	put_uint(object, "regions", word(&stats->regions));
-	put_uint(object, "region_bytes", word(&stats->region_bytes));
-	put_uint(object, "freed_bytes", word(&stats->freed_bytes));
-	put_uint(object, "freed_handles", word(&stats->freed_handles));
-	put_uint(object, "wakes", word(&stats->wakes));
-	put_uint(object, "rings", word(&stats->rings));
-	put_uint(object, "last_op", stats->last_op);
-	put_int(object, "last_error", stats->last_error);
-	put_uint(object, "last_error_op", stats->last_error_op);
+	be_put_uint(object, "calls", word(&stats->commands));
+	be_put_uint(object, "calls_async", word(&stats->commands_async));
+	be_put_uint(object, "errors", word(&stats->errors));
+	be_put_uint(object, "launches", word(&stats->launches));
+	be_put_uint(object, "bytes_htod", word(&stats->bytes_htod));
+	be_put_uint(object, "bytes_dtoh", word(&stats->bytes_dtoh));
+	be_put_uint(object, "memory", word(&stats->alloc_bytes));
+	be_put_uint(object, "memory_peak", word(&stats->alloc_peak));
+	be_put_uint(object, "handles", word(&stats->handles));
+	be_put_uint(object, "lanes", word(&stats->lanes));
+	be_put_uint(object, "regions", word(&stats->regions));
+	be_put_uint(object, "region_bytes", word(&stats->region_bytes));
+	be_put_uint(object, "freed_bytes", word(&stats->freed_bytes));
+	be_put_uint(object, "freed_handles", word(&stats->freed_handles));
+	be_put_uint(object, "wakes", word(&stats->wakes));
+	be_put_uint(object, "rings", word(&stats->rings));
+	be_put_uint(object, "last_op", stats->last_op);
+	be_put_int(object, "last_error", stats->last_error);
+	be_put_uint(object, "last_error_op", stats->last_error_op);
 	for (size_t i = 0; i < VG_STATS_OPS; i++) {
 		uint64_t count = word(&stats->ops[i]);
 		struct json_object *pair;
@@ -121,18 +107,18 @@ static struct json_object *session_json(const struct be_session *session,
 	uint8_t devids[VG_SESSION_DEVICES];
 	unsigned int count = be_seats_list(session, devids);
 
-	put_uint(object, "session", session->id);
+	be_put_uint(object, "session", session->id);
 	put_devids(object, devids, count);
-	put_text(object, "state", states[session->state]);
-	put_int(object, "executor", session->pid);
-	put_uint(object, "pid", session->guest_pid);
-	put_uint(object, "uid", session->guest_uid);
-	put_text(object, "program", session->comm);
-	put_int(object, "started", session->started);
+	be_put_text(object, "state", states[session->state]);
+	be_put_int(object, "executor", session->pid);
+	be_put_uint(object, "pid", session->guest_pid);
+	be_put_uint(object, "uid", session->guest_uid);
+	be_put_text(object, "program", session->comm);
+	be_put_int(object, "started", session->started);
 	put_stats(object, session->stats ? session->stats : &no_stats);
 	be_live_put(object, session);
 	if (count > 1) /* the counters have the sum */
-		put_uint(object, "memory", be_account_held(device, session));
+		be_put_uint(object, "memory", be_account_held(device, session));
 	return object;
 }
 
@@ -141,17 +127,17 @@ static struct json_object *device_json(const struct be_device *device)
 	struct json_object *object = json_object_new_object();
 	struct json_object *sessions = json_object_new_array();
 
-	put_uint(object, "domid", device->domid);
-	put_uint(object, "devid", device->devid);
-	json_object_object_add(object, "connected", json_object_new_boolean(device->connected));
-	put_text(object, "gpu", device->settings.gpu);
-	put_text(object, "driver", device->settings.driver);
-	put_uint(object, "mem", device->settings.mem);
-	put_uint(object, "mem_used", be_account_used(device));
-	put_uint(object, "max_sessions", device->settings.max_sessions);
-	put_text(object, "error", device->error);
+	be_put_uint(object, "domid", device->domid);
+	be_put_uint(object, "devid", device->devid);
+	be_put_flag(object, "connected", device->connected);
+	be_put_text(object, "gpu", device->settings.gpu);
+	be_put_text(object, "driver", device->settings.driver);
+	be_put_uint(object, "mem", device->settings.mem);
+	be_put_uint(object, "mem_used", be_account_used(device));
+	be_put_uint(object, "max_sessions", device->settings.max_sessions);
+	be_put_text(object, "error", device->error);
 	be_live_put_device(object, device);
-	put_text(object, "log_level", vg_log_level_name((enum vg_log_level)device->who.level));
+	be_put_text(object, "log_level", vg_log_level_name((enum vg_log_level)device->who.level));
 	for (const struct be_seat *seat = device->seats; seat; seat = seat->next)
 		json_object_array_add(sessions, session_json(seat->session, device));
 	json_object_object_add(object, "sessions", sessions);
@@ -162,17 +148,17 @@ static struct json_object *record_json(const struct be_record *record)
 {
 	struct json_object *object = json_object_new_object();
 
-	put_uint(object, "domid", record->domid);
-	put_uint(object, "devid", record->devid);
+	be_put_uint(object, "domid", record->domid);
+	be_put_uint(object, "devid", record->devid);
 	put_devids(object, record->devids, record->device_count);
-	put_int(object, "executor", record->executor);
-	put_uint(object, "pid", record->guest_pid);
-	put_uint(object, "uid", record->guest_uid);
-	put_text(object, "program", record->comm);
-	put_int(object, "started", record->started);
-	put_int(object, "ended", record->ended);
-	put_int(object, "status", record->status);
-	put_text(object, "reason", record->reason);
+	be_put_int(object, "executor", record->executor);
+	be_put_uint(object, "pid", record->guest_pid);
+	be_put_uint(object, "uid", record->guest_uid);
+	be_put_text(object, "program", record->comm);
+	be_put_int(object, "started", record->started);
+	be_put_int(object, "ended", record->ended);
+	be_put_int(object, "status", record->status);
+	be_put_text(object, "reason", record->reason);
 	put_stats(object, &record->stats);
 	return object;
 }
@@ -183,8 +169,8 @@ static struct json_object *answer_new(bool ok)
 {
 	struct json_object *object = json_object_new_object();
 
-	put_int(object, "vgpu", PROTOCOL);
-	json_object_object_add(object, "ok", json_object_new_boolean(ok));
+	be_put_int(object, "vgpu", PROTOCOL);
+	be_put_flag(object, "ok", ok);
 	return object;
 }
 
@@ -192,7 +178,7 @@ static struct json_object *answer_error(const char *text)
 {
 	struct json_object *object = answer_new(false);
 
-	put_text(object, "error", text);
+	be_put_text(object, "error", text);
 	return object;
 }
 
@@ -215,11 +201,11 @@ static struct json_object *do_ping(struct be_daemon *daemon, struct json_object 
 	struct json_object *answer = answer_new(true);
 
 	(void)request;
-	put_int(answer, "pid", getpid());
-	put_int(answer, "started", daemon->started);
-	put_int(answer, "now", time(NULL));
-	put_uint(answer, "protocol", VG_PROTOCOL_VERSION);
-	put_uint(answer, "executors", daemon->executor_count);
+	be_put_int(answer, "pid", getpid());
+	be_put_int(answer, "started", daemon->started);
+	be_put_int(answer, "now", time(NULL));
+	be_put_uint(answer, "protocol", VG_PROTOCOL_VERSION);
+	be_put_uint(answer, "executors", daemon->executor_count);
 	return answer;
 }
 
