@@ -3,11 +3,12 @@
 #include "tools/verify.h"
 
 #include <inttypes.h>
-#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "protocol/beside.h"
 #include "protocol/control.h"
 #include "tools/answer.h"
 #include "xenstore-schema/schema.h"
@@ -75,36 +76,19 @@ static bool states_look(struct vgpu_verify *verify, const struct vg_schema_devic
 	return fine;
 }
 
-/* Beside this program (a build tree), in ../libexec/vgpu, or where it is installed. */
-static void checker_find(char *path, size_t size)
-{
-	static const char *const places[] = {"vgpu-schema-check",
-					     "../libexec/vgpu/vgpu-schema-check"};
-	char self[VG_SCHEMA_PATH];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	const char *dir;
-
-	if (length > 0) {
-		self[length] = '\0';
-		dir = dirname(self);
-		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-			snprintf(path, size, "%s/%s", dir, places[i]);
-			if (!access(path, X_OK))
-				return;
-		}
-	}
-	snprintf(path, size, "%s/vgpu-schema-check", VG_LIBEXECDIR);
-}
-
 static void schema_look(struct vgpu_verify *verify, const struct vg_schema_device *id)
 {
-	char path[VG_SCHEMA_PATH + 64], domid[16], devid[16], text[4096];
+	/* Beside this program (a build tree), in ../libexec/vgpu, or where it is installed. */
+	static const char *const places[] = {"vgpu-schema-check",
+					     "../libexec/vgpu/vgpu-schema-check"};
+	char path[PATH_MAX] = VG_LIBEXECDIR "/vgpu-schema-check";
+	char domid[16], devid[16], text[4096];
 	const char *const argv[] = {path, domid, devid, NULL};
 	int rc;
 
 	if (verify->self) /* it wants dom0's rights */
 		return;
-	checker_find(path, sizeof(path));
+	vg_beside_find(places, sizeof(places) / sizeof(places[0]), X_OK, path, sizeof(path));
 	snprintf(domid, sizeof(domid), "%u", id->domid);
 	snprintf(devid, sizeof(devid), "%u", id->devid);
 	rc = vgpu_process_run(argv, CHECK_MS, text, sizeof(text));

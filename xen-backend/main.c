@@ -14,7 +14,6 @@
 #include "xen-backend/daemon.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +25,7 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "protocol/beside.h"
 #include "protocol/clock.h"
 
 #ifndef VG_LIBEXECDIR
@@ -73,26 +73,12 @@ static void notify_reloading(void)
 static void executor_find(struct be_config *config)
 {
 	static const char *const places[] = {"vgpu-executor", "../libexec/vgpu/vgpu-executor"};
-	char self[BE_CONFIG_PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	const char *dir;
 
 	if (*config->executor)
 		return;
 	snprintf(config->executor, sizeof(config->executor), "%s", VG_LIBEXECDIR "/vgpu-executor");
-	if (length <= 0)
-		return;
-	self[length] = '\0';
-	dir = dirname(self);
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		char path[BE_CONFIG_PATH_MAX + 40];
-
-		snprintf(path, sizeof(path), "%s/%s", dir, places[i]);
-		if (strlen(path) < sizeof(config->executor) && !access(path, X_OK)) {
-			memcpy(config->executor, path, strlen(path) + 1);
-			return;
-		}
-	}
+	vg_beside_find(places, sizeof(places) / sizeof(places[0]), X_OK, config->executor,
+		       sizeof(config->executor));
 }
 
 /* --- start and stop -------------------------------------------------------------------------- */
