@@ -100,7 +100,6 @@ static void body_add(struct entry *e, const char *body)
 bool vg_journal_send(int fd, const char *path, const struct vg_log_who *who,
 		     enum vg_log_level level, const char *line, const char *body)
 {
-	static const char priorities[] = {'3', '4', '6', '7', '7'};
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	struct entry e = {.used = 0};
 	int keep = errno;
@@ -109,7 +108,7 @@ bool vg_journal_send(int fd, const char *path, const struct vg_log_who *who,
 	if (strlen(path) >= sizeof(to.sun_path))
 		return false;
 	memcpy(to.sun_path, path, strlen(path));
-	add(&e, "MESSAGE=%s\nPRIORITY=%c\nSYSLOG_IDENTIFIER=%s\n", line, priorities[level],
+	add(&e, "MESSAGE=%s\nPRIORITY=%c\nSYSLOG_IDENTIFIER=%s\n", line, vg_log_priority(level),
 	    program_invocation_short_name);
 	add_who(&e, "VGPU_DOM", who->dom);
 	add_who(&e, "VGPU_DEV", who->dev);

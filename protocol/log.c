@@ -20,8 +20,6 @@
 #define LINE_MAX_BYTES 2048
 
 static const char *const level_names[] = {"error", "warn", "info", "call", "data"};
-/* Priorities as sd-daemon(3) has them: err, warning, info, debug, debug. */
-static const char *const level_prefix[] = {"<3>", "<4>", "<6>", "<7>", "<7>"};
 
 int vg_log_level_parse(const char *text, enum vg_log_level *level)
 {
@@ -37,6 +35,11 @@ int vg_log_level_parse(const char *text, enum vg_log_level *level)
 const char *vg_log_level_name(enum vg_log_level level)
 {
 	return level_names[level];
+}
+
+char vg_log_priority(enum vg_log_level level)
+{
+	return "34677"[level];
 }
 
 static int log_fd = STDERR_FILENO;
@@ -126,12 +129,14 @@ static void line_send(const struct vg_log_who *who, enum vg_log_level level, cha
 
 void vg_log_write(const struct vg_log_who *who, enum vg_log_level level, const char *format, ...)
 {
-	const char *priority = to_journal() ? level_prefix[level] : "";
+	char priority[] = {'<', vg_log_priority(level), '>', '\0'};
 	char line[LINE_MAX_BYTES];
 	size_t used, room, body;
 	va_list args;
 	int n;
 
+	if (!to_journal())
+		*priority = '\0';
 	used = (size_t)snprintf(line, sizeof(line), "%s[vgpu]", priority);
 	used = add_number(line, used, "dom", who->dom);
 	used = add_number(line, used, "dev", who->dev);

@@ -56,6 +56,8 @@ static inline void vg_log_set_level(struct vg_log_who *who, enum vg_log_level le
 /* "error" .. "data" to a level; -EINVAL for anything else. */
 int vg_log_level_parse(const char *text, enum vg_log_level *level);
 const char *vg_log_level_name(enum vg_log_level level);
+/* The journal's, as sd-daemon(3) has them: '3' for errors to '7' for debugging. */
+char vg_log_priority(enum vg_log_level level);
 
 /* Where lines go, standard error unless told. Before there are threads. */
 void vg_log_set_fd(int fd);
