@@ -9,6 +9,7 @@
 #include "xen-backend/counts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "protocol/clock.h"
@@ -120,24 +121,35 @@ void be_counts_opened(struct be_session *session)
 		gpu->totals.opened++;
 }
 
-static void refused_add(struct be_device *device, enum be_refused reason)
+static void refused_add(struct be_device *device, enum be_refused reason, const char *why)
 {
 	struct be_gpu *gpu = be_gpu_of(device);
 
+	device->refused_at = vg_clock_ms();
+	snprintf(device->refusal, sizeof(device->refusal), "%s", why);
 	device->totals.refused[reason]++;
 	if (gpu)
 		gpu->totals.refused[reason]++;
 }
 
-void be_counts_refused(struct be_device *device, int32_t status)
+void be_counts_refused(struct be_device *device, int32_t status, const char *why)
 {
 	switch (status) {
-	case -EBUSY: refused_add(device, BE_REFUSED_LIMIT); break;
-	case -EPROTO: refused_add(device, BE_REFUSED_PROTOCOL); break;
+	case -EBUSY: refused_add(device, BE_REFUSED_LIMIT, why); break;
+	case -EPROTO: refused_add(device, BE_REFUSED_PROTOCOL, why); break;
 	case -ENOMEM:
-	case -EAGAIN: refused_add(device, BE_REFUSED_HOST); break;
-	default: refused_add(device, BE_REFUSED_REQUEST); break;
+	case -EAGAIN: refused_add(device, BE_REFUSED_HOST, why); break;
+	default: refused_add(device, BE_REFUSED_REQUEST, why); break;
 	}
+}
+
+uint64_t be_counts_refusals(const struct be_device *device)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < BE_REFUSED_COUNT; i++)
+		sum += device->totals.refused[i];
+	return sum;
 }
 
 static enum be_ended ended_class(int32_t status)
@@ -162,7 +174,7 @@ void be_counts_ended(struct be_session *session)
 	/* One that the guest gave up, or that lost its vGPU, as it was being opened was neither. */
 	if (!session->opened && !session->adopted) {
 		if (session->refused || (reason != BE_ENDED_CLOSED && reason != BE_ENDED_DETACHED))
-			refused_add(session->device, BE_REFUSED_EXECUTOR);
+			refused_add(session->device, BE_REFUSED_EXECUTOR, session->reason);
 		return;
 	}
 	session->device->totals.ended[reason]++;

@@ -73,7 +73,10 @@ void be_counts_begin(struct be_session *session);
 /* Looks at the executor's counters and adds what is new. */
 void be_counts_take(struct be_session *session);
 void be_counts_opened(struct be_session *session);
-void be_counts_refused(struct be_device *device, int32_t status);
+/* A program got no session. Of one that its executor refused, be_counts_ended() says so. */
+void be_counts_refused(struct be_device *device, int32_t status, const char *why);
+/* For all reasons together. */
+uint64_t be_counts_refusals(const struct be_device *device);
 /* Of a session that was reaped. */
 void be_counts_ended(struct be_session *session);
 /* The GPU that it names; NULL: it names none yet, or there are too many. */

@@ -223,14 +223,14 @@ struct be_device {
 	struct be_link link;
 	struct be_ctlring ring;
 	uint64_t unmask_at; /* ms; 0: not masked. A guest that only rings is left masked a while */
-	unsigned int idle_bells;       /* that brought nothing */
-	unsigned int unanswered;       /* requests taken whose answer is not yet in the ring */
-	uint64_t bells, requests;      /* of the guest's on the control ring, so far */
-	uint64_t rang_at, asked_at;    /* ms; the last of each, 0: none yet */
-	uint64_t refusals, refused_at; /* of sessions; ms */
-	uint64_t times_until;          /* ms; executors time their commands until then */
-	char refusal[VG_TEXT_MAX];     /* the last one's reason */
-	unsigned int last_request;     /* its type */
+	unsigned int idle_bells;    /* that brought nothing */
+	unsigned int unanswered;    /* requests taken whose answer is not yet in the ring */
+	uint64_t bells, requests;   /* of the guest's on the control ring, so far */
+	uint64_t rang_at, asked_at; /* ms; the last of each, 0: none yet */
+	uint64_t refused_at;        /* ms; the last session that was refused */
+	uint64_t times_until;       /* ms; executors time their commands until then */
+	char refusal[VG_TEXT_MAX];  /* why it was */
+	unsigned int last_request;  /* its type */
 
 	struct be_probe probe;
 
@@ -277,8 +277,6 @@ void be_device_send(struct be_device *device, const struct vg_control *msg);
 void be_device_answer(struct be_device *device, const struct vg_control *request, int32_t status,
 		      const char *text);
 void be_device_flush(struct be_device *device);
-/* A program got no session. */
-void be_device_refused(struct be_device *device, const char *why);
 /* Answers the last RESUME once it is due. */
 void be_device_resumed(struct be_device *device);
 

@@ -128,7 +128,7 @@ void be_live_put_device(struct json_object *object, const struct be_device *devi
 	put_age(object, "asked_ms", device->asked_at, now);
 	be_put_uint(object, "last_request", device->last_request);
 	be_put_uint(object, "unanswered", device->unanswered);
-	be_put_uint(object, "refusals", device->refusals);
+	be_put_uint(object, "refusals", be_counts_refusals(device));
 	put_age(object, "refused_ms", device->refused_at, now);
 	be_put_text(object, "refusal", device->refusal);
 	be_put_flag(object, "frontend_alive",

@@ -84,13 +84,6 @@ void be_device_answer(struct be_device *device, const struct vg_control *request
 	be_device_send(device, &answer);
 }
 
-void be_device_refused(struct be_device *device, const char *why)
-{
-	device->refusals++;
-	device->refused_at = vg_clock_ms();
-	snprintf(device->refusal, sizeof(device->refusal), "%s", why);
-}
-
 static struct be_session *session_find(struct be_device *device, uint32_t id)
 {
 	for (struct be_session *s = device->sessions; s; s = s->next)
@@ -162,8 +155,7 @@ static void device_request(struct be_device *device, const struct vg_control *ms
 		be_guest_log(device, &device->who, VG_LOG_WARN,
 			     "event=open-refused errno=%d reason=\"%s\"", -answer.status,
 			     answer.text);
-		be_counts_refused(device, answer.status);
-		be_device_refused(device, answer.text);
+		be_counts_refused(device, answer.status, answer.text);
 		be_device_send(device, &answer);
 		return;
 	}

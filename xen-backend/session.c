@@ -415,7 +415,6 @@ static void session_opened(struct be_session *session, const struct vg_control *
 			     "event=session-refused session=%u errno=%d reason=\"%s\"", session->id,
 			     -answer->status, answer->text);
 		session->refused = true;
-		be_device_refused(session->device, answer->text);
 		be_session_end(session, answer->status, answer->text);
 		return;
 	}
