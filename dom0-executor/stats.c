@@ -30,9 +30,8 @@ static int page_map(struct ex_stats *stats, int fd)
 
 static void page_make(struct ex_stats *stats)
 {
-	struct vg_counters *counters = calloc(1, sizeof(*counters));
-
-	stats->page = counters ? &counters->stats : NULL;
+	/* Whose first member the page is. */
+	stats->page = calloc(1, sizeof(struct vg_counters));
 }
 
 int ex_stats_init(struct ex_stats *stats, int fd)

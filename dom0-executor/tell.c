@@ -5,8 +5,6 @@
  */
 #include "dom0-executor/tell.h"
 
-#include <stdio.h>
-
 #include "protocol/call_text.h"
 #include "protocol/crc32.h"
 #include "protocol/errors.h"
@@ -24,18 +22,6 @@ void ex_tell_reply_sum(struct ex_call *call, size_t n)
 	/* It is in one piece: that is what the span was. */
 	call->reply_bulk_sum =
 		vg_crc32(call->reply_bulk_sum, out->base + (out->pos & (out->size - 1)), n);
-}
-
-/* ` in=4096 in_crc32=...` of a bulk part, or nothing. */
-static void bulk_text(char *text, size_t room, const char *way, uint64_t size, bool sums,
-		      uint32_t sum)
-{
-	*text = '\0';
-	if (size && sums)
-		snprintf(text, room, " %s=%llu %s_crc32=%08x", way, (unsigned long long)size, way,
-			 sum);
-	else if (size)
-		snprintf(text, room, " %s=%llu", way, (unsigned long long)size);
 }
 
 void ex_tell(const struct ex_call *call, CUresult result, uint64_t took_ns)
@@ -57,9 +43,11 @@ void ex_tell(const struct ex_call *call, CUresult result, uint64_t took_ns)
 		return;
 	vg_call_args(&bytes, args, sizeof(args));
 	vg_call_ret(&bytes, ret, sizeof(ret));
-	bulk_text(in, sizeof(in), "in", call->bulk_size,
-		  bytes.sums && call->bulk_pos == call->bulk_size, call->bulk_sum);
-	bulk_text(out, sizeof(out), "out", call->reply_bulk_size, bytes.sums, call->reply_bulk_sum);
+	vg_call_bulk("in", call->bulk_size,
+		     bytes.sums && call->bulk_pos == call->bulk_size ? &call->bulk_sum : NULL, in,
+		     sizeof(in));
+	vg_call_bulk("out", call->reply_bulk_size, bytes.sums ? &call->reply_bulk_sum : NULL, out,
+		     sizeof(out));
 	vg_log_write(
 		who, VG_LOG_CALL,
 		"op=%s lane=%u seq=%llu async=%d result=%d%s%s us=%llu%s%s args=\"%s\" ret=\"%s\"",

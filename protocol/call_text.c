@@ -484,3 +484,13 @@ size_t vg_program_ret(const struct vg_call_program *call, char *text, size_t roo
 	program_put(&t, call, true);
 	return text_end(&t);
 }
+
+void vg_call_bulk(const char *way, uint64_t size, const uint32_t *sum, char *text, size_t room)
+{
+	*text = '\0';
+	if (size && sum)
+		snprintf(text, room, " %s=%llu %s_crc32=%08x", way, (unsigned long long)size, way,
+			 *sum);
+	else if (size)
+		snprintf(text, room, " %s=%llu", way, (unsigned long long)size);
+}

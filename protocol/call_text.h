@@ -35,6 +35,12 @@ size_t vg_call_ret(const struct vg_call_bytes *call, char *text, size_t room);
 /* The whole: `name(arguments) = CUDA_SUCCESS {answer}`. */
 size_t vg_call_line(const struct vg_call_bytes *call, int result, char *text, size_t room);
 
+/*
+ * ` in=4096 in_crc32=01234567` of what a call carries beside its arguments, way: "in" or "out"; without the sum where
+ * there is none (NULL), and nothing of 0 bytes.
+ */
+void vg_call_bulk(const char *way, uint64_t size, const uint32_t *sum, char *text, size_t room);
+
 /* Where an argument is: the parameter itself. count: elements behind it, where it points to several. */
 struct vg_call_place {
 	const void *at;

@@ -144,13 +144,13 @@ static uint8_t *reply_gather(const struct fe_call *call, size_t *size)
 	return pieces_gather(pieces, count, size);
 }
 
-/* ` in=4096 in_crc32=...` of a bulk part, or nothing. */
-static void bulk_text(char *text, size_t room, const char *way, const void *data, size_t size)
+/* After a success: what a failed call has carried is of no interest. */
+static void bulk_text(const char *way, const void *data, size_t size, CUresult result, char *text,
+		      size_t room)
 {
-	*text = '\0';
-	if (size)
-		snprintf(text, room, " %s=%zu %s_crc32=%08x", way, size, way,
-			 vg_crc32(0, data, size));
+	uint32_t sum = size && !result ? vg_crc32(0, data, size) : 0;
+
+	vg_call_bulk(way, result ? 0 : size, &sum, text, room);
 }
 
 static void sent_write(const struct fe_call *call, const struct vg_call_bytes *bytes,
@@ -161,8 +161,8 @@ static void sent_write(const struct fe_call *call, const struct vg_call_bytes *b
 
 	vg_call_args(bytes, args, sizeof(args));
 	vg_call_ret(bytes, ret, sizeof(ret));
-	bulk_text(in, sizeof(in), "in", call->bulk.data, result ? 0 : call->bulk.size);
-	bulk_text(out, sizeof(out), "out", call->bulk_out.data, result ? 0 : call->bulk_out.size);
+	bulk_text("in", call->bulk.data, call->bulk.size, result, in, sizeof(in));
+	bulk_text("out", call->bulk_out.data, call->bulk_out.size, result, out, sizeof(out));
 	vg_log_write(
 		&fe_who, VG_LOG_DATA,
 		"op=%s lane=%d seq=%llu async=%d result=%d%s us=%llu%s%s args=\"%s\" ret=\"%s\"",

@@ -295,13 +295,13 @@ static bool launches_time(struct turn *turn)
 	stage_begin(turn, PROBE_LAUNCH);
 	if (!kernel_launch(turn, COUNT / BLOCK))
 		return false;
-	while (!rounds_done(turn, count)) {
+	do {
 		uint64_t began = vg_clock_ns();
 
 		if (!kernel_launch(turn, 1))
 			return false;
 		us[count++] = us_since(began);
-	}
+	} while (!rounds_done(turn, count));
 	stage_took(turn, median(us, count));
 	return true;
 }
@@ -338,13 +338,13 @@ static bool round_trips_time(struct turn *turn)
 	int count = 0;
 
 	stage_begin(turn, PROBE_ROUND_TRIP);
-	while (!rounds_done(turn, count)) {
+	do {
 		uint64_t began = vg_clock_ns();
 
 		if (!GOOD(turn, cuMemcpyDtoH_v2(&word, turn->c, sizeof(word))))
 			return false;
 		us[count++] = us_since(began);
-	}
+	} while (!rounds_done(turn, count));
 	stage_took(turn, median(us, count));
 	return true;
 }
