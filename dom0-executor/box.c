@@ -308,5 +308,7 @@ CUresult ex_vgCopyBox(struct ex_call *call, const struct vg_copy_box *box, unsig
 		result = ex_copy_mode_check(call, mode, &stream, false);
 	if (result || !box_bytes(box))
 		return result;
+	if (call->taken && src.host)
+		ex_trace_memory(call, (uintptr_t)src.host, end_extent(&src, box), stream);
 	return piece_copy(call, &src, &dst, &all, NULL, mode, stream);
 }

@@ -191,8 +191,8 @@ size_t ex_bulk_span(struct ex_call *call, const void **span, size_t max)
 	n = vg_consumer_span(&lane->in, span, piece);
 	vg_consumer_advance(&lane->in, n);
 	call->bulk_pos += n;
-	if (ex_tell_sums(call))
-		call->bulk_sum = vg_crc32(call->bulk_sum, *span, n);
+	if (__builtin_expect(call->begun != 0, 0) || call->taken)
+		ex_tell_bulk(call, *span, n);
 	return n;
 }
 

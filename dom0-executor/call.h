@@ -27,6 +27,10 @@ struct ex_call {
 	bool ptds;  /* per-thread-default-stream variant */
 	bool breach;
 	uint64_t begun; /* ns; 0: nobody wants its time or a line about it */
+	uint64_t done;  /* likewise: the driver has returned */
+	uint64_t taken; /* ns; 0: it is not recorded (trace.h) */
+	uint64_t after; /* of its head */
+	uint32_t seen;  /* VG_TRACE_*, of what is recorded */
 
 	const uint8_t *args; /* private copy, 8-byte aligned, owned by the lane */
 	size_t args_size;

@@ -172,7 +172,11 @@ CUresult ex_vgCopy(struct ex_call *call, CUdeviceptr dst, CUdeviceptr src, size_
 	result = ex_copy_mode_check(call, mode, &stream, false);
 	if (result || !size)
 		return result;
+	if (call->taken && src_kind == EX_RANGE_REGION)
+		ex_trace_memory(call, src, size, stream);
 	result = copy_between(call, dst, dst_kind, src, src_kind, size, mode, stream);
+	if (!result && call->taken && dst_kind == EX_RANGE_REGION)
+		ex_trace_copied(call, dst, size, stream);
 	if (!result && src_kind == EX_RANGE_REGION)
 		ex_stats_add(&stats->bytes_htod, size);
 	if (!result && dst_kind == EX_RANGE_REGION)

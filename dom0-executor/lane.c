@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "protocol/bounds.h"
+#include "protocol/calls.h"
 #include "protocol/clock.h"
 #include "protocol/op_names.h"
 
@@ -47,6 +48,7 @@ struct ex_lane *ex_lane_new(struct ex_session *session, uint32_t id, struct ex_s
 		free(lane);
 		return NULL;
 	}
+	ex_trace_lane_init(&lane->trace);
 	lane->session = session;
 	lane->id = id;
 	lane->share = *share;
@@ -106,6 +108,7 @@ void ex_lane_free(struct ex_lane *lane)
 	ex_host_funcs_page_gone(&lane->session->host_funcs, &lane->shared->turn);
 	if (lane->session->channel)
 		lane->session->channel->ops->share_unmap(lane->session->channel, &lane->share);
+	ex_trace_lane_dispose(&lane->trace);
 	close(lane->stop_fd);
 	free(lane->args);
 	free(lane->logs.lines);
@@ -155,6 +158,8 @@ static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 	uint64_t begin = adapts ? vg_clock_ns() : 0;
 	int mask = vg_bell_take(&lane->share.bell);
 
+	if (__builtin_expect(lane->trace.used != 0, 0))
+		ex_trace_lane_flush(lane);
 	if (mask < 0)
 		goto broken;
 	vg_sleep_begin(&lane->shared->exec_sleeps, what);
@@ -288,26 +293,25 @@ static const char *head_check(const struct vg_cmd *cmd, const struct ex_op *op)
 	return NULL;
 }
 
-static bool times_wanted(const struct ex_lane *lane)
+/* VG_WANT_*; may change while the session runs, as the log's level may. */
+static unsigned int wanted(const struct ex_lane *lane)
 {
-	return atomic_load_explicit(&lane->session->want, memory_order_relaxed) & VG_WANT_TIMES;
+	return atomic_load_explicit(&lane->session->want, memory_order_relaxed);
 }
 
-/* Both may change while the session runs. */
 static bool command_timed(const struct ex_lane *lane)
 {
-	return vg_log_on(&lane->session->who, VG_LOG_CALL) || times_wanted(lane);
+	return vg_log_on(&lane->session->who, VG_LOG_CALL) || wanted(lane);
 }
 
 static __attribute__((cold, noinline)) void command_took(struct ex_lane *lane, struct ex_call *call,
 							 CUresult result)
 {
-	uint64_t took = vg_clock_ns() - call->begun;
-
-	if (times_wanted(lane))
-		ex_stats_took(&lane->session->stats, call->op, took);
+	call->done = vg_clock_ns();
+	if (wanted(lane) & VG_WANT_TIMES)
+		ex_stats_took(&lane->session->stats, call->op, call->done - call->begun);
 	if (vg_log_on(&lane->session->who, VG_LOG_CALL))
-		ex_tell(call, result, took);
+		ex_tell(call, result, call->done - call->begun);
 }
 
 static CUresult command_run(struct ex_lane *lane, struct ex_call *call, const struct ex_op *op)
@@ -337,7 +341,8 @@ static CUresult command_run(struct ex_lane *lane, struct ex_call *call, const st
 	return result;
 }
 
-static bool command_execute(struct ex_lane *lane, const struct vg_cmd *cmd, const struct ex_op *op)
+static bool command_execute(struct ex_lane *lane, const struct vg_cmd *cmd, const struct ex_op *op,
+			    uint64_t taken)
 {
 	struct ex_call call = {
 		.lane = lane,
@@ -347,19 +352,26 @@ static bool command_execute(struct ex_lane *lane, const struct vg_cmd *cmd, cons
 		.ptds = cmd->flags & VG_CMD_PTDS,
 		.args_size = cmd->args_size,
 		.bulk_size = cmd->bulk_size,
+		.taken = taken,
+		.after = cmd->after,
 	};
+	CUresult result;
 	bool whole;
 
 	if (!ex_args_read(lane, cmd->args_size))
 		return false;
 	call.args = lane->args;
+	if (__builtin_expect(taken != 0, 0))
+		ex_trace_args(&call);
 	/* Even in a lane that is to stop: what is in its ring still has its place in the order. */
 	if (cmd->after &&
 	    !ex_order_wait(&lane->session->order, cmd->after, vg_spin_looks(&lane->spin)))
 		return atomic_load(&lane->session->ending) ? false
 							   : lane_breach(lane, cmd, "order");
-	command_run(lane, &call, op);
+	result = command_run(lane, &call, op);
 	whole = !call.breach && ex_bulk_finish(&call);
+	if (__builtin_expect(taken != 0, 0))
+		ex_trace_call(&call, result);
 	ex_scratch_end(lane);
 	ex_order_done(&lane->session->order, lane->id, lane->number);
 	ex_live_end(lane->live, lane->number);
@@ -371,6 +383,7 @@ static bool lane_command(struct ex_lane *lane)
 	struct vg_cmd cmd;
 	const struct ex_op *op;
 	const char *wrong;
+	uint64_t taken = 0;
 
 	if (!vg_consumer_get_piece(&lane->in, &cmd, sizeof(cmd))) {
 		if (!ex_lane_wait_in(lane, sizeof(cmd)))
@@ -380,12 +393,14 @@ static bool lane_command(struct ex_lane *lane)
 	for (unsigned int i = 0; i < AHEAD_LINES; i++)
 		vg_consumer_prefetch(&lane->in, AHEAD_BYTES + i * 64);
 	lane->number++;
+	if (__builtin_expect(wanted(lane) & VG_WANT_TRACE, 0) && cmd.op != VG_OP_vgStamp)
+		taken = vg_clock_ns();
 	ex_live_begin(lane->live, &cmd, lane->number);
 	op = ex_op_find(cmd.op);
 	wrong = head_check(&cmd, op);
 	if (wrong)
 		return lane_breach(lane, &cmd, wrong);
-	return command_execute(lane, &cmd, op);
+	return command_execute(lane, &cmd, op, taken);
 }
 
 void ex_lane_run(struct ex_lane *lane)
@@ -396,5 +411,6 @@ void ex_lane_run(struct ex_lane *lane)
 	ex_tally_flush(&lane->tally, &lane->session->stats);
 	/* A lane that was cut short must hold up nobody. */
 	ex_order_done(&lane->session->order, lane->id, lane->number);
+	ex_trace_lane_flush(lane);
 	ex_lane_hang_up(lane);
 }

@@ -19,6 +19,7 @@
 #include "dom0-executor/channel.h"
 #include "dom0-executor/logs.h"
 #include "dom0-executor/session.h"
+#include "dom0-executor/trace.h"
 
 /* Zeroed memory of one command. */
 struct ex_scratch_chunk {
@@ -62,6 +63,7 @@ struct ex_lane {
 	uint8_t *stage; /* of box copies, EX_STAGE_BYTES, made at first use */
 	void *bulk;     /* of ex_bulk_whole */
 	struct ex_logs logs;
+	struct ex_trace_lane trace;
 	uint8_t *text; /* of vgGraphDot, until vgTextFetch; owned */
 	size_t text_size;
 	uint64_t bulk_room;

@@ -76,17 +76,36 @@ static void level_take(struct ex_session *session, uint32_t level)
 		vg_log_level_name((enum vg_log_level)level));
 }
 
-bool ex_look_answer(struct ex_session *session, const struct vg_packet *request)
+static void trace_take(struct ex_session *session, struct vg_packet *request)
+{
+	uint32_t want = request->msg.u.look.want;
+
+	if (!(want & VG_WANT_TRACE)) {
+		if (atomic_load(&session->want) & VG_WANT_TRACE)
+			ex_trace_end(session);
+	} else if (request->fds[0] >= 0) {
+		ex_trace_begin(session, request->fds[0], want & VG_WANT_TRACE_DATA);
+		request->fds[0] = -1;
+	} else {
+		ex_trace_flush(session);
+	}
+}
+
+bool ex_look_answer(struct ex_session *session, struct vg_packet *request)
 {
 	struct vg_live *live = vg_live_of(session->stats.page);
-	uint32_t want = request->msg.u.look.want & VG_WANT_TIMES;
+	uint32_t times = request->msg.u.look.want & VG_WANT_TIMES;
 	struct vg_packet reply;
 
 	if (session->settings->channel != VG_CHANNEL_XEN)
 		return false;
 	level_take(session, request->msg.u.look.log_level);
-	atomic_store(&session->want, want);
-	__atomic_store_n(&live->want, want, __ATOMIC_RELAXED);
+	if (times)
+		atomic_fetch_or(&session->want, times);
+	else
+		atomic_fetch_and(&session->want, ~VG_WANT_TIMES);
+	trace_take(session, request);
+	__atomic_store_n(&live->want, atomic_load(&session->want), __ATOMIC_RELAXED);
 	lanes_look(session, live);
 	ex_stats_set(&live->looked, vg_clock_coarse_ms());
 	vg_packet_init(&reply, VG_CTL_LOOKED, request->msg.tag);

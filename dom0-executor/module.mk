@@ -3,7 +3,7 @@
 
 EX_PARTS := account adopt array box call channel_local channel_range channel_xen context copy driver driver_id function gpus \
 	graph green handle handover host_func host_memory info ipc jit lane launch launch_multi link logs look managed memop memory module node \
-	node_get nvml nvml_ask nvml_call occupancy order output pointer pool pool_share range reply session share stats tell tensormap \
+	node_get nvml nvml_ask nvml_call occupancy order output pointer pool pool_share range reply session share stats tell tensormap trace \
 	texture usage vmm vmm_share
 EX_SRCS := $(patsubst %,$(D)/%.c,$(EX_PARTS)) $(GEN)/dom0-executor/dispatch.c \
 	$(GEN)/dom0-executor/driver_table.c $(GEN)/dom0-executor/nvml_dispatch.c
@@ -34,6 +34,8 @@ $(eval $(call unit_test,executor_host_func_test,tests/unit/executor/host_func_te
 $(eval $(call unit_test,executor_logs_test,tests/unit/executor/logs_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_tell_test,tests/unit/executor/tell_test.c,,\
+	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
+$(eval $(call unit_test,executor_trace_test,tests/unit/executor/trace_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 $(eval $(call unit_test,executor_pool_share_test,tests/unit/executor/pool_share_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))

@@ -152,6 +152,7 @@ int ex_session_init(struct ex_session *session, const struct ex_settings *settin
 	session->regions_pinned = -1;
 	session_init_locks(session);
 	ex_order_init(&session->order);
+	ex_trace_init(&session->trace);
 	ex_ranges_init(&session->ranges);
 	ex_ranges_init(&session->reserved);
 	session->ranges.gone = range_gone;
@@ -191,6 +192,7 @@ void ex_session_dispose(struct ex_session *session)
 	ex_primary_dispose(&session->primary);
 	ex_resources_dispose(&session->resources);
 	ex_order_dispose(&session->order);
+	ex_trace_dispose(&session->trace);
 	while (session->links)
 		ex_link_forget(session, session->links);
 	ex_handover_dispose(&session->handover);
@@ -290,6 +292,7 @@ static void session_open(struct ex_session *session, struct vg_packet *packet,
 	}
 	vg_log_clean(open->comm);
 	ex_driver_jit(open->jit);
+	session->jit = open->jit;
 	session->opened = true;
 	session->guest_uid = open->uid;
 	session->started = time(NULL);
@@ -297,6 +300,8 @@ static void session_open(struct ex_session *session, struct vg_packet *packet,
 	session->stats.page->pid = open->pid;
 	for (unsigned int i = 0; i < session->settings->accounts; i++)
 		ex_account_enter(ex_account_of(session, i), open->pid);
+	if (session->settings->trace_fd >= 0)
+		ex_trace_begin(session, session->settings->trace_fd, session->settings->trace_data);
 	reply.msg.u.answer.limits = session->settings->limits;
 	vg_info(&session->who, "event=open comm=\"%s\" uid=%u", open->comm, open->uid);
 	answer_send(session, &reply);
@@ -429,6 +434,7 @@ static bool lanes_end(struct ex_session *session)
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += END_WAIT_MS / 1000;
+	ex_trace_flush(session); /* of lanes that are stuck, too */
 	for (unsigned int i = 0; i < VG_LANES_MAX; i++) {
 		if (!session->lanes[i])
 			continue;
@@ -436,6 +442,7 @@ static bool lanes_end(struct ex_session *session)
 			all = false;
 			continue;
 		}
+		ex_trace_lane_share(session->lanes[i], false);
 		ex_lane_free(session->lanes[i]);
 		session->lanes[i] = NULL;
 		session->lanes_open--;
@@ -461,12 +468,12 @@ bool ex_session_end(struct ex_session *session)
 		(unsigned long long)stats->commands, (unsigned long long)stats->errors,
 		(unsigned long long)stats->freed_bytes, (unsigned long long)stats->freed_handles,
 		!all);
-	if (!all)
-		return false; /* a lane may still use regions: the process's end unmaps them */
-	for (unsigned int i = 0; i < VG_REGIONS_MAX; i++)
+	/* A lane may still use regions: then the process's end unmaps them. */
+	for (unsigned int i = 0; all && i < VG_REGIONS_MAX; i++)
 		if (session->regions[i].used)
 			ex_region_close(session, &session->regions[i]);
-	return true;
+	ex_trace_finish(session);
+	return all;
 }
 
 /* --- from any thread ---------------------------------------------------------------------------- */

@@ -36,6 +36,7 @@
 #include "dom0-executor/range.h"
 #include "dom0-executor/settings.h"
 #include "dom0-executor/stats.h"
+#include "dom0-executor/trace.h"
 #include "dom0-executor/usage.h"
 
 struct ex_lane;
@@ -76,11 +77,13 @@ struct ex_session {
 	uint32_t guest_uid; /* the guest's words, for whoever adopts us */
 	int64_t started;    /* seconds since the epoch */
 	char comm[VG_COMM_MAX];
-	int wake_fd; /* eventfd: a lane has ended, or there was a breach */
+	uint32_t jit; /* VG_JIT_*, of OPEN */
+	int wake_fd;  /* eventfd: a lane has ended, or there was a breach */
 	bool opened;
 	bool closing; /* CLOSE was seen, or the end of a socket that nobody follows */
 
-	atomic_uint want;   /* VG_WANT_* of the last LOOK */
+	atomic_uint want; /* VG_WANT_* of the last LOOK */
+	struct ex_trace trace;
 	atomic_bool ending; /* waits of every kind end when they see it */
 	pthread_mutex_t breach_lock;
 	int breach_status; /* negative errno, 0: none */

@@ -32,6 +32,8 @@ enum option_id {
 	OPT_LOG_LEVEL,
 	OPT_LOG_RATE,
 	OPT_SPIN,
+	OPT_TRACE_FD,
+	OPT_TRACE_DATA,
 	OPT_LISTEN_FD,
 	OPT_ADOPT_TIMEOUT,
 	OPT_HELP,
@@ -56,6 +58,8 @@ static const struct option options[] = {
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
 	{"log-rate", required_argument, NULL, OPT_LOG_RATE},
 	{"spin-us", required_argument, NULL, OPT_SPIN},
+	{"trace-fd", required_argument, NULL, OPT_TRACE_FD},
+	{"trace-data", no_argument, NULL, OPT_TRACE_DATA},
 	{"listen-fd", required_argument, NULL, OPT_LISTEN_FD},
 	{"adopt-timeout", required_argument, NULL, OPT_ADOPT_TIMEOUT},
 	{"help", no_argument, NULL, OPT_HELP},
@@ -73,6 +77,8 @@ void ex_settings_help(void)
 	     "  --stats-fd=N           memfd for counters\n"
 	     "  --account-fd=N --account-slot=N   memfd of the account of a vGPU's memory, and\n"
 	     "                         this executor's place in it\n"
+	     "  --trace-fd=N           record the session there; --trace-data: with what calls\n"
+	     "                         carry, so that it can be run again\n"
 	     "  --listen-fd=N          socket on which another xen-vgpud may take over when the one\n"
 	     "                         at the control socket has gone\n"
 	     "  --adopt-timeout=N      seconds to wait for that (60)\n"
@@ -218,6 +224,8 @@ static int option_set(struct ex_settings *s, int id, char *text)
 	case OPT_MAX_LANE_PAGES: return number32(text, UINT32_MAX, &s->limits.lane_pages);
 	case OPT_MAX_REGION_PAGES: return number32(text, UINT32_MAX, &s->limits.region_pages);
 	case OPT_USER: s->user = text; return 0;
+	case OPT_TRACE_FD: return descriptor(text, &s->trace_fd);
+	case OPT_TRACE_DATA: s->trace_data = true; return 0;
 	case OPT_LISTEN_FD: return descriptor(text, &s->listen_fd);
 	case OPT_ADOPT_TIMEOUT: return number32(text, 86400, &s->adopt_timeout);
 	case OPT_SPIN: return number32(text, 1000000, &s->spin_us);
@@ -259,6 +267,7 @@ int ex_settings_parse(struct ex_settings *settings, int argc, char **argv)
 	*settings = (struct ex_settings){
 		.control_fd = -1,
 		.stats_fd = -1,
+		.trace_fd = -1,
 		.listen_fd = -1,
 		.adopt_timeout = 60,
 		.domid = VG_LOG_NOBODY,

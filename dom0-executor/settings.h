@@ -20,6 +20,8 @@ struct ex_settings {
 	int control_fd;
 	int stats_fd;           /* -1: none */
 	uint32_t account_slot;  /* the same in all accounts */
+	int trace_fd;           /* where the session is recorded (trace.h); -1: nowhere */
+	bool trace_data;        /* so that it can be run again */
 	int listen_fd;          /* where another xen-vgpud may adopt us; -1: nowhere */
 	uint32_t adopt_timeout; /* seconds to wait for it */
 	int64_t domid;

@@ -122,8 +122,10 @@ static int lane_open(struct ex_session *session, const struct vg_control_share *
 	lane = ex_lane_new(session, want->id, share, want->cmd_bytes, want->reply_bytes, &rc);
 	if (!lane)
 		return refuse(text, rc, "no memory for a lane");
+	ex_trace_lane_share(lane, true);
 	rc = ex_lane_start(lane);
 	if (rc) {
+		ex_trace_lane_share(lane, false);
 		ex_lane_free(lane);
 		return refuse(text, rc, "no thread for a lane");
 	}
@@ -146,6 +148,7 @@ static int region_open(struct ex_session *session, const struct vg_control_share
 	*region = (struct ex_region){.used = true, .share = *share};
 	pthread_mutex_unlock(&session->region_lock);
 	memset(share, 0, sizeof(*share));
+	ex_trace_region_share(session, want->id, region, true);
 	session->region_pages += want->pages;
 	ex_stats_add(&session->stats.page->regions, 1);
 	ex_stats_add(&session->stats.page->region_bytes, region->share.bytes);
@@ -195,6 +198,7 @@ void ex_session_share(struct ex_session *session, struct vg_packet *packet)
 static void lane_reap(struct ex_session *session, struct ex_lane *lane)
 {
 	pthread_join(lane->thread, NULL);
+	ex_trace_lane_share(lane, false);
 	session->lanes[lane->id] = NULL;
 	session->lanes_open--;
 	ex_stats_set(&session->stats.page->lanes, session->lanes_open);
@@ -239,6 +243,7 @@ void ex_region_close(struct ex_session *session, struct ex_region *region)
 	struct ex_share share;
 	uint64_t base;
 
+	ex_trace_region_share(session, (uint32_t)(region - session->regions), region, false);
 	pthread_mutex_lock(&session->region_lock);
 	ex_region_unpin(region);
 	share = region->share;

@@ -15,6 +15,14 @@
 #define ARGS_TEXT 700u
 #define RET_TEXT  400u
 
+void ex_tell_bulk(struct ex_call *call, const void *span, size_t n)
+{
+	if (ex_tell_sums(call))
+		call->bulk_sum = vg_crc32(call->bulk_sum, span, n);
+	if (call->taken)
+		ex_trace_bulk(call, call->bulk_pos - n, span, n);
+}
+
 void ex_tell_reply_sum(struct ex_call *call, size_t n)
 {
 	const struct vg_producer *out = &call->lane->out;

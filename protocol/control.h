@@ -156,6 +156,12 @@ struct vg_control_look {
 };
 /* Times each command (vg_live.op_ns, .took): two readings of the clock for each. */
 #define VG_WANT_TIMES 1u
+/*
+ * Records the session (trace.h) to the descriptor that comes along, as if by VG_WANT_TIMES; without one, goes on where
+ * it does so already. VG_WANT_TRACE_DATA: with what calls carry, so that it can be run again.
+ */
+#define VG_WANT_TRACE      2u
+#define VG_WANT_TRACE_DATA 4u
 
 struct vg_control_probe {
 	uint32_t what; /* enum vg_probe */
@@ -215,6 +221,7 @@ _Static_assert(sizeof(struct vg_control) == 256, "layout of a control message");
  *   local  client -> executor, SHARE of a region: memfd
  *   xen    broker -> client,   answer to SHARE:   gntalloc, evtchn (lanes only)
  *   xen    backend -> executor, SHARE of a lane:  evtchn, bound; u.share.port is then the local port
+ *   xen    backend -> executor, LOOK:             where the session is to be recorded, if that is to begin
  *   xen    executor -> backend, answer to ADOPT:  memfd of the counters, a memfd of each vGPU's account, in the
  *                                                 order of its devids
  */

@@ -7,8 +7,9 @@
  * most VG_TRACE_BLOCK bytes; blocks of several executors and lanes stand in any order, but those of one lane in theirs. So
  * a reader sorts by time. It believes nothing: executors run what guests say.
  *
- * A command's parts (arguments, answer, what it carries) stand before its VG_TRACE_CALL, in the same lane. Times are
- * nanoseconds of the host's CLOCK_MONOTONIC, unless they are the guest's; 0: not known.
+ * A command's parts (arguments, answer, what it carries) stand before its VG_TRACE_CALL, in the same lane; the arguments
+ * always have one, if only of 0 bytes. Where the VG_TRACE_CALL is missing the command had not come back when recording
+ * ended. Times are nanoseconds of the host's CLOCK_MONOTONIC, unless they are the guest's; 0: not known.
  */
 #ifndef VG_TRACE_H
 #define VG_TRACE_H
@@ -99,7 +100,8 @@ struct vg_trace_part {
 	struct vg_trace_head head;
 	uint64_t number; /* of the command in its lane */
 	uint64_t offset;
-	uint32_t kind;  /* enum vg_trace_part_kind */
+	uint16_t kind;  /* enum vg_trace_part_kind */
+	uint16_t op;    /* of the command */
 	uint32_t bytes; /* that follow, without padding */
 };
 _Static_assert(sizeof(struct vg_trace_part) == 40, "layout of a part's record");
@@ -108,6 +110,11 @@ _Static_assert(sizeof(struct vg_trace_part) == 40, "layout of a part's record");
 #define VG_TRACE_CAPTURED \
 	1u /* its stream was being captured: pinned memory is read when the graph runs */
 #define VG_TRACE_SUMS 2u /* bulk_sum and answer_bulk_sum are known */
+/*
+ * A copy to pinned memory, which was waited for: answer_bulk_sum is of what it left there. To see that again: vgCopyOut of the
+ * same bytes on the same stream.
+ */
+#define VG_TRACE_COPIED 4u
 
 struct vg_trace_call {
 	struct vg_trace_head head;

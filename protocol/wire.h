@@ -105,7 +105,8 @@ struct vg_lane_shared {
 	uint32_t error_result;
 	uint32_t error_op;
 	uint32_t output_count; /* moves when kernels have printed something; see vgOutput */
-	uint8_t pad2[28];
+	uint32_t traced;       /* 1: commands are recorded, and want a vgStamp before them */
+	uint8_t pad2[24];
 
 	/* 1 while the side lives; cleared by its kernel when the last mapping goes (unmap
 	 * notification), or by the side itself when it leaves in order. */

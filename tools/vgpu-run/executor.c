@@ -21,6 +21,7 @@
 
 #define CONTROL_FD 3
 #define STATS_FD   4
+#define TRACE_FD   5
 #define ACCOUNT_FD 6 /* and up */
 #define FDS_END    (ACCOUNT_FD + RUN_GPUS_MAX)
 
@@ -86,8 +87,8 @@ static const char *executor_user(void)
 static void executor_exec(const struct run_options *options, const struct run_places *places,
 			  unsigned int accounts, unsigned int slot)
 {
-	static char args[10 + RUN_GPUS_MAX][ARG_MAX_BYTES];
-	char *argv[15 + RUN_GPUS_MAX];
+	static char args[11 + RUN_GPUS_MAX][ARG_MAX_BYTES];
+	char *argv[17 + RUN_GPUS_MAX];
 	int n = 0, used = 0;
 
 #define ADD(...)                                                       \
@@ -112,6 +113,10 @@ static void executor_exec(const struct run_options *options, const struct run_pl
 		ADD("--log-level=%s", options->log_level);
 		ADD("--log-rate=0"); /* who asks for them here wants them all */
 	}
+	if (options->trace)
+		ADD("--trace-fd=%d", TRACE_FD);
+	if (options->trace_data)
+		argv[n++] = (char *)"--trace-data";
 	if (geteuid() == 0)
 		ADD("--user=%s", executor_user());
 #undef ADD
@@ -122,9 +127,11 @@ static void executor_exec(const struct run_options *options, const struct run_pl
 }
 
 /* In the child: the descriptors at their places, and nothing else of ours. */
-static void executor_descriptors(int conn, int stats, const struct run_accounts *accounts)
+static void executor_descriptors(int conn, int stats, int trace,
+				 const struct run_accounts *accounts)
 {
 	int high_conn = fcntl(conn, F_DUPFD, FDS_END), high_stats = fcntl(stats, F_DUPFD, FDS_END);
+	int high_trace = trace < 0 ? -1 : fcntl(trace, F_DUPFD, FDS_END);
 	int high[RUN_GPUS_MAX];
 
 	for (unsigned int i = 0; i < accounts->count; i++)
@@ -132,6 +139,8 @@ static void executor_descriptors(int conn, int stats, const struct run_accounts 
 	close_range(CONTROL_FD, FDS_END - 1, 0);
 	if (high_conn < 0 || high_stats < 0 || dup2(high_conn, CONTROL_FD) < 0 ||
 	    dup2(high_stats, STATS_FD) < 0)
+		_exit(126);
+	if (trace >= 0 && (high_trace < 0 || dup2(high_trace, TRACE_FD) < 0))
 		_exit(126);
 	for (unsigned int i = 0; i < accounts->count; i++)
 		if (high[i] < 0 || dup2(high[i], (int)(ACCOUNT_FD + i)) < 0)
@@ -164,7 +173,7 @@ struct run_executor *run_executor_start(struct run_executor *all, const struct r
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		/* Ctrl-C is for the program; the executor ends when its client has. */
 		setpgid(0, 0);
-		executor_descriptors(conn, stats_fd, accounts);
+		executor_descriptors(conn, stats_fd, options->trace_fd, accounts);
 		executor_exec(options, places, accounts->count, (unsigned int)(executor - all));
 	}
 	if (pid > 0) {

@@ -238,6 +238,8 @@ int main(int argc, char **argv)
 	if (!rc)
 		rc = accounts_open(&run);
 	if (!rc)
+		rc = run_trace_open(&run.options);
+	if (!rc)
 		rc = signals_open(&run);
 	if (!rc)
 		rc = program_start(&run);

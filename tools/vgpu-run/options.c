@@ -23,6 +23,8 @@ static const char usage_text[] =
 	"  --mem=BYTES[,BYTES...]  quota of each device's memory, of all processes together (K, M,\n"
 	"                 G, T): of all devices, or one for each that --gpu names\n"
 	"  --log=LEVEL    of the executors: error, warn, info, call, data\n"
+	"  --trace=FILE   record the calls of each process and their times: vgpu trace --show FILE\n"
+	"  --trace-data   also what they carry, so that vgpu replay FILE can run them again\n"
 	"  --stats        print what each process did when it ends\n"
 	"  --help\n";
 
@@ -32,15 +34,23 @@ enum {
 	OPT_GPU,
 	OPT_MEM,
 	OPT_LOG,
+	OPT_TRACE,
+	OPT_TRACE_DATA,
 	OPT_STATS,
 	OPT_HELP
 };
 
 static const struct option long_options[] = {
-	{"driver", required_argument, NULL, OPT_DRIVER}, {"soft", no_argument, NULL, OPT_SOFT},
-	{"gpu", required_argument, NULL, OPT_GPU},       {"mem", required_argument, NULL, OPT_MEM},
-	{"log", required_argument, NULL, OPT_LOG},       {"stats", no_argument, NULL, OPT_STATS},
-	{"help", no_argument, NULL, OPT_HELP},           {NULL, 0, NULL, 0},
+	{"driver", required_argument, NULL, OPT_DRIVER},
+	{"soft", no_argument, NULL, OPT_SOFT},
+	{"gpu", required_argument, NULL, OPT_GPU},
+	{"mem", required_argument, NULL, OPT_MEM},
+	{"log", required_argument, NULL, OPT_LOG},
+	{"stats", no_argument, NULL, OPT_STATS},
+	{"trace", required_argument, NULL, OPT_TRACE},
+	{"trace-data", no_argument, NULL, OPT_TRACE_DATA},
+	{"help", no_argument, NULL, OPT_HELP},
+	{NULL, 0, NULL, 0},
 };
 
 unsigned int run_options_gpus(const struct run_options *options)
@@ -62,7 +72,8 @@ int run_options_parse(int argc, char **argv, struct run_options *options)
 	const char *driver = getenv("VGPU_DRIVER");
 	int c;
 
-	*options = (struct run_options){.driver = driver && *driver ? driver : "default"};
+	*options = (struct run_options){.driver = driver && *driver ? driver : "default",
+					.trace_fd = -1};
 	while ((c = getopt_long(argc, argv, "+h", long_options, NULL)) != -1) {
 		switch (c) {
 		case OPT_DRIVER: options->driver = optarg; break;
@@ -70,6 +81,8 @@ int run_options_parse(int argc, char **argv, struct run_options *options)
 		case OPT_GPU: options->gpu = optarg; break;
 		case OPT_MEM: options->mem = optarg; break;
 		case OPT_LOG: options->log_level = optarg; break;
+		case OPT_TRACE: options->trace = optarg; break;
+		case OPT_TRACE_DATA: options->trace_data = true; break;
 		case OPT_STATS: options->statistics = true; break;
 		case OPT_HELP:
 		case 'h': fputs(usage_text, stdout); exit(0);
@@ -78,6 +91,10 @@ int run_options_parse(int argc, char **argv, struct run_options *options)
 	}
 	if (run_options_gpus(options) > RUN_GPUS_MAX) {
 		fprintf(stderr, "vgpu-run: --gpu names more than %d devices\n", RUN_GPUS_MAX);
+		return 2;
+	}
+	if (options->trace_data && !options->trace) {
+		fputs("vgpu-run: --trace-data needs --trace=FILE\n", stderr);
 		return 2;
 	}
 	if (optind >= argc) {

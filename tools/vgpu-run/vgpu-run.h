@@ -18,7 +18,10 @@ struct run_options {
 	const char *mem;
 	const char *log_level;
 	bool statistics;
-	char **program; /* its argv */
+	const char *trace; /* file in which the sessions are recorded; NULL: none */
+	bool trace_data;   /* so that they can be run again */
+	int trace_fd;      /* of it, -1: none */
+	char **program;    /* its argv */
 };
 
 /* What vgpu-run itself consists of, found beside its own binary. */
@@ -49,6 +52,9 @@ int run_options_parse(int argc, char **argv, struct run_options *options);
 int run_places_find(struct run_places *places);
 /* How many GPUs --gpu names; 0: it was not given. */
 unsigned int run_options_gpus(const struct run_options *options);
+
+/* trace.c: begins the file. 0, or the exit status with a message printed. */
+int run_trace_open(struct run_options *options);
 
 /* executor.c: one process a connection; takes ownership of conn. */
 struct run_executor *run_executor_start(struct run_executor *all, const struct run_options *options,

@@ -70,6 +70,21 @@ static bool after_send(struct fe_lane *lane, uint64_t after)
 	return true;
 }
 
+/* While the executor records: when the program called, and when it had its last answer. Not part of any order. */
+static __attribute__((cold, noinline)) bool stamp_send(struct fe_lane *lane)
+{
+	const struct vg_cmd cmd = {
+		.op = VG_OP_vgStamp, .flags = VG_CMD_ASYNC, .args_size = 2 * sizeof(uint64_t)};
+	const uint64_t stamp[2] = {vg_clock_ns(), lane->had};
+
+	if (!fe_lane_wait_room(lane, sizeof(cmd) + sizeof(stamp)))
+		return false;
+	vg_producer_put(&lane->commands, &cmd, sizeof(cmd));
+	vg_producer_put(&lane->commands, stamp, sizeof(stamp));
+	lane->number++;
+	return true;
+}
+
 /* Takes the command's place among other threads' commands. */
 static bool order_send(struct fe_lane *lane, const struct fe_call *call, uint64_t *after)
 {
@@ -127,6 +142,8 @@ static bool call_send(struct fe_lane *lane, const struct fe_call *call, uint64_t
 		.bulk_size = call->bulk.size,
 	};
 
+	if (__builtin_expect(lane->traced, 0) && !stamp_send(lane))
+		return false;
 	/* Before it has a place among others that wait for it. */
 	if (!fe_lane_wait_room(lane, sizeof(cmd) + args_size < lane->commands.size / 2
 					     ? sizeof(cmd) + args_size
@@ -212,6 +229,8 @@ static bool call_receive(struct fe_lane *lane, struct fe_call *call, CUresult *r
 		return false;
 	vg_consumer_release(&lane->replies);
 	lane->answered = lane->number;
+	if (__builtin_expect(lane->traced, 0))
+		lane->had = vg_clock_ns();
 	fe_order_answered();
 	*result = (CUresult)reply.result;
 	return true;

@@ -346,6 +346,8 @@ void fe_lane_publish(struct fe_lane *lane)
 	vg_producer_publish(&lane->commands);
 	if (vg_sleep_wake(&lane->shared->exec_sleeps, VG_SLEEP_DATA))
 		vg_bell_ring(&lane->share.bell);
+	/* Of the line that has just been read anyway. */
+	lane->traced = __atomic_load_n(&lane->shared->traced, __ATOMIC_RELAXED);
 }
 
 bool fe_lane_error_take(struct fe_lane *lane, CUresult *error)

@@ -35,6 +35,8 @@ struct fe_lane {
 	uint64_t context_sent; /* handle that is current in the executor's thread (context.h) */
 	uint32_t errors_seen;
 	uint32_t output_seen; /* of what kernels print (output.c) */
+	uint32_t traced;      /* as the executor said when a command was last published */
+	uint64_t had;         /* while traced: when the last answer came, ns */
 	struct vg_spin spin;
 	enum fe_look look;                  /* before the next sleep: fe_lane_look */
 	struct fe_pointer_recent *pointers; /* of pointer.c, owned */

@@ -66,6 +66,7 @@ void harness_open_with(struct harness *h, const struct ex_settings *settings)
 	h->settings = *settings;
 	h->settings.channel = VG_CHANNEL_LOCAL;
 	h->settings.control_fd = h->settings.stats_fd = h->settings.listen_fd = -1;
+	h->settings.trace_fd = -1;
 	h->settings.domid = VG_LOG_NOBODY;
 	h->settings.limits =
 		(struct vg_limits){.lanes = 1, .lane_pages = 1024, .region_pages = 1024};

@@ -55,7 +55,7 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static int listen_fd = -1, stats_fd = -1;
+static int listen_fd = -1, stats_fd = -1, trace_fd = -1;
 
 /* Seconds; of the next guest's executor. */
 static uint32_t adopt_timeout = 1;
@@ -75,6 +75,7 @@ static int start(struct guest *g, const char *driver_error)
 		.control_fd = socks[1],
 		.stats_fd = stats_fd,
 		.listen_fd = listen_fd,
+		.trace_fd = trace_fd,
 		.adopt_timeout = adopt_timeout,
 		.domid = 3,
 		.devid = {1, 4},
