@@ -31,16 +31,21 @@ static bool source_next(void *context, uint32_t *number)
 	return true;
 }
 
-/* Lines of calls are made of the same bytes: into nothing. */
+static int nowhere(void)
+{
+	return open("/dev/null", O_WRONLY | O_CLOEXEC);
+}
+
+/* Lines of calls are made of the same bytes. */
 static void log_all(struct harness *h)
 {
-	static int nowhere = -1;
+	static int fd = -1;
 
-	if (nowhere < 0)
-		nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (nowhere < 0)
+	if (fd < 0)
+		fd = nowhere();
+	if (fd < 0)
 		return;
-	vg_log_set_fd(nowhere);
+	vg_log_set_fd(fd);
 	h->session.log_rate.rate = 0;
 	vg_log_set_level(&h->session.who, VG_LOG_DATA);
 }
@@ -77,6 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	atomic_store(&harness.session.ending, true);
 	if (data[0] & 4)
 		log_all(&harness);
+	if (data[0] & 8)
+		ex_trace_begin(&harness.session, nowhere(), true);
 	if (data[0] & 1)
 		run_bytes(&harness, data + 1, size - 1);
 	else
