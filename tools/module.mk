@@ -5,9 +5,9 @@ VGPU_TREE_SRCS := $(addprefix $(D)/,clock.c name.c socket.c tree.c wait.c) \
 	xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
 # The screen of vgpu top needs ncurses; without it there are tables only.
-VGPU_COMMON_SRCS := $(addprefix $(D)/,vgpu.c answer.c attach.c columns.c domain.c finding.c list.c process.c request.c top.c top_ask.c top_gpu.c \
-	top_json.c top_model.c top_plain.c top_sample.c top_view.c value.c verify.c verify_device.c verify_host.c \
-	verify_session.c) $(VGPU_TREE_SRCS)
+VGPU_COMMON_SRCS := $(addprefix $(D)/,vgpu.c answer.c attach.c columns.c domain.c finding.c gpu.c list.c process.c request.c top.c top_ask.c top_gpu.c \
+	top_json.c top_model.c top_plain.c top_sample.c top_view.c value.c verify.c verify_device.c verify_gpu.c \
+	verify_host.c verify_session.c) $(VGPU_TREE_SRCS)
 VGPU_NOSCREEN_SRCS := $(VGPU_COMMON_SRCS) $(D)/top_noscreen.c
 VGPU_SRCS := $(if $(HAVE_NCURSES),$(VGPU_COMMON_SRCS) $(addprefix $(D)/,top_draw.c top_graph.c top_screen.c),\
 	$(VGPU_NOSCREEN_SRCS))
@@ -26,6 +26,11 @@ $(eval $(call unit_test,vgpu_columns_test,tests/unit/tools/columns_test.c tools/
 	$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 $(eval $(call unit_test,vgpu_verify_test,tests/unit/tools/verify_test.c $(addprefix $(D)/,answer.c finding.c value.c verify_session.c),\
 	$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+# The fake NVML below is found by its path.
+$(eval $(call unit_test,vgpu_gpu_test,tests/unit/tools/gpu_test.c \
+	$(addprefix $(D)/,clock.c finding.c gpu.c process.c value.c verify_gpu.c),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
+	$(B)/lib/libvgproto.a $(JSONC_LIBS) -ldl))
+$(B)/test/vgpu_gpu_test: | $(B)/test/nvml/libnvidia-ml.so.1
 $(eval $(call unit_test,top_test,tests/unit/tools/top_test.c \
 	$(addprefix $(D)/,value.c top_model.c top_sample.c top_view.c),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
 	$(B)/lib/libvgproto.a $(JSONC_LIBS) -lm))

@@ -63,8 +63,8 @@ void vgpu_process_look(pid_t pid, struct vgpu_process *process)
 	fclose(file);
 }
 
-/* Reads until the end or the time is up. */
-static bool output_read(int fd, unsigned int timeout_ms, char *output, size_t size)
+/* Reads until the end, what there is room for. Its length; -1: the time is up. */
+static ssize_t output_read(int fd, unsigned int timeout_ms, char *output, size_t size)
 {
 	uint64_t until = vgpu_now_ms() + timeout_ms;
 	size_t used = 0;
@@ -75,59 +75,100 @@ static bool output_read(int fd, unsigned int timeout_ms, char *output, size_t si
 		char rest[512];
 		ssize_t n;
 
-		output[used] = '\0';
 		if (now >= until || poll(&pfd, 1, (int)(until - now)) <= 0)
-			return false;
-		n = used + 1 < size ? read(fd, output + used, size - 1 - used)
-				    : read(fd, rest, sizeof(rest));
+			return -1;
+		n = used < size ? read(fd, output + used, size - used)
+				: read(fd, rest, sizeof(rest));
 		if (n <= 0)
-			return true;
-		if (used + 1 < size)
+			return (ssize_t)used;
+		if (used < size)
 			used += (size_t)n;
 	}
 }
 
-/* It has closed its output, or its time is up. */
+/* A process of a group of its own, which has no terminal. As fork(), and what it writes into `fd` comes out of *from. */
+static pid_t child_begin(int *from, int *fd)
+{
+	int pipefd[2], null;
+	pid_t pid;
+
+	if (pipe2(pipefd, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (pid != 0) {
+		close(pipefd[1]);
+		*from = pipefd[0];
+		if (pid < 0)
+			close(*from);
+		return pid;
+	}
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	setpgid(0, 0);
+	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+		dup2(null, i);
+	*fd = pipefd[1];
+	return 0;
+}
+
+/* Not for ever: who hangs in the kernel does not even end when it is killed. */
+static bool child_wait(pid_t pid, int *status)
+{
+	for (unsigned int i = 0; i < END_STEPS; i++) {
+		if (waitpid(pid, status, WNOHANG) == pid)
+			return true;
+		vgpu_sleep_ms(END_STEP_MS);
+	}
+	return false;
+}
+
+/* It has closed its output, or its time is up. Its exit status, -1: it had to be killed, or died. */
 static int child_end(pid_t pid, bool ended)
 {
 	int status = 0;
 
-	for (unsigned int i = 0; ended && i < END_STEPS; i++) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-		vgpu_sleep_ms(END_STEP_MS);
-	}
+	if (ended && child_wait(pid, &status))
+		return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	/* The group: what it has started goes too. */
 	kill(-pid, SIGKILL);
 	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	child_wait(pid, &status);
 	return -1;
 }
 
 int vgpu_process_run(const char *const *argv, unsigned int timeout_ms, char *output, size_t size)
 {
-	int pipefd[2];
-	bool ended;
-	pid_t pid;
+	int from = -1, fd = -1;
+	pid_t pid = child_begin(&from, &fd);
+	ssize_t used;
 
 	*output = '\0';
-	if (pipe2(pipefd, O_CLOEXEC))
+	if (pid < 0)
 		return 127;
-	pid = fork();
 	if (pid == 0) {
-		int null = open("/dev/null", O_RDWR);
-
-		setpgid(0, 0);
-		dup2(null, STDIN_FILENO);
-		dup2(pipefd[1], STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
+		dup2(fd, STDOUT_FILENO);
 		execvp(argv[0], (char *const *)argv);
 		_exit(127);
 	}
-	close(pipefd[1]);
-	ended = pid > 0 && output_read(pipefd[0], timeout_ms, output, size);
-	close(pipefd[0]);
+	used = output_read(from, timeout_ms, output, size - 1);
+	output[used < 0 ? 0 : used] = '\0';
+	close(from);
+	return child_end(pid, used >= 0);
+}
+
+bool vgpu_process_call(void (*function)(const void *argument, void *result), const void *argument,
+		       void *result, size_t size, unsigned int timeout_ms)
+{
+	int from = -1, fd = -1;
+	pid_t pid = child_begin(&from, &fd);
+	ssize_t used;
+
 	if (pid < 0)
-		return 127;
-	return child_end(pid, ended);
+		return false;
+	if (pid == 0) {
+		function(argument, result);
+		_exit(write(fd, result, size) != (ssize_t)size);
+	}
+	used = output_read(from, timeout_ms, result, size);
+	close(from);
+	return child_end(pid, used >= 0) == 0 && used == (ssize_t)size;
 }

@@ -122,13 +122,13 @@ static void draw_gpu(const struct top_gpu *gpu, int y, int width)
 		top_draw_text(y, 0, width, TOP_LOOK_PLAIN, line);
 		return;
 	}
-	top_text_share(gpu->busy, used);
+	top_text_share(gpu->is.busy, used);
 	snprintf(bar, sizeof(bar), "busy %.8s", used);
-	draw_bar(y, 0, gpu->busy, bar);
-	top_text_bytes(gpu->memory_used, used);
-	top_text_bytes(gpu->memory_total, total);
+	draw_bar(y, 0, gpu->is.busy, bar);
+	top_text_bytes(gpu->is.memory_used, used);
+	top_text_bytes(gpu->is.memory_total, total);
 	snprintf(bar, sizeof(bar), "%.8s/%.8s", used, total);
-	draw_bar(y, BAR + 1, gpu->memory_used / gpu->memory_total, bar);
+	draw_bar(y, BAR + 1, gpu->is.memory_used / gpu->is.memory_total, bar);
 	top_draw_text(y, 2 * BAR + 2, width - 2 * BAR - 2, TOP_LOOK_PLAIN, line);
 }
 

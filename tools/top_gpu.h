@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's GPUs as NVML tells of them, and processes' shares of their time. The library is that of the host's
- * driver, found when top starts; a host without it has GPUs by their settings only. Trusts the library.
+ * The GPUs that vgpu top shows: the host's, as NVML tells of them (gpu.h), and what the guests have of each. A host
+ * without NVML has GPUs by their settings only.
  */
 #ifndef VGPU_TOP_GPU_H
 #define VGPU_TOP_GPU_H
 
+#include "tools/gpu.h"
 #include "tools/top_model.h"
 
 #define TOP_GPUS 64u
 
-/* NAN, and empty: not known. */
 struct top_gpu {
-	char name[TOP_TEXT];  /* its index; of one that NVML does not know, the setting */
-	char model[TOP_TEXT]; /* as NVML names it */
-	bool known;           /* NVML knows it */
-	double busy, memory_used, memory_total, celsius, watts;
+	char name[TOP_TEXT]; /* its index; of one that NVML does not know, the setting */
+	bool known;          /* NVML knows it */
+	struct vgpu_gpu is;
 	size_t vgpus, processes;
 	double held; /* bytes, by the guests */
 };
 
 struct top_gpus {
-	void *library; /* owned; NULL: there is none */
+	bool nvml; /* there is one */
 	struct top_gpu gpu[TOP_GPUS];
 	size_t count;
 	uint64_t seen[TOP_GPUS]; /* the newest sample of processes, by NVML's index */

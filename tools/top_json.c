@@ -127,12 +127,14 @@ static struct json_object *gpu_json(const struct top_gpu *gpu)
 
 	vgpu_put_text(object, "gpu", gpu->name);
 	json_object_object_add(object, "model",
-			       *gpu->model ? json_object_new_string(gpu->model) : NULL);
-	put_real(object, "busy", gpu->busy);
-	put_whole(object, "memory_used", gpu->memory_used);
-	put_whole(object, "memory_total", gpu->memory_total);
-	put_real(object, "celsius", gpu->celsius);
-	put_real(object, "watts", gpu->watts);
+			       *gpu->is.model ? json_object_new_string(gpu->is.model) : NULL);
+	json_object_object_add(object, "uuid",
+			       *gpu->is.uuid ? json_object_new_string(gpu->is.uuid) : NULL);
+	put_real(object, "busy", gpu->is.busy);
+	put_whole(object, "memory_used", gpu->is.memory_used);
+	put_whole(object, "memory_total", gpu->is.memory_total);
+	put_real(object, "celsius", gpu->is.celsius);
+	put_real(object, "watts", gpu->is.watts);
 	vgpu_put_uint(object, "vgpus", gpu->vgpus);
 	vgpu_put_uint(object, "processes", gpu->processes);
 	put_whole(object, "held", gpu->held);

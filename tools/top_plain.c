@@ -5,51 +5,40 @@
 #include "tools/top.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "protocol/op_names.h"
-
-static void append(char *text, size_t size, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static void append(char *text, size_t size, const char *format, ...)
-{
-	size_t used = strlen(text);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text + used, size - used, format, args);
-	va_end(args);
-}
+#include "tools/value.h"
 
 /* Nothing of what NVML does not know. */
 static void append_known(char *text, size_t size, double value, const char *unit)
 {
 	if (!isnan(value))
-		append(text, size, ", %.0f%s", value, unit);
+		vgpu_append(text, size, ", %.0f%s", value, unit);
 }
 
 void top_gpu_line(const struct top_gpu *gpu, bool bars, char *text, size_t size)
 {
 	char used[TOP_CELL], total[TOP_CELL], held[TOP_CELL];
 
-	top_text_bytes(gpu->memory_used, used);
-	top_text_bytes(gpu->memory_total, total);
+	top_text_bytes(gpu->is.memory_used, used);
+	top_text_bytes(gpu->is.memory_total, total);
 	top_text_bytes(gpu->held, held);
 	snprintf(text, size, "GPU %s", *gpu->name ? gpu->name : "0");
-	if (*gpu->model)
-		append(text, size, " %s", gpu->model);
+	if (*gpu->is.model)
+		vgpu_append(text, size, " %s", gpu->is.model);
 	if (!bars)
-		append_known(text, size, gpu->busy * 100, "% busy");
-	if (!bars && !isnan(gpu->memory_total))
-		append(text, size, ", %s of %s", used, total);
-	append_known(text, size, gpu->celsius, " C");
-	append_known(text, size, gpu->watts, " W");
-	append(text, size, ": %zu vGPU%s, %zu process%s, %s held", gpu->vgpus,
-	       gpu->vgpus == 1 ? "" : "s", gpu->processes, gpu->processes == 1 ? "" : "es", held);
+		append_known(text, size, gpu->is.busy * 100, "% busy");
+	if (!bars && !isnan(gpu->is.memory_total))
+		vgpu_append(text, size, ", %s of %s", used, total);
+	append_known(text, size, gpu->is.celsius, " C");
+	append_known(text, size, gpu->is.watts, " W");
+	vgpu_append(text, size, ": %zu vGPU%s, %zu process%s, %s held", gpu->vgpus,
+		    gpu->vgpus == 1 ? "" : "s", gpu->processes, gpu->processes == 1 ? "" : "es",
+		    held);
 }
 
 void top_summary_line(const struct top *top, char *text, size_t size)
@@ -68,8 +57,8 @@ void top_summary_line(const struct top *top, char *text, size_t size)
 	snprintf(text, size, "%zu guest%s, %zu process%s", guests, guests == 1 ? "" : "s",
 		 processes, processes == 1 ? "" : "es");
 	if (up >= 0)
-		append(text, size, ", xen-vgpud up %lld:%02lld:%02lld", (long long)up / 3600,
-		       (long long)up / 60 % 60, (long long)up % 60);
+		vgpu_append(text, size, ", xen-vgpud up %lld:%02lld:%02lld", (long long)up / 3600,
+			    (long long)up / 60 % 60, (long long)up % 60);
 }
 
 static void print_row(const struct top *top, const struct top_row *row)

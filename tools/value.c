@@ -2,7 +2,9 @@
 /* Values out of xen-vgpud's answers, and how they are written for people. */
 #include "tools/value.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "protocol/log.h"
 
@@ -98,4 +100,14 @@ const char *vgpu_bytes(uint64_t bytes)
 	snprintf(buffer, sizeof(buffers[0]), unit && value < 100 ? "%.1f%c" : "%.0f%c", value,
 		 units[unit]);
 	return buffer;
+}
+
+void vgpu_append(char *text, size_t size, const char *format, ...)
+{
+	size_t used = strlen(text);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text + used, size - used, format, args);
+	va_end(args);
 }

@@ -40,5 +40,8 @@ static inline void vgpu_put_flag(struct json_object *object, const char *key, bo
 const char *vgpu_ago(struct json_object *object, const char *key);
 /* 1536 -> "1.5K". Valid until the eighth call after. */
 const char *vgpu_bytes(uint64_t bytes);
+/* As snprintf(), behind what is there. */
+void vgpu_append(char *text, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif

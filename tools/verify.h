@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vgpu verify: walks the chain from a guest's call to the GPU and back, link by link. verify.c asks and prints,
- * verify_host.c looks at this host, verify_device.c at a vGPU, verify_session.c at a program's session.
+ * verify_host.c looks at this host, verify_gpu.c at its GPU, verify_device.c at a vGPU, verify_session.c at a program's
+ * session.
  */
 #ifndef VGPU_VERIFY_H
 #define VGPU_VERIFY_H
@@ -33,6 +34,9 @@ bool vgpu_verify_daemon(struct vgpu_verify *verify);
 void vgpu_verify_domain(struct vgpu_verify *verify);
 /* The GPU and driver of a vGPU, by a kernel run here (vgpu-run, vgpu-probe) if that is asked for. */
 void vgpu_verify_gpu(struct vgpu_verify *verify, struct json_object *device);
+/* What NVML says of it, within that time. */
+void vgpu_verify_nvml(struct vgpu_findings *findings, struct json_object *device,
+		      unsigned int timeout_ms);
 /* xenstore, the control ring, the broker, sessions that were refused. */
 void vgpu_verify_device(struct vgpu_verify *verify, uint32_t devid, struct json_object *device);
 /* One session, as it was and as it is. before: NULL, if there was none with that number. */

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* This host's links: xen-vgpud, the domain, the GPU and its driver. */
+/* This host's links: xen-vgpud and the domain. */
 #include "tools/verify.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "protocol/log.h"
-
-#define XL_MS    5000u
-#define SMI_MS   10000u
-#define PROBE_MS 60000u
+#define XL_MS 5000u
 
 /* --- xen-vgpud -------------------------------------------------------------------------------------- */
 
@@ -103,120 +98,4 @@ void vgpu_verify_domain(struct vgpu_verify *verify)
 	}
 	vgpu_find(findings, VGPU_LINK_DOMAIN, VGPU_OK, "domain", "number %u, state %s",
 		  verify->domid, state);
-}
-
-/* --- the GPU ------------------------------------------------------------------------------------------ */
-
-/* "0 4711 C 17 ...": the process, and its share in percent, -1: "-", or another line. */
-static long pmon_take(const char *line, long *share)
-{
-	char *at, *end;
-	long pid;
-
-	*share = -1;
-	strtol(line, &at, 10);
-	pid = strtol(at, &end, 10);
-	if (end == at)
-		return 0;
-	end += strspn(end, " ");
-	end += strcspn(end, " "); /* its type */
-	*share = strtol(end, &at, 10);
-	if (at == end)
-		*share = -1;
-	return pid;
-}
-
-/* The SM share of each process of an executor's, as `nvidia-smi pmon` has it; -1: it does not say. */
-static int gpu_share(struct json_object *device)
-{
-	const char *const argv[] = {"nvidia-smi", "pmon", "-c", "1", "-s", "u", NULL};
-	struct json_object *sessions;
-	char text[16384], *line, *at;
-	size_t count;
-	int sum = -1;
-
-	sessions = vgpu_array(device, "sessions", &count);
-	if (!count || vgpu_process_run(argv, SMI_MS, text, sizeof(text)))
-		return -1;
-	for (line = strtok_r(text, "\n", &at); line; line = strtok_r(NULL, "\n", &at)) {
-		long share, pid = pmon_take(line, &share);
-
-		for (size_t i = 0; i < count && share >= 0; i++)
-			if (vgpu_int(json_object_array_get_idx(sessions, i), "executor") == pid)
-				sum = (sum < 0 ? 0 : sum) + (int)share;
-	}
-	return sum;
-}
-
-static void gpu_real(struct vgpu_findings *findings, struct json_object *device)
-{
-	const char *gpu = vgpu_text(device, "gpu");
-	const char *const argv[] = {
-		"nvidia-smi",
-		"-i",
-		gpu,
-		"--query-gpu=name,uuid,driver_version,memory.used,memory.total,utilization.gpu",
-		"--format=csv,noheader",
-		NULL};
-	char text[1024];
-	int rc = vgpu_process_run(argv, SMI_MS, text, sizeof(text)), share;
-
-	text[strcspn(text, "\n")] = '\0';
-	if (rc == 127) {
-		vgpu_find(findings, VGPU_LINK_GPU, VGPU_NOTE, "GPU",
-			  "%s; nvidia-smi is not installed, so only --probe can tell", gpu);
-		return;
-	}
-	if (rc) {
-		vgpu_find(findings, VGPU_LINK_GPU, VGPU_BROKEN, "GPU",
-			  rc < 0 ? "%s: nvidia-smi hangs" : "%s: nvidia-smi does not find it: %s",
-			  gpu, text);
-		vgpu_remedy(findings,
-			    "dmesg | grep -i -e nvrm -e xid; lspci; is NVIDIA's driver loaded "
-			    "(modprobe nvidia), and has it created /dev/nvidia*?");
-		return;
-	}
-	share = gpu_share(device);
-	if (share >= 0)
-		vgpu_find(findings, VGPU_LINK_GPU, VGPU_OK, "GPU", "%s busy; %d %% by this vGPU",
-			  text, share);
-	else
-		vgpu_find(findings, VGPU_LINK_GPU, VGPU_OK, "GPU", "%s busy", text);
-}
-
-/* A kernel here, with the vGPU's driver and GPU, by an executor like a guest's. */
-static void gpu_probe(struct vgpu_findings *findings, struct json_object *device)
-{
-	char driver[300], gpu[160], text[2048];
-	const char *const argv[] = {"vgpu-run", driver, gpu, "--", "vgpu-probe", "--brief", NULL};
-	int rc;
-
-	snprintf(driver, sizeof(driver), "--driver=%s", vgpu_text(device, "driver"));
-	snprintf(gpu, sizeof(gpu), "--gpu=%s", vgpu_text(device, "gpu"));
-	rc = vgpu_process_run(argv, PROBE_MS, text, sizeof(text));
-	text[strcspn(text, "\n")] = '\0';
-	if (rc == 127) {
-		vgpu_find(findings, VGPU_LINK_GPU, VGPU_NOTE, "kernel on this host",
-			  "not tried: vgpu-run and vgpu-probe are not installed (packages "
-			  "vgpu-local, vgpu-libs)");
-		return;
-	}
-	vgpu_find(findings, VGPU_LINK_GPU, rc ? VGPU_BROKEN : VGPU_OK, "kernel on this host", "%s",
-		  *text    ? text
-		  : rc < 0 ? "it hangs"
-			   : "it says nothing");
-	if (rc)
-		vgpu_remedy(findings, "no guest is needed for this: %s %s %s -- vgpu-probe",
-			    argv[0], driver, gpu);
-}
-
-void vgpu_verify_gpu(struct vgpu_verify *verify, struct json_object *device)
-{
-	if (!strncmp(vgpu_text(device, "gpu"), "soft", 4))
-		vgpu_find(&verify->findings, VGPU_LINK_GPU, VGPU_OK, "GPU",
-			  "%s: libcuda-soft, which needs none", vgpu_text(device, "gpu"));
-	else
-		gpu_real(&verify->findings, device);
-	if (verify->probe)
-		gpu_probe(&verify->findings, device);
 }
