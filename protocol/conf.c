@@ -58,3 +58,9 @@ int vg_conf_read(const char *path, bool required, vg_conf_set set, void *context
 	fclose(file);
 	return rc;
 }
+
+int vg_conf_yes(const char *value, bool *yes)
+{
+	*yes = !strcmp(value, "yes");
+	return *yes || !strcmp(value, "no") ? 0 : -EINVAL;
+}

@@ -20,4 +20,7 @@ typedef int (*vg_conf_set)(void *context, const char *name, const char *value, c
  */
 int vg_conf_read(const char *path, bool required, vg_conf_set set, void *context, char *why);
 
+/* A value that is `yes` or `no`. 0 or -EINVAL. */
+int vg_conf_yes(const char *value, bool *yes);
+
 #endif

@@ -87,7 +87,6 @@ static int option_store(struct be_config *config, const struct option *option, c
 	struct be_listen place;
 	uint64_t number;
 	uint32_t small;
-	bool yes;
 
 	switch (option->kind) {
 	case OPTION_PATH:
@@ -107,12 +106,7 @@ static int option_store(struct be_config *config, const struct option *option, c
 		if (be_listen_parse(value, &place))
 			return -EINVAL;
 		return snprintf(field, option->size, "%s", value) < (int)option->size ? 0 : -EINVAL;
-	case OPTION_YES:
-		yes = !strcmp(value, "yes");
-		if (!yes && strcmp(value, "no") != 0)
-			return -EINVAL;
-		memcpy(field, &yes, sizeof(yes));
-		return 0;
+	case OPTION_YES: return vg_conf_yes(value, (bool *)(void *)field);
 	}
 	return -EINVAL;
 }

@@ -87,15 +87,6 @@ static int number_store(const struct option *option, void *field, const char *va
 	return 0;
 }
 
-static int yes_store(const struct option *option, bool *field, const char *value, char *why)
-{
-	*field = !strcmp(value, "yes");
-	if (*field || !strcmp(value, "no"))
-		return 0;
-	snprintf(why, VG_CONF_WHY, "%s %.80s: must be yes or no", option->name, value);
-	return -EINVAL;
-}
-
 static int option_store(struct fe_options *options, const struct option *option, const char *value,
 			char *why)
 {
@@ -109,7 +100,11 @@ static int option_store(struct fe_options *options, const struct option *option,
 		return -EINVAL;
 	case OPTION_OCTAL:
 	case OPTION_NUMBER: return number_store(option, field, value, why);
-	case OPTION_YES: return yes_store(option, field, value, why);
+	case OPTION_YES:
+		if (vg_conf_yes(value, field) == 0)
+			return 0;
+		snprintf(why, VG_CONF_WHY, "%s %.80s: must be yes or no", option->name, value);
+		return -EINVAL;
 	case OPTION_LEVEL:
 		if (vg_log_level_parse(value, field) == 0)
 			return 0;
