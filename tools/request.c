@@ -7,14 +7,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tools/line.h"
 #include "tools/value.h"
-
-#define ANSWER_MAX (64u << 20)
 
 static bool send_line(int fd, const char *text)
 {
@@ -24,42 +22,22 @@ static bool send_line(int fd, const char *text)
 	       send(fd, "\n", 1, MSG_NOSIGNAL) == 1;
 }
 
-/* One line, for the caller to free; NULL and errno. */
-static char *receive_line(int fd)
+/* 0, or an errno. */
+static int receive_line(int fd, struct vgpu_line *line)
 {
 	uint64_t until = vgpu_now_ms() + VGPU_WAIT_MS;
-	size_t used = 0, room = 0;
-	char *line = NULL;
 
 	for (;;) {
 		struct pollfd pfd = {.fd = fd, .events = POLLIN};
 		uint64_t now = vgpu_now_ms();
-		ssize_t n;
+		int rc;
 
-		if (room - used < 4096) {
-			char *grown = room < ANSWER_MAX ? realloc(line, room += 65536) : NULL;
-
-			if (!grown)
-				break;
-			line = grown;
-		}
-		if (now >= until || poll(&pfd, 1, (int)(until - now)) <= 0) {
-			errno = ETIMEDOUT;
-			break;
-		}
-		n = recv(fd, line + used, room - used - 1, 0);
-		if (n <= 0) {
-			errno = n ? errno : EPIPE;
-			break;
-		}
-		used += (size_t)n;
-		if (line[used - 1] == '\n') {
-			line[used - 1] = '\0';
-			return line;
-		}
+		if (now >= until || poll(&pfd, 1, (int)(until - now)) <= 0)
+			return ETIMEDOUT;
+		rc = vgpu_line_receive(line, fd);
+		if (rc != EAGAIN)
+			return rc;
 	}
-	free(line);
-	return NULL;
 }
 
 /* Of the control socket's protocol (docs/control-socket.md). */
@@ -94,7 +72,6 @@ static struct json_object *answer_check(struct json_object *answer)
 		return answer;
 	vgpu_fail("%s", why);
 	json_object_put(answer);
-	errno = 0;
 	return NULL;
 }
 
@@ -109,23 +86,23 @@ struct json_object *vgpu_request_fill(const char *name, struct json_object *requ
 
 struct json_object *vgpu_request(struct vgpu *vgpu, const char *name, struct json_object *request)
 {
-	int fd = vgpu_socket_connect(vgpu->socket);
-	char *line = NULL;
-	int keep;
+	int fd = vgpu_socket_connect(vgpu->socket), rc = fd < 0 ? errno : 0;
+	struct vgpu_line line = {0};
+	struct json_object *answer = NULL;
 
 	request = vgpu_request_fill(name, request);
-	if (fd >= 0 && send_line(fd, json_object_to_json_string_ext(request, 0)))
-		line = receive_line(fd);
-	keep = errno;
+	if (!rc && !send_line(fd, json_object_to_json_string_ext(request, 0)))
+		rc = errno ? errno : EIO;
 	json_object_put(request);
+	if (!rc)
+		rc = receive_line(fd, &line);
 	if (fd >= 0)
 		close(fd);
-	errno = keep;
-	if (!line)
-		return NULL;
-	request = json_tokener_parse(line);
-	free(line);
-	return answer_check(request);
+	if (!rc)
+		answer = answer_check(json_tokener_parse(line.text));
+	vgpu_line_dispose(&line);
+	errno = rc;
+	return answer;
 }
 
 bool vgpu_daemon_runs(struct vgpu *vgpu)

@@ -4,14 +4,12 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "tools/vgpu.h"
 
-#define ANSWER_MAX (64u << 20)
 #define ANSWER_MS  VGPU_WAIT_MS
 #define PAUSE_MS   100u /* what executors get to look */
 #define TIMES_MORE 10u  /* seconds that they go on timing without us */
@@ -32,15 +30,13 @@ static void ask_close(struct top_ask *ask)
 	if (ask->fd >= 0)
 		close(ask->fd);
 	ask->fd = -1;
-	ask->used = 0;
+	vgpu_line_reset(&ask->line);
 }
 
 void top_ask_dispose(struct top_ask *ask)
 {
 	ask_close(ask);
-	free(ask->in);
-	ask->in = NULL;
-	ask->room = 0;
+	vgpu_line_dispose(&ask->line);
 }
 
 void top_ask_now(struct top_ask *ask)
@@ -92,7 +88,7 @@ static int ask_send(struct top_ask *ask, const char *name, struct json_object *r
 		rc = errno ? errno : EIO;
 	json_object_put(request);
 	ask->due = vgpu_now_ms() + ANSWER_MS;
-	ask->used = 0;
+	vgpu_line_reset(&ask->line);
 	return rc;
 }
 
@@ -122,38 +118,10 @@ static int ask_begin(struct top_ask *ask)
 	return ask->fd < 0 ? errno : ask_look(ask);
 }
 
-/* The rest of a line. 0, EAGAIN: there is more to come, or another errno. */
-static int ask_receive(struct top_ask *ask)
-{
-	for (;;) {
-		ssize_t n;
-
-		if (ask->room - ask->used < 4096) {
-			char *grown = ask->room < ANSWER_MAX ? realloc(ask->in, ask->room + 65536)
-							     : NULL;
-
-			if (!grown)
-				return ENOMEM;
-			ask->in = grown;
-			ask->room += 65536;
-		}
-		n = recv(ask->fd, ask->in + ask->used, ask->room - ask->used - 1, MSG_DONTWAIT);
-		if (n < 0)
-			return errno;
-		if (!n)
-			return EPIPE;
-		ask->used += (size_t)n;
-		if (ask->in[ask->used - 1] == '\n')
-			break;
-	}
-	ask->in[ask->used - 1] = '\0';
-	return 0;
-}
-
 static enum top_news ask_answered(struct top_ask *ask, struct json_object **answer, char *why,
 				  size_t size)
 {
-	*answer = json_tokener_parse(ask->in);
+	*answer = json_tokener_parse(ask->line.text);
 	if (!vgpu_answer_good(*answer, why, size)) {
 		json_object_put(*answer);
 		*answer = NULL;
@@ -187,10 +155,10 @@ enum top_news top_ask_step(struct top_ask *ask, struct json_object **answer, cha
 		rc = ask_send(ask, "list", NULL);
 		break;
 	default:
-		rc = ask_receive(ask);
+		rc = vgpu_line_receive(&ask->line, ask->fd);
 		if (!rc)
 			return ask_answered(ask, answer, why, size);
-		if (rc == EAGAIN || rc == EINTR)
+		if (rc == EAGAIN)
 			rc = due ? ETIMEDOUT : 0;
 		break;
 	}

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/line.h"
+
 enum top_ask_state {
 	TOP_ASK_RESTS,
 	TOP_ASK_LOOKS,
@@ -27,8 +29,7 @@ struct top_ask {
 	int fd;         /* owned; -1: none */
 	uint64_t due;   /* ms: of the next step, or when an answer is late */
 	uint64_t begun; /* ms: this sample */
-	char *in;       /* owned */
-	size_t used, room;
+	struct vgpu_line line;
 };
 
 enum top_news {
