@@ -34,6 +34,7 @@ $(eval $(call install,$(D)/conf/modules-load.d/xen-vgpud.conf,$(MODULESDIR),644)
 $(eval $(call install,$(addprefix docs/metrics/,vgpu-dashboard.json vgpu.rules.yml vgpu-metrics.socket \
 	vgpu-metrics.service),$(DOCDIR)/metrics,644))
 $(eval $(call install,docs/man/xen-vgpud.8,$(MANDIR)/man8,644))
+$(eval $(call install,docs/man/xen-vgpud.conf.5,$(MANDIR)/man5,644))
 endif
 
 $(eval $(call unit_test,backend_state_test,tests/unit/backend/state_test.c $(D)/state.c))

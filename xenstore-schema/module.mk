@@ -13,6 +13,7 @@ ifneq ($(HAVE_XENSTORE),)
 $(eval $(call program,vgpu-schema-check,$(SCHEMA_SRCS) $(D)/store.c $(D)/check.c,\
 	$(XENSTORE_CFLAGS),$(XENSTORE_LIBS)))
 $(eval $(call install,$(B)/bin/vgpu-schema-check,$(LIBEXECDIR),755))
+$(eval $(call install,docs/man/vgpu-schema-check.8,$(MANDIR)/man8,644))
 endif
 
 $(eval $(call install,$(GEN)/docs/xenstore-paths.md,$(DOCDIR),644))

@@ -27,6 +27,7 @@ $(eval $(call install,$(D)/conf/60-vgpu.rules,$(UDEVDIR),644))
 $(eval $(call install,$(D)/conf/sysusers.d/vgpu-frontd.conf,$(SYSUSERSDIR),644))
 $(eval $(call install,$(D)/conf/modules-load.d/vgpu-frontd.conf,$(MODULESDIR),644))
 $(eval $(call install,docs/man/vgpu-frontd.8,$(MANDIR)/man8,644))
+$(eval $(call install,docs/man/vgpu-frontd.conf.5,$(MANDIR)/man5,644))
 endif
 
 $(eval $(call unit_test,channel_test,tests/unit/channel_test.c $(FE_CHANNEL_SRCS) \

@@ -11,3 +11,4 @@ $(eval $(call unit_test,registry,tests/unit/guest/registry_test.c $(D)/handle.c 
 $(eval $(call library,libcuda.so.1,$(LIBCUDA_SRCS),,$(B)/lib/libvgproto.a $(GEN)/$(D)/libcuda.map \
 	-Wl$(comma)-z$(comma)nodelete))
 $(eval $(call install,$(B)/lib/libcuda.so.1,$(LIBDIR)/vgpu,644))
+$(eval $(call install,docs/man/vgpu-environment.7,$(MANDIR)/man7,644))
