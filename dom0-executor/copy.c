@@ -209,6 +209,8 @@ CUresult ex_vgCopyStage(struct ex_call *call, CUdeviceptr dst, CUdeviceptr src, 
 		     !ex_ranges_cover(&call->session->ranges, done, sizeof(value), &kind) ||
 		     kind != EX_RANGE_REGION))
 		return CUDA_ERROR_INVALID_VALUE;
+	if (call->taken && done)
+		ex_trace_pinned_stage(call->session, done);
 	result = ex_vgCopy(call, dst, src, size, VG_COPY_ASYNC, stream);
 	return result || !done ? result : word_write(stream, done, value);
 }

@@ -3,7 +3,7 @@
 
 EX_PARTS := account adopt array box call channel_local channel_range channel_xen context copy driver driver_id function gpus \
 	graph green handle handover host_func host_memory info ipc jit lane launch launch_multi link logs look managed memop memory module node \
-	node_get nvml nvml_ask nvml_call occupancy order output pointer pool pool_share range reply session share stats tell tensormap trace \
+	node_get nvml nvml_ask nvml_call occupancy order output pointer pool pool_share range reply session share stats tell tensormap trace trace_pinned \
 	texture usage vmm vmm_share
 EX_SRCS := $(patsubst %,$(D)/%.c,$(EX_PARTS)) $(GEN)/dom0-executor/dispatch.c \
 	$(GEN)/dom0-executor/driver_table.c $(GEN)/dom0-executor/nvml_dispatch.c

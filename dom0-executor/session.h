@@ -48,6 +48,9 @@ struct ex_region {
 	struct ex_share share;
 	uint64_t pinned; /* address registered with the driver, 0: none */
 	void *context;   /* CUcontext that was current then */
+	/* While recorded with data (trace_pinned.c). */
+	uint8_t *shadow; /* as large: what is in the recording; NULL: zeros. Owned */
+	bool stage;      /* of copies, which the guest's library fills for each */
 };
 
 /* Our own stream in one of the guest's contexts (managed.c). */

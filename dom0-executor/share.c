@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -241,14 +242,17 @@ static void lane_unshare(struct ex_session *session, uint32_t id, uint32_t tag)
 void ex_region_close(struct ex_session *session, struct ex_region *region)
 {
 	struct ex_share share;
+	uint8_t *shadow;
 	uint64_t base;
 
 	ex_trace_region_share(session, (uint32_t)(region - session->regions), region, false);
 	pthread_mutex_lock(&session->region_lock);
 	ex_region_unpin(region);
 	share = region->share;
+	shadow = region->shadow;
 	memset(region, 0, sizeof(*region));
 	pthread_mutex_unlock(&session->region_lock);
+	free(shadow);
 	ex_ranges_remove(&session->ranges, (uintptr_t)share.base, NULL);
 	session->region_pages -= share.bytes / VG_PAGE_SIZE;
 	ex_stats_sub(&session->stats.page->regions, 1);

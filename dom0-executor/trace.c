@@ -174,8 +174,8 @@ void ex_trace_lane_flush(struct ex_lane *lane)
 }
 
 /* At least one, if only of 0 bytes. */
-static void parts_put(struct ex_call *call, enum vg_trace_part_kind kind, uint64_t offset,
-		      const void *data, size_t size)
+void ex_trace_part(struct ex_call *call, enum vg_trace_part_kind kind, uint64_t offset,
+		   const void *data, size_t size)
 {
 	struct ex_lane *lane = call->lane;
 	const uint8_t *from = data;
@@ -215,43 +215,54 @@ static bool with_data(const struct ex_call *call)
 	       VG_WANT_TRACE_DATA;
 }
 
+/* What it reads and when, nobody tells. */
+static bool is_launch(unsigned int op)
+{
+	return op == VG_OP_vgLaunch || op == VG_OP_vgLaunchMulti || op == VG_OP_cuGraphLaunch;
+}
+
 void ex_trace_args(struct ex_call *call)
 {
-	parts_put(call, VG_TRACE_ARGS, 0, call->args, call->args_size);
+	ex_trace_part(call, VG_TRACE_ARGS, 0, call->args, call->args_size);
+	if (with_data(call) && is_launch(call->op))
+		ex_trace_pinned(call);
 }
 
 void ex_trace_bulk(struct ex_call *call, uint64_t offset, const void *data, size_t n)
 {
 	if (with_data(call))
-		parts_put(call, VG_TRACE_BULK, offset, data, n);
+		ex_trace_part(call, VG_TRACE_BULK, offset, data, n);
 }
 
-/* Under the region_lock: it lies in one of the guest's regions. */
-static bool is_pinned(const struct ex_session *session, uint64_t address, uint64_t size)
+struct ex_region *ex_trace_region(struct ex_session *session, uint64_t address, uint64_t size)
 {
 	for (unsigned int i = 0; i < VG_REGIONS_MAX; i++) {
-		const struct ex_region *region = &session->regions[i];
+		struct ex_region *region = &session->regions[i];
 		uint64_t at = address - (uintptr_t)region->share.base;
 
 		if (region->used && at < region->share.bytes && size <= region->share.bytes - at)
-			return true;
+			return region;
 	}
-	return false;
+	return NULL;
 }
 
 /* The lock keeps the pages where they are. The guest may write to them meanwhile: that is its own loss. */
 void ex_trace_memory(struct ex_call *call, uint64_t address, uint64_t size, CUstream stream)
 {
 	struct ex_session *session = call->session;
+	struct ex_region *region;
 
 	if (!with_data(call))
 		return;
 	if (ex_stream_captures(stream))
 		call->seen |= VG_TRACE_CAPTURED;
 	pthread_mutex_lock(&session->region_lock);
-	if (is_pinned(session, address, size))
-		parts_put(call, VG_TRACE_MEMORY, address, (const void *)(uintptr_t)address,
-			  size); /* NOLINT */
+	region = ex_trace_region(session, address, size);
+	if (region) {
+		ex_trace_part(call, VG_TRACE_MEMORY, address, (const void *)(uintptr_t)address,
+			      size); /* NOLINT */
+		ex_trace_pinned_seen(region, address, size);
+	}
 	pthread_mutex_unlock(&session->region_lock);
 }
 
@@ -280,7 +291,7 @@ void ex_trace_copied(struct ex_call *call, uint64_t address, uint64_t size, CUst
 	if (!with_data(call) || ex_stream_captures(stream) || !stream_ends(stream))
 		return;
 	pthread_mutex_lock(&session->region_lock);
-	if (is_pinned(session, address, size)) {
+	if (ex_trace_region(session, address, size)) {
 		call->reply_bulk_sum =
 			vg_crc32(0, (const void *)(uintptr_t)address, size); /* NOLINT */
 		call->seen |= VG_TRACE_COPIED;
@@ -325,7 +336,7 @@ void ex_trace_call(struct ex_call *call, CUresult result)
 		lane->trace.called = lane->trace.had = 0;
 	}
 	if (answer && !call->async)
-		parts_put(call, VG_TRACE_ANSWER, 0, lane->reply, answer);
+		ex_trace_part(call, VG_TRACE_ANSWER, 0, lane->reply, answer);
 	record_put(lane, &record, sizeof(record));
 }
 
@@ -413,7 +424,7 @@ static void session_write(struct ex_session *session, bool data)
 	struct vg_trace_session record = {
 		.head = head_of(VG_TRACE_SESSION, 0, sizeof(record)),
 		.at = vg_clock_ns(),
-		.flags = (is_new(session) ? VG_TRACE_WHOLE : 0) | (data ? VG_TRACE_DATA : 0),
+		.flags = (session->trace.whole ? VG_TRACE_WHOLE : 0) | (data ? VG_TRACE_DATA : 0),
 		.protocol = VG_PROTOCOL_VERSION,
 		.spec_hash = VG_SPEC_HASH,
 		.domid = (int32_t)settings->domid,
@@ -451,6 +462,7 @@ void ex_trace_begin(struct ex_session *session, int fd, bool data)
 	pthread_mutex_lock(&trace->lock);
 	trace->fd = fd;
 	trace->data = data;
+	trace->whole = is_new(session);
 	trace->late = false;
 	trace->lost = 0;
 	pthread_mutex_unlock(&trace->lock);

@@ -27,6 +27,7 @@ struct ex_trace {
 	pthread_mutex_t lock; /* of the rest */
 	int fd;               /* -1: none */
 	bool data;            /* with what calls carry */
+	bool whole;           /* from the session's beginning: it can be run again */
 	bool late;            /* its other end did not keep up: it is waited for no more */
 	uint64_t lost;        /* records that were not written, and not told of yet */
 };
@@ -62,7 +63,7 @@ void ex_trace_region_share(struct ex_session *session, uint32_t id, const struct
 /* The session is over, and its lanes are. */
 void ex_trace_finish(struct ex_session *session);
 
-/* --- the lane's thread's, while call->taken is set ---------------------------------------------- */
+/* --- the lane's thread's (trace_pinned.c last), while call->taken is set ---------------------------------------------- */
 
 void ex_trace_args(struct ex_call *call);
 /* The next n bytes of the bulk part, at `offset` in it. */
@@ -71,6 +72,22 @@ void ex_trace_bulk(struct ex_call *call, uint64_t offset, const void *data, size
 void ex_trace_memory(struct ex_call *call, uint64_t address, uint64_t size, CUstream stream);
 /* It has begun to copy to pinned memory: waits for that, but not for long, and sums it up. */
 void ex_trace_copied(struct ex_call *call, uint64_t address, uint64_t size, CUstream stream);
+/*
+ * It may read pinned memory by itself: what has changed there. Not where there is much of it: more than EX_TRACE_PINNED_MOST
+ * bytes, staging excluded.
+ */
+#define EX_TRACE_PINNED_MOST (64u * 1024 * 1024)
+void ex_trace_pinned(struct ex_call *call);
+/* Under the region_lock: that much of pinned memory is in the recording. */
+void ex_trace_pinned_seen(struct ex_region *region, uint64_t address, uint64_t size);
+/* The device says there when a staged copy is done, so the region is the stage. */
+void ex_trace_pinned_stage(struct ex_session *session, uint64_t done);
+/* A part of the command's, for trace_pinned.c. */
+void ex_trace_part(struct ex_call *call, enum vg_trace_part_kind kind, uint64_t offset,
+		   const void *data, size_t size);
+/* Under the region_lock: the region that the range lies in, or NULL. */
+struct ex_region *ex_trace_region(struct ex_session *session, uint64_t address, uint64_t size);
+
 /* It is over. */
 void ex_trace_call(struct ex_call *call, CUresult result);
 void ex_trace_lane_flush(struct ex_lane *lane);

@@ -92,7 +92,10 @@ enum vg_trace_part_kind {
 	VG_TRACE_ARGS = 1,   /* offset: within the arguments */
 	VG_TRACE_ANSWER = 2, /* within the answer's */
 	VG_TRACE_BULK = 3,   /* within the bulk part that came */
-	/* offset: an address. What lay there, in pinned memory, when the command was taken that copies from it. */
+	/*
+	 * offset: an address. What lay there, in pinned memory, when the command was taken: of a copy what it copies from; of a
+	 * launch what has changed since it was recorded last, or since all was zeros.
+	 */
 	VG_TRACE_MEMORY = 4,
 };
 

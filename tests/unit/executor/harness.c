@@ -80,6 +80,7 @@ void harness_open_with(struct harness *h, const struct ex_settings *settings)
 void harness_close(struct harness *h)
 {
 	h->session.regions[0].used = false;
+	free(h->session.regions[0].shadow);
 	ex_lane_free(h->lane);
 	ex_session_dispose(&h->session);
 	ex_host_funcs_dispose(&h->session.host_funcs);

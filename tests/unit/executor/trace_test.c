@@ -254,6 +254,40 @@ static void test_data(void **state)
 	free(seen);
 }
 
+/* What kernels may read by themselves: each change once, from the beginning. */
+static void test_pinned(void **state)
+{
+	const size_t page = VG_PAGE_SIZE;
+	uint64_t region = (uintptr_t)h.region;
+	const struct vg_args_vgCopyStage staged = {.done = region};
+	uint8_t *seen = malloc(4 * page);
+
+	(void)state;
+	assert_non_null(seen);
+	h.session.region_pages = 0; /* the harness has none from the protocol */
+	h.session.lanes_open = 0;
+	memset(h.region, 0, 4 * page);
+	h.region[page + 5] = 1;
+	begin(true);
+	assert_true(h.session.trace.whole);
+	assert_int_not_equal(CALL(cuGraphLaunch, .hGraph = 0), CUDA_SUCCESS);
+	h.region[2 * page] = h.region[3 * page] = 2;
+	assert_int_not_equal(CALL(cuGraphLaunch, .hGraph = 0), CUDA_SUCCESS);
+	assert_int_not_equal(CALL(cuGraphLaunch, .hGraph = 0), CUDA_SUCCESS);
+	/* It is the stage from now on, which is recorded with each copy. */
+	harness_command(&h, VG_OP_vgCopyStage, VG_CMD_ASYNC, &staged, sizeof(staged), NULL, 0);
+	h.region[0] = 3;
+	assert_int_not_equal(CALL(cuGraphLaunch, .hGraph = 0), CUDA_SUCCESS);
+	take();
+	assert_int_equal(parts(1, VG_TRACE_MEMORY, region + page, seen), page);
+	assert_int_equal(seen[5], 1);
+	assert_int_equal(parts(2, VG_TRACE_MEMORY, region + 2 * page, seen), 2 * page);
+	assert_int_equal(seen[0], 2);
+	assert_int_equal(parts(3, VG_TRACE_MEMORY, region, seen), 0);
+	assert_int_equal(parts(5, VG_TRACE_MEMORY, region, seen), 0);
+	free(seen);
+}
+
 /* Nobody reads: the program goes on, and what was lost is told as soon as there is room. */
 static void test_loss(void **state)
 {
@@ -300,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_data, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pinned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_loss, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 	};
