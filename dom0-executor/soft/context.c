@@ -232,6 +232,8 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)
 		return CUDA_ERROR_INVALID_DEVICE;
 	if (!pctx)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (device_is_lost(device))
+		return CUDA_ERROR_DEVICE_UNAVAILABLE;
 	pthread_mutex_lock(&device->lock);
 	if (device->primary->retains++ == 0) {
 		context_set_defaults(device->primary, device->primary_flags);
@@ -347,6 +349,8 @@ CUresult cuCtxCreate_v2(CUcontext *pctx, unsigned int flags, CUdevice dev)
 		return CUDA_ERROR_INVALID_DEVICE;
 	if (!pctx || flags & ~(unsigned int)CONTEXT_FLAGS)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (device_is_lost(device_of(dev)))
+		return CUDA_ERROR_DEVICE_UNAVAILABLE;
 	ctx = context_create(device_of(dev), false, flags);
 	if (!ctx)
 		return CUDA_ERROR_OUT_OF_MEMORY;

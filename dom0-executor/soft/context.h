@@ -4,6 +4,7 @@
 #define SOFT_CONTEXT_H
 
 #include "dom0-executor/soft/device.h"
+#include "dom0-executor/soft/lost.h"
 #include "dom0-executor/soft/object.h"
 
 #define SOFT_LIMITS CU_LIMIT_MAX
@@ -49,6 +50,8 @@ void context_fail(struct soft_context *ctx, CUresult error);
 
 static inline CUresult context_error(struct soft_context *ctx)
 {
+	if (device_is_lost(ctx->device))
+		context_fail(ctx, CUDA_ERROR_DEVICE_UNAVAILABLE);
 	return (CUresult)atomic_load(&ctx->error);
 }
 

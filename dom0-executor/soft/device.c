@@ -4,6 +4,7 @@
 #include "dom0-executor/soft/api.h"
 #include "dom0-executor/soft/context.h"
 #include "dom0-executor/soft/logs.h"
+#include "dom0-executor/soft/lost.h"
 #include "protocol/uuid.h"
 #include "protocol/visible.h"
 
@@ -116,6 +117,7 @@ static void settings_read(void)
 				: count > SOFT_DEVICES_MAX ? SOFT_DEVICES_MAX
 							   : count;
 	soft_settings.workers = (unsigned int)setting_number("VGPU_SOFT_WORKERS");
+	soft_settings.queue = (unsigned int)setting_number("VGPU_SOFT_QUEUE");
 	if (memory > SOFT_REGION_SIZE / 2)
 		memory = SOFT_REGION_SIZE / 2;
 	soft_settings.memory = (memory ? memory : default_memory()) & ~(size_t)0xfffff;
@@ -136,6 +138,7 @@ static void device_describe(unsigned int number)
 static void devices_describe(void)
 {
 	settings_read();
+	lost_init();
 	for (unsigned int i = 0; i < soft_settings.devices; i++)
 		device_describe(i);
 }
@@ -198,12 +201,23 @@ static CUresult device_init(struct soft_device *device)
 	return device->primary ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
+/* None of those that can be seen is there. */
+static bool all_are_lost(void)
+{
+	for (unsigned int i = 0; i < soft_settings.visible; i++)
+		if (!device_is_lost(visible[i]))
+			return false;
+	return true;
+}
+
 CUresult device_init_all(void)
 {
 	CUresult result;
 
 	device_know_all();
 	result = devices_choose();
+	if (result == CUDA_SUCCESS && all_are_lost())
+		return CUDA_ERROR_NO_DEVICE;
 	for (unsigned int i = 0; i < soft_settings.visible && result == CUDA_SUCCESS; i++)
 		result = device_init(visible[i]);
 	return result;

@@ -4,7 +4,9 @@
  *   VGPU_SOFT_DEVICES  how many, 1 to 4 (1)
  *   VGPU_SOFT_MEM      memory of each, e.g. 512M or 4G (half of the machine's, at most 1 GiB)
  *   VGPU_SOFT_WORKERS  CPU threads that one launch is spread over (one per CPU)
+ *   VGPU_SOFT_QUEUE    how much a stream may have to do before a call waits for it (any number)
  *   VGPU_SOFT_LOG      error (default), info: what goes to stderr
+ *   VGPU_SOFT_LOST     a file with the numbers of devices that are lost (lost.h)
  * and CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER, as NVIDIA's driver reads them (protocol/visible.h).
  */
 #ifndef SOFT_DEVICE_H
@@ -58,6 +60,7 @@ struct soft_settings {
 	unsigned int devices; /* that there are */
 	unsigned int visible; /* to CUDA, after cuInit */
 	unsigned int workers; /* 0: one per CPU */
+	unsigned int queue;   /* that a stream may have to do; 0: any number */
 	size_t memory;
 	bool verbose;
 };

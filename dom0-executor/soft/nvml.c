@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dom0-executor/soft/device.h"
+#include "dom0-executor/soft/lost.h"
 
 /* The driver whose API libcuda-soft has; programs read a number out of it. */
 #define VERSION             "580.00"
@@ -18,6 +19,12 @@ static const struct soft_device *device_from(nvmlDevice_t handle)
 {
 	return (const struct soft_device *)(const void *)handle;
 }
+
+#define CHECK_THERE(handle)                              \
+	do {                                             \
+		if (device_is_lost(device_from(handle))) \
+			return NVML_ERROR_GPU_IS_LOST;   \
+	} while (0)
 
 static unsigned int attribute(nvmlDevice_t device, CUdevice_attribute which)
 {
@@ -70,18 +77,22 @@ nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t *dev
 	struct soft_device *found = device_numbered(index);
 
 	*device = (nvmlDevice_t)(void *)found;
-	return found ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
+	if (!found)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	CHECK_THERE(*device);
+	return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int *index)
 {
+	CHECK_THERE(device);
 	*index = device_from(device)->number;
 	return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int length)
 {
-	(void)device;
+	CHECK_THERE(device);
 	return text_out(name, length, SOFT_DEVICE_NAME);
 }
 
@@ -89,13 +100,14 @@ nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int len
 {
 	char text[VG_UUID_TEXT];
 
+	CHECK_THERE(device);
 	vg_uuid_text(&device_from(device)->uuid, text);
 	return text_out(uuid, length, text);
 }
 
 nvmlReturn_t nvmlDeviceGetBrand(nvmlDevice_t device, nvmlBrandType_t *type)
 {
-	(void)device;
+	CHECK_THERE(device);
 	*type = NVML_BRAND_UNKNOWN;
 	return NVML_SUCCESS;
 }
@@ -103,13 +115,14 @@ nvmlReturn_t nvmlDeviceGetBrand(nvmlDevice_t device, nvmlBrandType_t *type)
 /* That of the compute capability, 9.0. */
 nvmlReturn_t nvmlDeviceGetArchitecture(nvmlDevice_t device, nvmlDeviceArchitecture_t *arch)
 {
-	(void)device;
+	CHECK_THERE(device);
 	*arch = NVML_DEVICE_ARCH_HOPPER;
 	return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int *major, int *minor)
 {
+	CHECK_THERE(device);
 	*major = (int)attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
 	*minor = (int)attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
 	return NVML_SUCCESS;
@@ -117,12 +130,14 @@ nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int *major,
 
 nvmlReturn_t nvmlDeviceGetMinorNumber(nvmlDevice_t device, unsigned int *minorNumber)
 {
+	CHECK_THERE(device);
 	*minorNumber = device_from(device)->number;
 	return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t *pci)
 {
+	CHECK_THERE(device);
 	memset(pci, 0, sizeof(*pci));
 	pci->bus = (unsigned int)(SOFT_PCI_BUS_FIRST + device_from(device)->number) & 0xff;
 	snprintf(pci->busId, sizeof(pci->busId), "%08X:%02X:00.0", pci->domain, pci->bus);
@@ -133,6 +148,7 @@ nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t *pci)
 /* All of it is free: how much is not, only the executor knows of all processes. */
 nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory)
 {
+	CHECK_THERE(device);
 	memory->total = memory->free = device_from(device)->memory;
 	memory->reserved = memory->used = 0;
 	return NVML_SUCCESS;
@@ -140,6 +156,7 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *me
 
 nvmlReturn_t nvmlDeviceGetMemoryBusWidth(nvmlDevice_t device, unsigned int *busWidth)
 {
+	CHECK_THERE(device);
 	*busWidth = attribute(device, CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH);
 	return NVML_SUCCESS;
 }
@@ -147,21 +164,21 @@ nvmlReturn_t nvmlDeviceGetMemoryBusWidth(nvmlDevice_t device, unsigned int *busW
 /* It needs nobody to be there to be ready. */
 nvmlReturn_t nvmlDeviceGetPersistenceMode(nvmlDevice_t device, nvmlEnableState_t *mode)
 {
-	(void)device;
+	CHECK_THERE(device);
 	*mode = NVML_FEATURE_ENABLED;
 	return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetComputeMode(nvmlDevice_t device, nvmlComputeMode_t *mode)
 {
-	(void)device;
+	CHECK_THERE(device);
 	*mode = NVML_COMPUTEMODE_DEFAULT;
 	return NVML_SUCCESS;
 }
 
 nvmlReturn_t nvmlDeviceGetPerformanceState(nvmlDevice_t device, nvmlPstates_t *pState)
 {
-	(void)device;
+	CHECK_THERE(device);
 	*pState = NVML_PSTATE_0;
 	return NVML_SUCCESS;
 }
@@ -172,6 +189,7 @@ nvmlReturn_t nvmlDeviceGetClockInfo(nvmlDevice_t device, nvmlClockType_t type, u
 	CUdevice_attribute which = type == NVML_CLOCK_MEM ? CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE
 							  : CU_DEVICE_ATTRIBUTE_CLOCK_RATE;
 
+	CHECK_THERE(device);
 	if (type > NVML_CLOCK_VIDEO)
 		return NVML_ERROR_INVALID_ARGUMENT;
 	if (type == NVML_CLOCK_VIDEO)
@@ -189,7 +207,7 @@ nvmlReturn_t nvmlDeviceGetMaxClockInfo(nvmlDevice_t device, nvmlClockType_t type
 nvmlReturn_t nvmlDeviceGetCurrentClocksEventReasons(nvmlDevice_t device,
 						    unsigned long long *clocksEventReasons)
 {
-	(void)device;
+	CHECK_THERE(device);
 	*clocksEventReasons = 0;
 	return NVML_SUCCESS;
 }
@@ -197,7 +215,7 @@ nvmlReturn_t nvmlDeviceGetCurrentClocksEventReasons(nvmlDevice_t device,
 nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int valuesCount,
 				      nvmlFieldValue_t *values)
 {
-	(void)device;
+	CHECK_THERE(device);
 	for (int i = 0; i < valuesCount; i++)
 		values[i].nvmlReturn = NVML_ERROR_NOT_SUPPORTED;
 	return NVML_SUCCESS;

@@ -473,6 +473,13 @@ static CUresult op_start(struct soft_op *op, struct soft_stream *stream, enum so
 	return CUDA_SUCCESS;
 }
 
+/* A stream that has all that it may have waits until some of it is done, as NVIDIA's driver does. The lock is held. */
+static void room_wait(const struct soft_stream *stream)
+{
+	while (soft_settings.queue && stream->queued - stream->completed >= soft_settings.queue)
+		pthread_cond_wait(&sched_done, &sched_lock);
+}
+
 /* Takes over the reference to work. */
 static CUresult op_queue(struct soft_stream *stream, struct soft_work *work,
 			 const struct soft_point *point, enum soft_how how)
@@ -482,6 +489,7 @@ static CUresult op_queue(struct soft_stream *stream, struct soft_work *work,
 	struct soft_op *op;
 
 	pthread_mutex_lock(&sched_lock);
+	room_wait(stream);
 	op = op_new(stream, work, point);
 	if (op)
 		result = op_start(op, stream, how, &end);
