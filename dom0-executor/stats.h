@@ -49,8 +49,8 @@ static inline void ex_live_begin(struct vg_live_lane *live, const struct vg_cmd 
 	__atomic_store_n(&live->op, cmd->op, __ATOMIC_RELAXED);
 	__atomic_store_n(&live->args, cmd->args_size, __ATOMIC_RELAXED);
 	ex_stats_set(&live->bulk, cmd->bulk_size);
-	if (!(cmd->flags & VG_CMD_ASYNC))
-		ex_stats_set(&live->begun, vg_clock_coarse_ms());
+	/* Of asynchronous ones as well: an older time would make a hang of one that has just begun. */
+	ex_stats_set(&live->begun, vg_clock_coarse_ms());
 	ex_stats_set(&live->number, number);
 }
 

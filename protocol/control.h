@@ -306,7 +306,7 @@ struct vg_live_lane {
 	uint64_t number; /* of the command that it took last */
 	uint64_t done;   /* of the last that has been executed */
 	uint64_t bulk;   /* bytes of that command's bulk part */
-	uint64_t begun;  /* when the last command began whose answer the guest waits for */
+	uint64_t begun;  /* when that command began */
 	uint32_t op;     /* of the command taken last */
 	uint32_t args;   /* bytes of its arguments */
 	/* Written when asked to look. */
