@@ -43,5 +43,7 @@ void vgpu_verify_device(struct vgpu_verify *verify, uint32_t devid, struct json_
 void vgpu_verify_session(struct vgpu_findings *findings, struct json_object *before,
 			 struct json_object *after, uint64_t apart_ms, bool paused,
 			 const struct vgpu_process *executor);
+/* The session that ended last, where no other is there: what it got tells how the GPU is. */
+void vgpu_verify_ended(struct vgpu_findings *findings, struct json_object *ended, int64_t now);
 
 #endif

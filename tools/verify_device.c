@@ -239,6 +239,21 @@ static struct json_object *session_find(struct json_object *device, int64_t exec
 	return NULL;
 }
 
+/* The session of the device that ended last; NULL: none did. */
+static struct json_object *ended_find(const struct vgpu_verify *verify, uint32_t devid)
+{
+	size_t count;
+	struct json_object *ended = vgpu_array(verify->after, "ended", &count);
+
+	while (count--) {
+		struct json_object *s = json_object_array_get_idx(ended, count);
+
+		if (vgpu_uint(s, "domid") == verify->domid && vgpu_uint(s, "devid") == devid)
+			return s;
+	}
+	return NULL;
+}
+
 static void sessions_look(struct vgpu_verify *verify, uint32_t devid, struct json_object *device)
 {
 	struct json_object *was = vgpu_answer_device(verify->before, verify->domid, devid);
@@ -249,6 +264,9 @@ static void sessions_look(struct vgpu_verify *verify, uint32_t devid, struct jso
 		  "programs: %zu of at most %" PRIu64, count, vgpu_uint(device, "max_sessions"));
 	refusals_look(&verify->findings, device, count);
 	quota_look(&verify->findings, device);
+	if (!count)
+		vgpu_verify_ended(&verify->findings, ended_find(verify, devid),
+				  vgpu_int(verify->after, "now"));
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *s = json_object_array_get_idx(sessions, i);
 		struct vgpu_process executor;

@@ -303,11 +303,23 @@ static bool error_is_fatal(int error)
 	       error == CUDA_ERROR_NVLINK_UNCORRECTABLE;
 }
 
+static void lost_remedy(struct vgpu_findings *findings)
+{
+	vgpu_remedy(findings, "the GPU is lost to the driver: dmesg (Xid), nvidia-smi; programs "
+			      "have to be started again once it is back");
+}
+
+static const char *error_text(int error)
+{
+	const char *name = vg_error_name((CUresult)error);
+
+	return name ? name : "of an unknown number";
+}
+
 static void errors_tell(struct vgpu_findings *findings, struct json_object *session)
 {
 	unsigned long long errors = vgpu_uint(session, "errors");
 	int last = (int)vgpu_int(session, "last_error");
-	const char *name = vg_error_name((CUresult)last);
 
 	if (!errors) {
 		vgpu_find(findings, VGPU_LINK_COMMANDS, VGPU_OK, "errors", "none");
@@ -315,12 +327,32 @@ static void errors_tell(struct vgpu_findings *findings, struct json_object *sess
 	}
 	vgpu_find(findings, error_is_fatal(last) ? VGPU_LINK_GPU : VGPU_LINK_COMMANDS,
 		  error_is_fatal(last) ? VGPU_BROKEN : VGPU_NOTE, "errors",
-		  "%llu, the last %s of %s, %s", errors, name ? name : "of an unknown number",
+		  "%llu, the last %s of %s, %s", errors, error_text(last),
 		  vg_op_name((unsigned int)vgpu_uint(session, "last_error_op")),
 		  vgpu_ago(session, "failed_ms"));
 	if (error_is_fatal(last))
-		vgpu_remedy(findings, "the GPU is lost to the driver: dmesg (Xid), nvidia-smi; "
-				      "programs have to be started again once it is back");
+		lost_remedy(findings);
+}
+
+/* Which of them a program may also have asked for, by CUDA_VISIBLE_DEVICES. */
+static bool error_is_ambiguous(int error)
+{
+	return error == CUDA_ERROR_NO_DEVICE;
+}
+
+void vgpu_verify_ended(struct vgpu_findings *findings, struct json_object *ended, int64_t now)
+{
+	int last = (int)vgpu_int(ended, "last_error");
+
+	if (!error_is_fatal(last))
+		return;
+	vgpu_find(findings, VGPU_LINK_GPU, error_is_ambiguous(last) ? VGPU_WARN : VGPU_BROKEN,
+		  "last program",
+		  "%.15s, process %lld, ended %lld s ago; the last error that it got was %s of %s",
+		  vgpu_text(ended, "program"), (long long)vgpu_int(ended, "pid"),
+		  (long long)(now - vgpu_int(ended, "ended")), error_text(last),
+		  vg_op_name((unsigned int)vgpu_uint(ended, "last_error_op")));
+	lost_remedy(findings);
 }
 
 static void refused_tell(struct vgpu_findings *findings, struct json_object *session)

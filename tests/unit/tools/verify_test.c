@@ -257,6 +257,33 @@ static void a_lost_gpu(void **state)
 	assert_int_equal(verdict(NULL, after, false)->link, VGPU_LINK_GPU);
 }
 
+/* The program that it was lost under has ended, and no other was there since. */
+static void a_gpu_lost_before(void **state)
+{
+	struct json_object *ended = session(idle, 100, 99, ",\"ended\":970");
+	const struct vgpu_finding *broken;
+
+	(void)state;
+	vgpu_verify_ended(&findings, NULL, 1000);
+	vgpu_verify_ended(&findings, ended, 1000);
+	assert_int_equal(findings.count, 0);
+	json_object_object_add(ended, "last_error",
+			       json_object_new_int(CUDA_ERROR_DEVICE_UNAVAILABLE));
+	json_object_object_add(ended, "last_error_op", json_object_new_int(VG_OP_cuMemAlloc_v2));
+	vgpu_verify_ended(&findings, ended, 1000);
+	broken = vgpu_first_broken(&findings);
+	assert_int_equal(broken->link, VGPU_LINK_GPU);
+	assert_non_null(strstr(broken->seen, "python3, process 812, ended 30 s ago"));
+	assert_non_null(strstr(broken->seen, "CUDA_ERROR_DEVICE_UNAVAILABLE of cuMemAlloc_v2"));
+	teardown(state);
+	/* Its CUDA_VISIBLE_DEVICES may have named none. */
+	json_object_object_add(ended, "last_error", json_object_new_int(CUDA_ERROR_NO_DEVICE));
+	vgpu_verify_ended(&findings, ended, 1000);
+	assert_null(vgpu_first_broken(&findings));
+	assert_int_equal(finding("last program")->verdict, VGPU_WARN);
+	json_object_put(ended);
+}
+
 /* An answer without any of the keys: of an earlier xen-vgpud. */
 static void nothing_said(void **state)
 {
@@ -294,6 +321,7 @@ int main(void)
 		CASE(answers_are_not_taken),
 		CASE(errors_and_missing_calls),
 		CASE(a_lost_gpu),
+		CASE(a_gpu_lost_before),
 		CASE(nothing_said),
 		CASE(the_first_link_counts),
 	};
