@@ -141,7 +141,8 @@ static struct lane_state lane_state(struct json_object *before, struct json_obje
 	s.full = s.bytes && s.unread >= s.bytes / 4 * 3;
 	if (before) {
 		s.still = vgpu_uint(before, "taken") == s.taken;
-		s.takes_replies = !s.replies_unread ||
+		/* Of as many bytes as then, after another command, they are others. */
+		s.takes_replies = !s.still || !s.replies_unread ||
 				  vgpu_uint(before, "replies_unread") != s.replies_unread;
 	}
 	s.for_ms = s.busy && s.still ? apart_ms : 0;

@@ -222,12 +222,18 @@ static void commands_lie_there(void **state)
 static void answers_are_not_taken(void **state)
 {
 	struct lane replies = {.taken = 100, .done = 100, .op = VG_OP_vgCopyOut, .replies = 40};
+	struct lane later = replies;
 	const struct vgpu_finding *broken;
 
 	(void)state;
 	broken = verdict(session(replies, 900, 899, ""), session(replies, 100, 99, ""), true);
 	assert_int_equal(broken->link, VGPU_LINK_REPLIES);
 	assert_non_null(strstr(broken->remedy, "unpause"));
+	teardown(state);
+	/* Another answer of the same size. */
+	later.taken = later.done = 101;
+	assert_null(verdict(session(replies, 900, 899, ""), session(later, 100, 99, ""), false));
+	assert_all_well();
 }
 
 static void errors_and_missing_calls(void **state)
