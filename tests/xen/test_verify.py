@@ -5,8 +5,10 @@ and in words; before and after, all is healthy.
 """
 
 import json
+import re
 import signal
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -14,8 +16,10 @@ from xentest import client, fixture, service                        # noqa: E402
 from xentest.cases import check, check_equal, check_in, kind, main  # noqa: E402
 
 # docs/man/vgpu.8
-DAEMON, DOMAIN, GPU, DEVICE, BROKER, SESSION, EXECUTOR = 10, 11, 12, 13, 14, 15, 16
-box = fixture.Guest('verify', kind())
+DAEMON, DOMAIN, GPU, DEVICE, BROKER, SESSION, EXECUTOR, COMMANDS, REPLIES = range(10, 19)
+# Names the software devices that are lost (docs/soft.md).
+LOST = '/run/soft-lost'
+box = fixture.Guest('verify', kind(), programs=('saxpy', 'steady', 'stuck'))
 
 
 def verify(*args, expect=0):
@@ -25,14 +29,19 @@ def verify(*args, expect=0):
     return out
 
 
-def named(status, link, *words):
-    """The broken link is this one, and the words are there; prints the verdict."""
-    text = verify(expect=status)
+def status_is(status):
+    """Whether it says this by now; for what takes its time to come about."""
+    return client.output('dom0', ['vgpu', 'verify', box.name], timeout=300)[0] == status
+
+
+def named(status, link, *words, args=()):
+    """The broken link is this one, and the words are there; prints what was said of it."""
+    text = verify(*args, expect=status)
     last = text.splitlines()[-1]
     check(last.startswith(f'broken: {link}: '), f'the verdict is: {last}\n{text}')
     for word in words:
         check_in(f'what was said of {link}', text, word)
-    print(f'    {last}')
+    print(''.join(f'    {line}\n' for line in text.splitlines() if re.match(r'  broken| +-> |broken', line)), end='')
 
 
 def healthy():
@@ -40,6 +49,7 @@ def healthy():
     fixture.need_software()
     box.start()
     box.attach()
+    fixture.until('the device is connected', box.connected)
     text = verify()
     check_in('without a program', text, 'programs: 0 of at most 16')
     job = box.background()
@@ -61,10 +71,30 @@ def send(name, number):
     client.check('dom0', ['kill', f'-{int(number)}', *(str(pid) for pid in found)])
 
 
-def end(job):
-    box.kill('steady', signal.SIGTERM)
+def end(job, program='steady'):
+    box.kill(program, signal.SIGTERM)
     job.wait(120)
     fixture.no_executor()
+
+
+def stuck(how, *args, until):
+    """The program of that name, once it has said that."""
+    job = client.Background(box.name, ['/opt/programs/stuck', how, *args], 'user', timeout=1800)
+    job.wait_for(until, 240)
+    return job
+
+
+def backend_anew(env=None):
+    fixture.kill('dom0', 'xen-vgpud')
+    service.start_backend(env=env)
+    fixture.until('the device is connected again', box.connected)
+
+
+def queues():
+    """The fullest ring of commands, as a share of it."""
+    top = json.loads(client.check('dom0', ['vgpu', 'top', '--once', '--json', '--delay', '0.5', box.name]))
+    lanes = [lane for guest in top['guests'] for process in guest['processes'] for lane in process['lanes']]
+    return max((lane['commands_unread'] / lane['commands_bytes'] for lane in lanes), default=0)
 
 
 def service_stopped():
@@ -111,6 +141,66 @@ def guest_paused():
     end(job)
 
 
+def ring_full():
+    """a launch that does not return, and others behind it until the ring is full: the commands, then all well"""
+    backend_anew({'VGPU_SOFT_QUEUE': '64'})
+    job = stuck('full', until='launching')
+    fixture.until('the ring is full', lambda: queues() > 0.75)
+    fixture.until('that takes too long', lambda: status_is(COMMANDS))
+    named(COMMANDS, 'commands', 'has been at vgLaunch', 'its ring is full behind it', 'the driver does not return',
+          'ending the program in the guest frees it')
+    end(job, 'stuck')
+    check_in('the program', job.text, 'PASS full')
+    print(f'    {job.text.splitlines()[-1]}')
+    verify()
+    box.must_run()
+    backend_anew()
+
+
+def program_stopped():
+    """SIGSTOP to a program that waits for an answer: the replies, which it takes when it goes on"""
+    job = stuck('asleep', '15', until='waiting')
+    time.sleep(2)
+    box.send('stuck', signal.SIGSTOP)
+    fixture.until('the answer is there', lambda: status_is(REPLIES))
+    named(REPLIES, 'replies', 'have not been taken by the guest', "the program's thread does not run")
+    box.send('stuck', signal.SIGCONT)
+    check_equal('status of the program', job.wait(120), 0)
+    fixture.no_executor()
+    verify()
+
+
+def lose(numbers):
+    client.check('dom0', ['sh', '-c', f'echo "{numbers}" >{LOST} && chmod 644 {LOST}'])
+
+
+def gpu_lost():
+    """the GPU is lost under a program: the GPU, and so after its end; for the next one too; it comes back"""
+    lose('')
+    backend_anew({'VGPU_SOFT_LOST': LOST})
+    try:
+        without_gpu()
+    finally:
+        lose('')
+    box.must_run()
+    verify()
+    backend_anew()
+
+
+def without_gpu():
+    job = stuck('never', until='round 2\n')
+    verify()
+    lose('0')
+    job.wait_for('error: CUDA_ERROR_DEVICE_UNAVAILABLE', 60)
+    named(GPU, 'gpu', 'CUDA_ERROR_DEVICE_UNAVAILABLE of', 'Xid', 'programs have to be started again')
+    end(job, 'stuck')
+    named(GPU, 'gpu', 'ended', 'CUDA_ERROR_DEVICE_UNAVAILABLE of')
+    status, text = box.run('steady', '2')
+    check(status != 0, f'a program ran without a GPU: {text}')
+    check_in('what it was told', text, 'CUDA_ERROR_NO_DEVICE')
+    named(SESSION, 'session', 'init: CUDA_ERROR_NO_DEVICE', args=['--probe'])
+
+
 def gpu_gone():
     """a vGPU of a GPU that this host does not have: its programs are refused, and that is said"""
     box.detach()
@@ -138,6 +228,8 @@ def level_while_it_runs():
     fixture.until('calls are logged', lambda: 'level=call op=' in fixture.logs(box, 400))
     client.check('dom0', ['vgpu', 'log', 'info', box.name])
     end(job)
+    box.destroy()
 
 
-main(healthy, service_stopped, executor_stopped, broker_dead, guest_paused, gpu_gone, no_device, level_while_it_runs)
+main(healthy, service_stopped, executor_stopped, broker_dead, guest_paused, ring_full, program_stopped, gpu_lost,
+     gpu_gone, no_device, level_while_it_runs)

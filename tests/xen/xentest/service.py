@@ -39,13 +39,14 @@ def exists(target, path):
     return client.output(target, ['test', '-e', path])[0] == 0
 
 
-def start_backend(options=(), target='dom0'):
-    """xen-vgpud in dom0 or in a driver domain, unless it runs."""
+def start_backend(options=(), target='dom0', env=None):
+    """xen-vgpud in dom0 or in a driver domain, unless it runs. env: variables of its environment."""
     stage.need('xen-vgpud')
     stage.need('vgpu-executor')
     if pids(target, 'xen-vgpud'):
         return
-    spawn(target, ['xen-vgpud', *options], BACKEND_LOG)
+    variables = [f'{name}={value}' for name, value in (env or {}).items()]
+    spawn(target, ['env', *variables, 'xen-vgpud', *options], BACKEND_LOG)
     wait_for("xen-vgpud's socket", lambda: exists(target, '/run/vgpu/xen-vgpud.sock'), target,
              BACKEND_LOG)
 
