@@ -5,20 +5,17 @@ search for Xen, and what they are for works within their confinement. A CUDA pro
 executor has become the user vgpu; what is forbidden is refused.
 """
 
-import re
-import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / 'xen')]
-from debtest import cases                                           # noqa: E402
+from debtest import boot, cases                                     # noqa: E402
 from debtest.cases import check, check_equal                        # noqa: E402
 from debtest.machine import BUILD, CACHE, Machine, Missing          # noqa: E402
-from xentest import images, packages                                # noqa: E402
-from xentest.paths import IMAGES, XenTestError                      # noqa: E402
+from xentest import packages                                        # noqa: E402
+from xentest.paths import XenTestError                              # noqa: E402
 
-BOOT_TIMEOUT = 400
 PROGRAM = '/usr/local/bin/saxpy'
 # What a unit runs in place of its service, in order; a line `is NAME VALUE` each.
 COMMON = '''
@@ -26,6 +23,7 @@ state() { while read -r name value; do [ "$name" != "$1:" ] || echo "is $1 $valu
 may() { if (echo "$3" >"$2") 2>/dev/null; then echo "is $1 yes"; else echo "is $1 no"; fi; }
 state CapBnd; state NoNewPrivs; state Seccomp
 may etc /etc/x 1; may sysctl /proc/sys/kernel/printk 4; may run /run/vgpu/x 1
+may outside /run/x 1; may lock /run/lock/x 1; may mount /srv/x 1; may nested /srv/n/x 1
 may sysfs /sys/module/kernel/parameters/initcall_debug N
 may parameters /sys/module/printk/parameters/time Y
 echo "is network $(ls /sys/class/net | tr '\\n' ' ')"
@@ -52,6 +50,8 @@ ExecStart={command}
 DROP_IN_GUEST = DROP_IN + 'ReadWritePaths=-/sys/module/printk/parameters\n'
 CHECK = '''\
 #!/bin/sh
+# File systems of their own, as /run is one.
+mount -t tmpfs srv /srv && mkdir /srv/n && mount -t tmpfs n /srv/n
 systemctl start xen-vgpud
 # What vgpu-frontd has vgpu-probe do, there; its session is with an executor outside of the confinement.
 touch /run/test.sock
@@ -64,7 +64,6 @@ done >/dev/ttyS0
 echo "== end" >/dev/ttyS0
 systemctl poweroff --force --force
 '''
-ONESHOT = '[Service]\nType=oneshot\nExecStart=/usr/local/bin/check\n[Unit]\nAfter=basic.target\nWants=basic.target\n'
 
 
 def prepare(machine):
@@ -76,29 +75,11 @@ def prepare(machine):
         drop_in = DROP_IN_GUEST if unit == 'vgpu-frontd' else DROP_IN
         machine.write(f'/etc/systemd/system/{unit}.service.d/test.conf', drop_in.format(unit=unit, command=command))
     machine.write('/usr/local/bin/probe', COMMON)
-    machine.write('/usr/local/bin/check', CHECK.format(units=' '.join(UNITS)), 0o755)
-    machine.write('/etc/systemd/system/check.service', ONESHOT)
-    machine.path('/init').symlink_to('/lib/systemd/systemd')
+    boot.add_script(machine, CHECK.format(units=' '.join(UNITS)))
 
 
-def boot(archive):
-    """What the machine says on its serial port until it powers off."""
-    images.build_boot()
-    done = subprocess.run(['qemu-system-x86_64', '-M', 'q35', '-m', '2048', '-smp', '2', '-accel',
-                           'tcg,thread=multi', '-nodefaults', '-display', 'none', '-no-reboot',
-                           '-serial', 'stdio', '-kernel', str(IMAGES / 'vmlinux'),
-                           '-initrd', str(archive), '-append',
-                           'console=ttyS0 quiet systemd.unit=check.service systemd.show_status=no'],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          timeout=BOOT_TIMEOUT, check=True)
-    return done.stdout.decode(errors='replace').replace('\r', '')
-
-
-def said(unit):
-    """What a unit printed, and its `is NAME VALUE` lines."""
-    match = re.search(rf'^== {unit}\n(.*?)^== ', output, re.S | re.M)
-    check(match, f'nothing of {unit} in:\n{output[-3000:]}')
-    return match[1], dict(re.findall(r'^is (\S+) (.*)$', match[1], re.M))
+def said(name):
+    return boot.part(output, name)
 
 
 def host_service():
@@ -144,7 +125,7 @@ def guest_probe():
 
 
 def limits(values, parameters):
-    wanted = {'NoNewPrivs': '1', 'Seccomp': '2', 'etc': 'no', 'sysctl': 'no', 'run': 'yes', 'sysfs': 'no',
+    wanted = {'NoNewPrivs': '1', 'Seccomp': '2', 'etc': 'no', 'sysctl': 'no', 'run': 'yes', 'outside': 'no', 'lock': 'no', 'mount': 'no', 'nested': 'no', 'sysfs': 'no',
               'parameters': parameters, 'network': 'lo'}
     check_equal('limits', {name: values.get(name) for name in wanted}, wanted)
 
@@ -153,7 +134,7 @@ try:
     packages.fetch()
     with Machine() as machine:
         prepare(machine)
-        output = boot(machine.pack(CACHE / 'boot.cpio'))
+        output = boot.on_linux(machine.pack(CACHE / 'boot.cpio'))
 except (Missing, XenTestError) as reason:
     print(f'SKIP {reason}')
     sys.exit(77)

@@ -19,6 +19,10 @@ def check_equal(what, got, wanted):
     check(got == wanted, f'{what}: {got!r}, wanted {wanted!r}')
 
 
+def check_in(what, text, wanted):
+    check(wanted in text, f'{what}: no {wanted!r} in {text.strip()!r}')
+
+
 def run(functions):
     """Runs each case, named by the first line of its documentation; the exit status for all."""
     failed = 0
