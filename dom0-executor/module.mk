@@ -16,6 +16,7 @@ $(eval $(call install,$(B)/bin/vgpu-executor,$(LIBEXECDIR),755))
 $(eval $(call install,docs/man/vgpu-executor.8,$(MANDIR)/man8,644))
 
 $(eval $(call unit_test,ring_test,tests/unit/executor/ring_test.c,,$(B)/lib/libvgproto.a))
+$(eval $(call unit_test,executor_live_test,tests/unit/executor/live_test.c,,$(B)/lib/libvgproto.a))
 
 EX_HARNESS := $(addprefix tests/unit/executor/,harness.c garbage.c fake_driver.c) \
 	tests/fuzz/executor_fuzz.c
