@@ -430,7 +430,7 @@ help:
 	@echo 'make check-xen-long  more on real Xen: all programs in PV and PVH, hotplug, bad input'
 	@echo 'make soak       hours: 200 attaches and detaches, 2000 program starts on real Xen'
 	@echo 'make bench      what calls and real programs cost; round trips and copies against libxenvchan and memcpy'
-	@echo 'make fuzz       FUZZ_SECONDS=60: what a hostile guest can put into a lane, with libFuzzer'
+	@echo 'make fuzz       FUZZ_SECONDS=60: what a hostile guest can put into a lane, and what a recording may hold, with libFuzzer'
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, layers, warnings'
 	@echo 'make deps       install what is missing of packages.txt (no root needed if nothing is)'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'

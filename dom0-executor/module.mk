@@ -46,21 +46,27 @@ $(eval $(call unit_test,executor_range_test,tests/unit/executor/range_test.c,,$(
 $(eval $(call unit_test,executor_session_test,tests/unit/executor/session_test.c,,\
 	$(B)/lib/libexecutortest.a $(EX_TEST_LIBS)))
 
-# `make fuzz`: clang's libFuzzer on the executor's lane for FUZZ_SECONDS; what it finds stays in
+# `make fuzz`: clang's libFuzzer on the executor's lane and on recordings, for FUZZ_SECONDS each; what it finds stays in
 # $(O)/fuzz. Everything is compiled for it in one go, apart from the other configurations.
 FUZZ_SECONDS ?= 60
 FUZZ_CC ?= $(firstword $(shell command -v clang clang-14 2>/dev/null))
+FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DVG_ASAN=1 -g -O1 -I. -I$(GEN) -pthread \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 EX_FUZZ_SRCS := $(EX_HARNESS) $(EX_SRCS) $(wildcard protocol/*.c) \
 	$(addprefix $(GEN)/protocol/,call_fields.c errors.c op_names.c)
 $(O)/fuzz/executor_fuzz: $(EX_FUZZ_SRCS) $(wildcard $(D)/*.h protocol/*.h tests/unit/executor/*.h) \
 		| generated
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) -std=gnu11 -D_GNU_SOURCE -DVG_ASAN=1 -g -O1 -I. -I$(GEN) -pthread \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		$(EX_FUZZ_SRCS) -ldl -o $@
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) $(EX_FUZZ_SRCS) -ldl -o $@
+TRACE_FUZZ_SRCS := tests/fuzz/trace_file_fuzz.c protocol/trace_file.c
+$(O)/fuzz/trace_file_fuzz: $(TRACE_FUZZ_SRCS) $(wildcard protocol/*.h) | generated
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) $(TRACE_FUZZ_SRCS) -o $@
+FUZZ_RUN = cd $(O)/fuzz && mkdir -p $(1) && ./$(1)_fuzz -max_total_time=$(FUZZ_SECONDS) \
+	-max_len=16384 -rss_limit_mb=2048 -timeout=20 -print_final_stats=1 $(1)
 .PHONY: fuzz
-fuzz: $(O)/fuzz/executor_fuzz
-	@mkdir -p $(O)/fuzz/executor
-	cd $(O)/fuzz && ./executor_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=16384 \
-		-rss_limit_mb=2048 -timeout=20 -print_final_stats=1 executor
+fuzz: $(O)/fuzz/executor_fuzz $(O)/fuzz/trace_file_fuzz
+	$(call FUZZ_RUN,executor)
+	$(call FUZZ_RUN,trace_file)

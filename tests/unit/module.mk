@@ -12,3 +12,4 @@ $(eval $(call unit_test,visible,tests/unit/visible_test.c,,$(B)/lib/libvgproto.a
 $(eval $(call unit_script,protocol/check_types.py,))
 $(eval $(call unit_test,call_text,tests/unit/call_text_test.c,,$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,log,tests/unit/log_test.c,,$(B)/lib/libvgproto.a))
+$(eval $(call unit_test,trace_file,tests/unit/trace_file_test.c tests/unit/trace_build.c,,$(B)/lib/libvgproto.a))
