@@ -42,7 +42,8 @@ prototype has no const), covers EXPR (so many bytes from this address must be th
 align N (the address is a multiple of N), least EXPR
 (a number of at least that), below EXPR (one under that), only EXPR (no other bits than those), mint (the guest makes the handle), of ARG (the handle ends
 when ARG's does; otherwise with the current context), ready (handle: the guest calls fe_ready_TYPE before
-anything is sent), shows T (for logs: a number that is a handle of type T, or bits of the enumeration T).
+anything is sent), shows T (for logs: a number that is a handle of type T, bits of the enumeration T, or, T
+being CUdeviceptr, an address), spans ARG (an address from which on ARG, another argument, is the number of bytes).
 
 Numbers are never used again for another call.
 """
@@ -73,10 +74,10 @@ PROPERTIES = {
 ATTRIBUTES = {
     "in": {"null", "opt", "destroy", "counted", "mut", "covers", "align", "least", "below", "only", "ready",
            "shows"},
-    "out": {"opt", "mint", "of", "shows"},
+    "out": {"opt", "mint", "of", "shows", "spans"},
     "inout": {"opt", "shows"},
 }
-WITH_VALUE = ("of", "covers", "align", "least", "below", "only", "shows")
+WITH_VALUE = ("of", "covers", "align", "least", "below", "only", "shows", "spans")
 OPS_MAX = 1024
 # Names that generated code uses for itself.
 RESERVED = {"args", "ret", "call", "result", "real", "reals", "asynchronous", "i", "in", "out"}

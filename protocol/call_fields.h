@@ -12,7 +12,8 @@
 enum vg_field_class {
 	VG_CLASS_SIGNED,
 	VG_CLASS_UNSIGNED,
-	VG_CLASS_HEX, /* flags, numbers of objects */
+	VG_CLASS_HEX,    /* flags */
+	VG_CLASS_NUMBER, /* of an object, the driver's own; type: enum vg_handle_type */
 	VG_CLASS_FLOAT,
 	VG_CLASS_ADDRESS,
 	VG_CLASS_HANDLE, /* type: enum vg_handle_type */
@@ -47,6 +48,8 @@ struct vg_field {
 	uint16_t size; /* bytes of an element */
 	uint16_t in;   /* offset of its value or count in the command's fixed part */
 	uint16_t out;  /* in the answer's */
+	/* Addresses: the call's field, from 0, that says how many bytes are there; VG_FIELD_NONE: it is not known. */
+	uint16_t span;
 };
 
 struct vg_call_fields {

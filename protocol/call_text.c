@@ -11,6 +11,7 @@
 
 #include "protocol/bounds.h"
 #include "protocol/call_fields.h"
+#include "protocol/call_walk.h"
 #include "protocol/crc32.h"
 #include "protocol/errors.h"
 #include "protocol/handle.h"
@@ -196,6 +197,7 @@ static void element_put(struct text *t, const struct vg_field *f, const uint8_t 
 	case VG_CLASS_SIGNED: put(t, "%lld", (long long)value); break;
 	case VG_CLASS_UNSIGNED: put(t, "%llu", (unsigned long long)value); break;
 	case VG_CLASS_HEX:
+	case VG_CLASS_NUMBER:
 	case VG_CLASS_ADDRESS: put(t, "%#llx", (unsigned long long)value); break;
 	case VG_CLASS_FLOAT: float_put(t, bytes); break;
 	case VG_CLASS_HANDLE: handle_put(t, (enum vg_handle_type)f->type, (uint64_t)value); break;
@@ -255,79 +257,45 @@ static void name_put(struct text *t, const struct vg_field *f)
 
 /* --- the wire ------------------------------------------------------------------------------------ */
 
-/* One way of a call: a fixed part, then parts of variable length, each from a multiple of 8 on. */
-struct way {
-	const uint8_t *bytes;
-	uint64_t size;
-	uint64_t fixed; /* what the fixed part should have */
-	uint64_t pos;   /* of the next part */
-	bool out;
-};
-
-static void variable_put(struct text *t, const struct vg_field *f, struct way *way, uint64_t count)
+static void nothing_put(struct text *t, const struct vg_field *f)
 {
-	uint64_t left = way->size - way->pos;
-
-	if (!count) {
-		put(t, f->shape == VG_SHAPE_ARRAY   ? "[]"
-		       : f->shape == VG_SHAPE_BYTES ? "<>"
-						    : "NULL");
-		return;
-	}
-	part_put(t, f, way->bytes + way->pos, count, left);
-	way->pos += vg_min(left, vg_sat_add(vg_sat_mul(count, f->size), 7) & ~7ull);
+	put(t, f->shape == VG_SHAPE_ARRAY ? "[]" : f->shape == VG_SHAPE_BYTES ? "<>" : "NULL");
 }
 
-static void field_put(struct text *t, const struct vg_field *f, struct way *way)
+static void field_put(struct text *t, const struct vg_call_at *at, const uint8_t *bytes)
 {
-	uint16_t at = way->out ? f->out : f->in;
-	bool variable = f->shape != VG_SHAPE_ONE;
-	uint64_t count = 0;
+	const struct vg_field *f = at->field;
 
-	if (at == VG_FIELD_NONE)
-		return;
 	name_put(t, f);
-	if (!way->bytes ||
-	    at + (variable ? sizeof(count) : f->size) > vg_min(way->fixed, way->size)) {
+	if (at->missing)
 		put(t, "?");
-		return;
-	}
-	if (!variable) {
-		element_put(t, f, way->bytes + at);
-		return;
-	}
-	memcpy(&count, way->bytes + at, sizeof(count));
-	variable_put(t, f, way, count);
+	else if (f->shape == VG_SHAPE_ONE)
+		element_put(t, f, bytes + at->offset);
+	else if (!at->count)
+		nothing_put(t, f);
+	else
+		part_put(t, f, bytes + at->offset, at->count, at->left);
 }
 
-static void way_put(struct text *t, unsigned int op, struct way *way)
+static void way_put(struct text *t, unsigned int op, bool out, const void *bytes, size_t size)
 {
-	const struct vg_call_fields *call = vg_call_fields(op);
-	unsigned int mine = way->out ? VG_FIELD_OUT : VG_FIELD_IN | VG_FIELD_MINT;
+	struct vg_call_walk walk;
+	struct vg_call_at at;
 
-	way->fixed = way->out ? call->ret : call->args;
-	way->pos = vg_min(vg_pad8(way->fixed), way->size);
-	for (unsigned int i = 0; i < call->count; i++) {
-		const struct vg_field *f = &vg_fields[call->first + i];
-
-		if (f->ways & mine)
-			field_put(t, f, way);
-	}
+	vg_call_walk_begin(&walk, op, out, bytes ? size : 0);
+	while (vg_call_walk_next(&walk, bytes, &at))
+		field_put(t, &at, bytes);
 }
 
 static void args_put(struct text *t, const struct vg_call_bytes *call)
 {
-	struct way way = {.bytes = call->args, .size = call->args ? call->args_size : 0};
-
-	way_put(t, call->op, &way);
+	way_put(t, call->op, false, call->args, call->args_size);
 }
 
 static void ret_put(struct text *t, const struct vg_call_bytes *call)
 {
-	struct way way = {.bytes = call->reply, .size = call->reply_size, .out = true};
-
 	if (call->reply && call->reply_size)
-		way_put(t, call->op, &way);
+		way_put(t, call->op, true, call->reply, call->reply_size);
 }
 
 size_t vg_call_args(const struct vg_call_bytes *call, char *text, size_t room)

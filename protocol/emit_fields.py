@@ -59,6 +59,8 @@ class Tables:
 
     def type(self, base, shows, name, where):
         """(class, number of its type) of one element."""
+        if shows == "CUdeviceptr":
+            return "ADDRESS", 0
         if shows and shows in self.headers.enums:
             return "FLAGS", self.enum(shows)
         if shows and shows in self.spec.handles:
@@ -75,16 +77,18 @@ class Tables:
             return "ADDRESS", 0
         if base in SIGNED:
             return "SIGNED", 0
-        if base in self.spec.numbers or base in UNSIGNED and name.lower().endswith("flags"):
+        if base in self.spec.numbers:
+            return "NUMBER", f"VG_HANDLE_{base}"
+        if base in UNSIGNED and name.lower().endswith("flags"):
             return "HEX", 0
         if base in UNSIGNED:
             return "UNSIGNED", 0
         return {"float": "FLOAT", "char": "TEXT", "string": "TEXT"}.get(base, "BYTES"), 0
 
-    def add(self, name, shape, ways, kind, number, size, at_in, at_out):
+    def add(self, name, shape, ways, kind, number, size, at_in, at_out, span=NONE):
         flags = " | ".join(f"VG_FIELD_{way}" for way in ways)
         self.fields.append(f"\t{{{self.text(name)}, VG_SHAPE_{shape}, {flags}, VG_CLASS_{kind}, {number}, {size}, "
-                           f"{at_in}, {at_out}}}, /* {name} */")
+                           f"{at_in}, {at_out}, {span}}}, /* {name} */")
 
 
 def _shape(arg):
@@ -93,6 +97,17 @@ def _shape(arg):
     if arg.kind in ("array", "pointer", "handles"):
         return "BYTES" if arg.base == "char" else "ARRAY"
     return "ONE"
+
+
+def _span(call, arg):
+    """The number among the call's fields of the one that says how many bytes are at this address."""
+    name = arg.attrs.get("spans")
+    if not name:
+        return NONE
+    places = [at for at, other in enumerate(call.args) if other.name == name and other.kind == "value"]
+    if not places:
+        raise apispec.SpecError(arg.where, f"{arg.name} spans {name}, which is no number among the arguments")
+    return places[0]
 
 
 def _wire_field(tables, call, arg):
@@ -110,7 +125,7 @@ def _wire_field(tables, call, arg):
     elif arg.direction != "in" and arg.kind != "bulk":
         name = f"n_{arg.name}" if arg.variable else arg.name
         at_out = f"offsetof(struct vg_ret_{call.name}, {name})"
-    tables.add(arg.name, shape, ways, kind, number, size, at_in, at_out)
+    tables.add(arg.name, shape, ways, kind, number, size, at_in, at_out, _span(call, arg))
 
 
 def _raw_field(tables, call, name, ctype):
@@ -156,7 +171,7 @@ def tables(spec):
     out += [*constants, "\t{0, 0},", "};\n", "const struct vg_enumeration vg_enumerations[] = {"]
     out += [f"\t{{{first}, {count}}}, /* {name} */" for name, (_, first, count) in made.enums.items()]
     out += ["\t{0, 0},", "};", f"const unsigned int vg_enumerations_count = {len(made.enums)};\n",
-            "const struct vg_field vg_fields[] = {", *made.fields, "\t{0, 0, 0, 0, 0, 0, 0, 0},", "};\n",
+            "const struct vg_field vg_fields[] = {", *made.fields, "\t{0, 0, 0, 0, 0, 0, 0, 0, 0},", "};\n",
             "static const struct vg_call_fields calls[VG_OP_END] = {", *calls, "};\n",
             "const struct vg_call_fields *vg_call_fields(unsigned int op)", "{",
             "\tstatic const struct vg_call_fields none;\n", "\treturn op < VG_OP_END ? &calls[op] : &none;", "}"]

@@ -17,7 +17,7 @@ NVML_GEN := $(addprefix $(GEN)/, protocol/nvml_ops.h protocol/nvml_proto.h xen-f
 $(eval $(call generated,$(NVML_GEN),$(wildcard $(D)/*.py) $(D)/nvml.api $(D)/nvml_exports.txt,\
 	$(PYTHON) $(D)/nvmlgen.py $(D)/nvml.api $(D)/nvml_exports.txt $(GEN) && touch $(NVML_GEN)))
 
-PROTO_SRCS := $(addprefix $(D)/, account.c offer.c bell.c beside.c call_text.c conf.c trace_file.c crc32.c ring.c socket.c spin.c visible.c image.c journal.c log.c log_rate.c \
+PROTO_SRCS := $(addprefix $(D)/, account.c offer.c bell.c beside.c call_text.c call_walk.c conf.c trace_file.c crc32.c ring.c socket.c spin.c visible.c image.c journal.c log.c log_rate.c \
 	context_storage.c export_table.c integrity.c md2.c ordered.c sha256.c) \
 	$(addprefix $(GEN)/protocol/,call_fields.c errors.c op_names.c)
 $(eval $(call archive,libvgproto.a,$(PROTO_SRCS)))

@@ -10,18 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "protocol/ring.h"
-#include "protocol/wire.h"
 #include "xen-frontend/channel.h"
+#include "xen-frontend/lane_plain.h"
 
 struct fe_nvml_lane {
-	struct fe_channel *channel;
-	struct fe_share share; /* owned */
-	struct vg_lane_shared *shared;
-	struct vg_producer commands;
-	struct vg_consumer replies;
-	uint32_t number;   /* of the last command */
-	const char *wrong; /* why the last exchange failed */
+	struct fe_lane_plain lane; /* its `wrong` says why the last exchange failed */
+	uint32_t number;           /* of the last command */
 };
 
 /* 0, or a negative errno with text (VG_TEXT_MAX bytes). */
@@ -30,7 +24,7 @@ void fe_nvml_lane_close(struct fe_nvml_lane *lane);
 /* In a child after fork: the pages are not there, the descriptors are the parent's. */
 void fe_nvml_lane_forget(struct fe_nvml_lane *lane);
 
-/* Asks and waits, for a minute at most. False: the session is of no more use; lane->wrong says why. */
+/* Asks and waits, for a minute at most. False: the session is of no more use; lane->lane.wrong says why. */
 bool fe_nvml_lane_exchange(struct fe_nvml_lane *lane, const void *ask, size_t size, void *answer,
 			   size_t room, size_t *answered);
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The guest's libnvidia-ml.so.1.
 
-FE_NVML_SRCS := $(wildcard $(D)/*.c) $(FE_CHANNEL_SRCS) xen-frontend/pci_id.c \
+FE_NVML_SRCS := $(wildcard $(D)/*.c) $(FE_CHANNEL_SRCS) xen-frontend/lane_plain.c xen-frontend/pci_id.c \
 	$(addprefix $(GEN)/$(D)/, stubs.c entries.c)
 
 # It must load anywhere, so it needs nothing but libc. Its fork handler outlives a dlclose, so it

@@ -207,5 +207,5 @@ nvmlReturn_t fe_nvml_exchange(const void *ask, size_t size, void *answer, size_t
 		return result;
 	if (fe_nvml_lane_exchange(&session.lane, ask, size, answer, room, answered))
 		return NVML_SUCCESS;
-	return fe_nvml_broken(session.lane.wrong);
+	return fe_nvml_broken(session.lane.lane.wrong);
 }
