@@ -8,6 +8,7 @@
 
 #include "protocol/bounds.h"
 #include "protocol/clock.h"
+#include "protocol/log.h"
 #include "protocol/spin.h"
 
 /* A sleeper looks again after this, whatever happens to the doorbell. */
@@ -75,7 +76,7 @@ static bool lane_looks(struct fe_lane_plain *lane, enum vg_sleep what, uint64_t 
 	return false;
 }
 
-/* Whoever asks on the socket takes what comes there: it is only looked at here. */
+/* Whoever asks on the socket takes what comes there: it is only looked at here. False: the end. */
 static bool socket_alive(struct fe_lane_plain *lane)
 {
 	struct vg_control msg;
@@ -83,7 +84,21 @@ static bool socket_alive(struct fe_lane_plain *lane)
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
-	return n == (ssize_t)sizeof(msg) && msg.type != VG_CTL_GONE;
+	if (n < (ssize_t)sizeof(msg))
+		return false;
+	if (msg.type != VG_CTL_GONE)
+		return true;
+	memcpy(lane->reason, msg.text, sizeof(lane->reason));
+	lane->reason[VG_TEXT_MAX - 1] = '\0';
+	vg_log_clean(lane->reason);
+	return false;
+}
+
+/* The reason may be on its way on the socket. */
+static bool lane_ended(struct fe_lane_plain *lane)
+{
+	(void)socket_alive(lane);
+	return lane_fail(lane, lane->reason[0] ? lane->reason : "the executor has ended");
 }
 
 static bool lane_sleep(struct fe_lane_plain *lane, uint64_t most_ms, bool *beside)
@@ -96,7 +111,7 @@ static bool lane_sleep(struct fe_lane_plain *lane, uint64_t most_ms, bool *besid
 		return lane_fail(lane, "the lane's bell is broken");
 	if (((wake & VG_BELL_LIFE) && !socket_alive(lane)) ||
 	    __atomic_load_n(&lane->shared->exec_alive, __ATOMIC_ACQUIRE) != 1)
-		return lane_fail(lane, "the executor has ended");
+		return lane_ended(lane);
 	*beside = wake & VG_BELL_LIFE;
 	return true;
 }

@@ -20,9 +20,10 @@ struct fe_lane_plain {
 	struct vg_lane_shared *shared;
 	struct vg_producer commands;
 	struct vg_consumer replies;
-	uint32_t looks;    /* before it sleeps; 0: it never spins */
-	const char *wrong; /* why something has failed; the lane is of no more use then */
-	bool late;         /* because the time was up */
+	uint32_t looks;           /* before it sleeps; 0: it never spins */
+	const char *wrong;        /* why something has failed; the lane is of no more use then */
+	bool late;                /* because the time was up */
+	char reason[VG_TEXT_MAX]; /* the other side's */
 };
 
 #define FE_LANE_PLAIN_NONE ((struct fe_lane_plain){.share.bell = VG_BELL_NONE})

@@ -36,8 +36,8 @@ struct rp_opaque {
 
 struct rp_map {
 	pthread_rwlock_t lock;
-	atomic_bool moved; /* something differs; never false again */
-	atomic_bool full;  /* there was no memory for more: what is sent may be wrong */
+	atomic_bool moved;       /* something differs; never false again */
+	atomic_bool full;        /* there was no memory for more: what is sent may be wrong */
 	struct rp_range *ranges; /* by recorded address; they do not overlap */
 	size_t ranges_count, ranges_room;
 	struct rp_value *values; /* hashed by what was recorded */

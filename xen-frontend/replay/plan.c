@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: MIT */
+/* See plan.h. The recording is a file's: times, numbers and sizes are checked against each other before they are used. */
+#include "xen-frontend/replay/plan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/bounds.h"
+#include "protocol/calls.h"
+#include "protocol/cuda_types.h"
+#include "protocol/op_names.h"
+#include "protocol/session_info.h"
+
+static int __attribute__((format(printf, 2, 3))) refuse(char *text, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, VG_TRACE_TEXT, format, args);
+	va_end(args);
+	return -EBADMSG;
+}
+
+static int refuse_command(char *text, const struct vg_trace_call *call, const char *why)
+{
+	return refuse(text, "command %" PRIu64 " of lane %u (%s) %s", call->number, call->head.lane,
+		      vg_op_name(call->op), why);
+}
+
+/* --- one command ---------------------------------------------------------------------------------- */
+
+static bool is_async(const struct vg_trace_call *call)
+{
+	return call->flags & VG_CMD_ASYNC;
+}
+
+/*
+ * When nothing was to be done for it any more. The answer was in the ring a moment later, and was written down as that another
+ * moment after the program could have seen it.
+ */
+static uint64_t end_of(const struct vg_trace_call *call)
+{
+	return vg_min(call->done, call->answered);
+}
+
+static int command_check(const struct vg_trace_command *command, char *text)
+{
+	const struct vg_trace_call *call = &command->call;
+
+	if (call->op >= VG_OP_END || !call->op)
+		return refuse(text, "lane %u has a command with the unknown number %u",
+			      call->head.lane, call->op);
+	if (call->args > VG_ARGS_MAX || !(command->whole & 1u << VG_TRACE_ARGS))
+		return refuse_command(text, call, "lacks its arguments");
+	if (!(command->whole & 1u << VG_TRACE_BULK))
+		return refuse_command(text, call, "lacks the data that it carried");
+	if (!is_async(call) && end_of(call) < call->taken)
+		return refuse_command(text, call, "was answered before it was sent");
+	return 0;
+}
+
+/* What the executor and the library do for themselves. */
+static bool is_skipped(unsigned int op)
+{
+	return op == VG_OP_vgHostFuncWait || op == VG_OP_vgHostFuncDone || op == VG_OP_vgStamp;
+}
+
+static bool needs_host_funcs(unsigned int op)
+{
+	switch (op) {
+	case VG_OP_vgHostFunc:
+	case VG_OP_vgHostFuncWait:
+	case VG_OP_vgUserObjectCreate:
+	case VG_OP_vgGraphNodeAdd:
+	case VG_OP_vgGraphNodeSet:
+	case VG_OP_vgGraphExecNodeSet: return true;
+	default: return false;
+	}
+}
+
+/* Who saw that something was done came after it, however he found out: asked now, it may take longer. */
+static uint16_t op_played(const struct vg_trace_call *call)
+{
+	if (call->op == VG_OP_cuStreamQuery && !call->result)
+		return VG_OP_cuStreamSynchronize;
+	if (call->op == VG_OP_cuEventQuery && !call->result)
+		return VG_OP_cuEventSynchronize;
+	return call->op;
+}
+
+/* --- copies --------------------------------------------------------------------------------------- */
+
+struct copy {
+	uint64_t dst, src, size;
+	bool waits; /* for itself */
+};
+
+static bool copy_read(const struct vg_trace_command *command, struct copy *copy)
+{
+	const struct vg_trace_call *call = &command->call;
+	union {
+		struct vg_args_vgCopy plain;
+		struct vg_args_vgCopyStage stage;
+	} args;
+
+	if (call->op == VG_OP_vgCopy && call->args == sizeof(args.plain)) {
+		vg_trace_part_copy(command, VG_TRACE_ARGS, &args.plain);
+		*copy = (struct copy){args.plain.dst, args.plain.src, args.plain.size,
+				      args.plain.mode == VG_COPY_SYNC && !is_async(call)};
+		return true;
+	}
+	if (call->op == VG_OP_vgCopyStage && call->args == sizeof(args.stage)) {
+		vg_trace_part_copy(command, VG_TRACE_ARGS, &args.stage);
+		*copy = (struct copy){args.stage.dst, args.stage.src, args.stage.size, false};
+		return true;
+	}
+	return false;
+}
+
+/* Bytes of its pinned memory that were recorded, from an address on without a gap. */
+static bool memory_whole(const struct vg_trace_command *command, uint64_t address, uint64_t size)
+{
+	uint64_t end = address;
+
+	for (uint32_t i = 0; i < command->count; i++) {
+		const struct vg_trace_piece *piece = &command->pieces[i];
+
+		if (piece->kind != VG_TRACE_MEMORY)
+			continue;
+		if (piece->offset != end)
+			return false;
+		end += piece->bytes;
+	}
+	return end - address == size;
+}
+
+static bool has_memory(const struct vg_trace_command *command)
+{
+	return command->count && command->pieces[command->count - 1].kind == VG_TRACE_MEMORY;
+}
+
+/*
+ * Copies to pinned memory that may not have ended when the next copy from there was taken: what was recorded to lie there is older
+ * than what that one found. `settled`: what was taken before had ended by now, since somebody had waited.
+ */
+#define PENDING_MAX 64u
+
+struct pending {
+	struct {
+		uint64_t start, size, taken;
+	} copies[PENDING_MAX];
+	unsigned int next;
+	uint64_t settled;
+};
+
+static void pending_add(struct pending *pending, const struct copy *copy, uint64_t taken)
+{
+	unsigned int at = pending->next++ % PENDING_MAX;
+
+	pending->copies[at].start = copy->dst;
+	pending->copies[at].size = copy->size;
+	pending->copies[at].taken = taken;
+}
+
+static bool pending_writes(const struct pending *pending, uint64_t start, uint64_t size)
+{
+	for (unsigned int i = 0; i < vg_min(pending->next, PENDING_MAX); i++) {
+		uint64_t other = pending->copies[i].start;
+
+		if (pending->copies[i].taken >= pending->settled &&
+		    (start - other < pending->copies[i].size || other - start < size))
+			return true;
+	}
+	return false;
+}
+
+static bool is_wait(const struct vg_trace_command *command)
+{
+	struct copy copy;
+
+	if (command->call.result || is_async(&command->call))
+		return false;
+	switch (command->call.op) {
+	case VG_OP_cuStreamSynchronize:
+	case VG_OP_cuStreamQuery:
+	case VG_OP_cuEventSynchronize:
+	case VG_OP_cuEventQuery:
+	case VG_OP_vgCtxSynchronize:
+	case VG_OP_vgCopyOut: return true;
+	default: return copy_read(command, &copy) && copy.waits;
+	}
+}
+
+/* It was in one of the regions that there ever were. */
+static bool is_pinned(const struct vg_trace_recorded *session, uint64_t address)
+{
+	for (size_t i = 0; i < session->shares_count; i++) {
+		const struct vg_trace_share *share = &session->shares[i];
+
+		if (share->head.type == VG_TRACE_REGION && share->open &&
+		    address - share->address < share->bytes)
+			return true;
+	}
+	return false;
+}
+
+static int copy_plan(const struct rp_plan *plan, struct rp_command *command,
+		     struct pending *pending, char *text)
+{
+	const struct vg_trace_command *recorded = command->recorded;
+	const struct vg_trace_call *call = &recorded->call;
+	struct copy copy = {0};
+	bool plain = copy_read(recorded, &copy);
+
+	command->sees = plain && call->seen & VG_TRACE_COPIED && call->seen & VG_TRACE_SUMS &&
+			copy.size;
+	if (has_memory(recorded)) {
+		command->puts = true;
+		if (plain && pending_writes(pending, copy.src, copy.size))
+			command->puts = false;
+		else if (plain && !memory_whole(recorded, copy.src, copy.size))
+			return refuse_command(text, call, "lacks a part of its pinned memory");
+		else if (plain && !(call->seen & VG_TRACE_CAPTURED))
+			command->way = RP_COPY_IN;
+	}
+	if (plain && !copy.waits && !(call->seen & VG_TRACE_COPIED) &&
+	    is_pinned(plan->session, copy.dst))
+		pending_add(pending, &copy, call->taken);
+	return 0;
+}
+
+/* --- the whole ------------------------------------------------------------------------------------- */
+
+static int session_check(const struct vg_trace_recorded *session, char *text)
+{
+	if (!(session->session.flags & VG_TRACE_WHOLE))
+		return refuse(text,
+			      "it was not recorded from its beginning: begin to record before "
+			      "the program is started");
+	if (!(session->session.flags & VG_TRACE_DATA))
+		return refuse(text,
+			      "it was recorded without what its calls carry: record with --data "
+			      "(vgpu-run: --trace-data)");
+	if (session->lost)
+		return refuse(text,
+			      "%" PRIu64 " of its records were lost: record to a faster disk, or "
+			      "a shorter run",
+			      session->lost);
+	if (!session->count)
+		return refuse(text, "it has no commands");
+	return 0;
+}
+
+/* Per lane, in the order of numbers: ways, numbers, and times that only grow. */
+static int lane_plan(struct rp_plan *plan, uint32_t lane, char *text)
+{
+	uint64_t number = 0, last = 0;
+
+	for (size_t i = plan->lane_begin[lane]; i < plan->lane_end[lane]; i++) {
+		struct rp_command *command = &plan->commands[i];
+		const struct vg_trace_call *call = &command->recorded->call;
+
+		if (call->taken < last)
+			return refuse_command(text, call, "was taken before the one before it");
+		last = is_async(call) ? call->taken : end_of(call);
+		command->number = number;
+		if (command->way == RP_SKIP)
+			continue;
+		command->number = ++number;
+		number += command->sees;
+		plan->lane_plays[lane] = true;
+		plan->sent++;
+	}
+	return 0;
+}
+
+static void lanes_find(struct rp_plan *plan)
+{
+	const struct vg_trace_recorded *session = plan->session;
+
+	for (size_t i = 0; i < session->count; i++) {
+		uint32_t lane = session->commands[i].call.head.lane;
+
+		if (!plan->lane_end[lane])
+			plan->lane_begin[lane] = i;
+		plan->lane_end[lane] = i + 1;
+	}
+}
+
+static struct rp_command *planned(const struct rp_plan *plan,
+				  const struct vg_trace_command *command)
+{
+	return &plan->commands[command - plan->session->commands];
+}
+
+#define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
+
+static int answers_compare(const void *left, const void *right)
+{
+	const struct rp_command *a = *(struct rp_command *const *)left;
+	const struct rp_command *b = *(struct rp_command *const *)right;
+	uint64_t at = end_of(&a->recorded->call), other = end_of(&b->recorded->call);
+
+	return at != other ? COMPARE(at, other) : COMPARE(a, b);
+}
+
+static int answers_find(struct rp_plan *plan, char *text)
+{
+	plan->answers = calloc(plan->session->count, sizeof(struct rp_command *));
+	if (!plan->answers) {
+		refuse(text, "no memory for a plan");
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < plan->session->count; i++) {
+		struct rp_command *command = &plan->commands[i];
+
+		command->rank = SIZE_MAX;
+		if (command->way != RP_SKIP && !is_async(&command->recorded->call))
+			plan->answers[plan->answers_count++] = command;
+	}
+	if (plan->answers_count)
+		qsort(plan->answers, plan->answers_count, sizeof(struct rp_command *),
+		      answers_compare);
+	for (size_t i = 0; i < plan->answers_count; i++)
+		plan->answers[i]->rank = i;
+	return 0;
+}
+
+/* By time; what came first in the file where that is the same. */
+static int events_compare(const void *left, const void *right)
+{
+	const struct rp_event *a = left, *b = right;
+
+	return a->share->at != b->share->at ? COMPARE(a->share->at, b->share->at)
+					    : COMPARE(a->share, b->share);
+}
+
+static size_t answers_before(const struct rp_plan *plan, size_t from, uint64_t time)
+{
+	while (from < plan->answers_count && end_of(&plan->answers[from]->recorded->call) <= time)
+		from++;
+	return from;
+}
+
+/* The first command of a lane that was taken later. */
+static size_t lane_until(const struct rp_plan *plan, uint32_t lane, uint64_t time)
+{
+	size_t low = plan->lane_begin[lane], high = plan->lane_end[lane];
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (plan->session->commands[middle].call.taken <= time)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Shares of lanes in which nothing is played are left out. */
+static int events_find(struct rp_plan *plan, char *text)
+{
+	const struct vg_trace_recorded *session = plan->session;
+	size_t needs = 0;
+
+	plan->events = calloc(session->shares_count + 1, sizeof(*plan->events));
+	if (!plan->events) {
+		refuse(text, "no memory for a plan");
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < session->shares_count; i++) {
+		const struct vg_trace_share *share = &session->shares[i];
+
+		if (share->head.type != VG_TRACE_LANE || plan->lane_plays[share->head.lane])
+			plan->events[plan->events_count++].share = share;
+	}
+	qsort(plan->events, plan->events_count, sizeof(*plan->events), events_compare);
+	for (size_t i = 0; i < plan->events_count; i++) {
+		struct rp_event *event = &plan->events[i];
+
+		needs = event->needs = answers_before(plan, needs, event->share->at);
+		if (event->share->head.type == VG_TRACE_LANE)
+			event->lane_end =
+				lane_until(plan, event->share->head.lane, event->share->at);
+	}
+	return 0;
+}
+
+/* In the order in which they were taken: copies, and what each command comes after. */
+static int times_plan(struct rp_plan *plan, char *text)
+{
+	bool open[VG_LANES_MAX] = {false};
+	size_t needs = 0, events = 0;
+
+	for (size_t i = 0; i < plan->session->count; i++) {
+		struct rp_command *command = planned(plan, plan->session->by_time[i]);
+		const struct vg_trace_call *call = &command->recorded->call;
+
+		if (command->way == RP_SKIP)
+			continue;
+		needs = command->needs = answers_before(plan, needs, call->taken);
+		for (; events < plan->events_count && plan->events[events].share->at <= call->taken;
+		     events++) {
+			const struct vg_trace_share *share = plan->events[events].share;
+
+			if (share->head.type == VG_TRACE_LANE)
+				open[share->head.lane] = share->open;
+		}
+		command->events = events;
+		if (!open[call->head.lane])
+			return refuse_command(text, call, "is in a lane that was not open");
+	}
+	return 0;
+}
+
+/* The waits among the commands, by when they were answered. */
+static int copies_plan(struct rp_plan *plan, char *text)
+{
+	struct pending pending = {.next = 0};
+	size_t waits = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < plan->session->count; i++) {
+		struct rp_command *command = planned(plan, plan->session->by_time[i]);
+
+		for (;
+		     waits < plan->answers_count &&
+		     plan->answers[waits]->recorded->call.answered <= command->recorded->call.taken;
+		     waits++) {
+			const struct vg_trace_command *answered = plan->answers[waits]->recorded;
+
+			if (is_wait(answered) && answered->call.taken > pending.settled)
+				pending.settled = answered->call.taken;
+		}
+		if (command->way != RP_SKIP)
+			rc = copy_plan(plan, command, &pending, text);
+	}
+	return rc;
+}
+
+static int commands_begin(struct rp_plan *plan, char *text)
+{
+	const struct vg_trace_recorded *session = plan->session;
+	uint64_t first = UINT64_MAX, last = 0;
+	int rc = 0;
+
+	plan->commands = calloc(session->count, sizeof(*plan->commands));
+	if (!plan->commands) {
+		refuse(text, "no memory for a plan");
+		return -ENOMEM;
+	}
+	for (size_t i = 0; rc == 0 && i < session->count; i++) {
+		const struct vg_trace_call *call = &session->commands[i].call;
+
+		rc = command_check(&session->commands[i], text);
+		plan->commands[i].recorded = &session->commands[i];
+		plan->commands[i].op = op_played(call);
+		plan->commands[i].way = is_skipped(call->op) ? RP_SKIP : RP_SEND;
+		plan->host_funcs = plan->host_funcs || needs_host_funcs(call->op);
+		first = vg_min(first, call->taken);
+		last = vg_max(last, vg_max(call->done, call->answered));
+	}
+	plan->span_ns = last > first ? last - first : 0;
+	return rc;
+}
+
+int rp_plan_make(struct rp_plan *plan, const struct vg_trace_recorded *session, char *text)
+{
+	int rc = session_check(session, text);
+
+	*plan = (struct rp_plan){.session = session};
+	if (rc == 0)
+		rc = commands_begin(plan, text);
+	if (rc == 0)
+		rc = answers_find(plan, text);
+	if (rc == 0)
+		rc = copies_plan(plan, text);
+	if (rc == 0)
+		lanes_find(plan);
+	for (uint32_t lane = 0; rc == 0 && lane < VG_LANES_MAX; lane++)
+		rc = lane_plan(plan, lane, text);
+	if (rc == 0)
+		rc = events_find(plan, text);
+	if (rc == 0)
+		rc = times_plan(plan, text);
+	if (rc)
+		rp_plan_dispose(plan);
+	return rc;
+}
+
+void rp_plan_dispose(struct rp_plan *plan)
+{
+	free(plan->commands);
+	free(plan->answers);
+	free(plan->events);
+	*plan = (struct rp_plan){0};
+}
+
+uint64_t rp_plan_after(const struct rp_plan *plan, uint64_t after)
+{
+	uint64_t number = vg_after_number(after);
+	int lane = vg_after_lane(after);
+	size_t low, high;
+
+	if (lane < 0 || lane >= (int)VG_LANES_MAX)
+		return 0;
+	low = plan->lane_begin[lane];
+	high = plan->lane_end[lane];
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (plan->session->commands[middle].call.number <= number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == plan->lane_begin[lane] || !plan->commands[low - 1].number)
+		return 0;
+	return vg_after((uint32_t)lane, plan->commands[low - 1].number);
+}

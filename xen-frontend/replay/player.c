@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * See player.h. Threads: the main one for shares, one a lane for its commands, one that answers for the program's functions
+ * (host_func.c). Whoever finds that it cannot go on ends the play for all; then the main thread collects them.
+ */
+#include "xen-frontend/replay/player.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/bounds.h"
+#include "protocol/calls.h"
+#include "protocol/clock.h"
+#include "protocol/cuda_types.h"
+#include "protocol/session_info.h"
+#include "xen-frontend/replay/exchange.h"
+#include "xen-frontend/replay/host_func.h"
+#include "xen-frontend/replay/translate.h"
+
+#define ARGS_ROOM (VG_ARGS_MAX + 8u)
+/* Data that is looked through on its way. */
+#define SCAN_PIECE (64u * 1024)
+
+struct lane {
+	struct rp_player *player;
+	struct fe_lane_plain *lane;
+	uint32_t id;
+	pthread_t thread;
+	bool runs;
+	uint8_t *args; /* ARGS_ROOM bytes each */
+	uint8_t *then; /* the recorded answer */
+	uint32_t
+		errors; /* asynchronous commands that failed in the recording, of this life of the lane */
+	uint32_t forgiven; /* how many more than that are known to have failed now */
+	uint32_t life;     /* which */
+	struct rp_answer answer;
+};
+
+void rp_play_stop(struct rp_player *player, const struct vg_trace_command *command, const char *why)
+{
+	if (!rp_order_ended(&player->order))
+		rp_report_stop(player->report, command, why);
+	rp_order_end(&player->order);
+	rp_session_stop(&player->session);
+}
+
+static uint64_t limit(const struct rp_player *player)
+{
+	return vg_clock_ms() + player->options.limit_ms;
+}
+
+/* --- what is compared ------------------------------------------------------------------------------ */
+
+/* What is not the program's doing, and depends on the time of day. */
+static bool is_volatile(unsigned int op)
+{
+	return op == VG_OP_vgOutput || op == VG_OP_vgNvml || op == VG_OP_vgLogsFetch ||
+	       op == VG_OP_vgRefused;
+}
+
+static bool is_query(unsigned int op)
+{
+	return op == VG_OP_cuStreamQuery || op == VG_OP_cuEventQuery;
+}
+
+/* Other bulk parts are texts with addresses in them. */
+static bool is_data(unsigned int op)
+{
+	return op == VG_OP_vgCopyOut || op == VG_OP_vgCopyBoxOut || op == VG_OP_vgManagedOut;
+}
+
+static void difference(struct lane *lane, const struct vg_trace_command *recorded)
+{
+	if (lane->player->options.stop_at_first)
+		rp_play_stop(lane->player, recorded, "the first difference");
+}
+
+static void data_compare(struct lane *lane, const struct vg_trace_command *recorded, uint64_t size)
+{
+	const struct vg_trace_call *call = &recorded->call;
+
+	if (!lane->player->options.compare || !(call->seen & VG_TRACE_SUMS))
+		return;
+	rp_report_compared(lane->player->report);
+	if (lane->answer.bulk == size && lane->answer.bulk_sum == call->answer_bulk_sum)
+		return;
+	rp_report_data(lane->player->report, recorded, size, call->answer_bulk_sum,
+		       lane->answer.bulk_sum);
+	difference(lane, recorded);
+}
+
+static bool result_same(const struct vg_trace_call *call, int result)
+{
+	if (is_volatile(call->op))
+		return true;
+	if (is_query(call->op) && call->result == CUDA_ERROR_NOT_READY)
+		return !result || result == CUDA_ERROR_NOT_READY;
+	return result == call->result;
+}
+
+/* Those of the lane's commands that nobody waited for, once an answer says that they have been run. */
+static void errors_compare(struct lane *lane, const struct vg_trace_command *recorded)
+{
+	struct vg_lane_shared *shared = lane->lane->shared;
+	uint32_t count = __atomic_load_n(&shared->error_count, __ATOMIC_ACQUIRE);
+
+	if (count == lane->errors + lane->forgiven)
+		return;
+	rp_report_errors(lane->player->report, recorded, lane->errors, count,
+			 __atomic_load_n(&shared->error_op, __ATOMIC_RELAXED),
+			 (int)__atomic_load_n(&shared->error_result, __ATOMIC_RELAXED));
+	lane->forgiven = count - lane->errors;
+	difference(lane, recorded);
+}
+
+/* Where regions lie over there. */
+static void arena_learn(struct rp_session *session, const struct vg_trace_session *then,
+			const struct rp_answer *answer)
+{
+	struct vg_session_info info;
+	size_t head = sizeof(struct vg_ret_vgSessionInfo);
+
+	if (answer->args_size < head + sizeof(info))
+		return;
+	memcpy(&info, answer->args + head, sizeof(info));
+	session->arena_then = then->arena;
+	session->arena_now = info.arena_base;
+	session->arena_bytes = vg_min(then->arena_bytes, info.arena_size);
+}
+
+static void answer_learn(struct lane *lane, const struct rp_command *command)
+{
+	const struct vg_trace_command *recorded = command->recorded;
+	const struct vg_trace_call *call = &recorded->call;
+	struct rp_player *player = lane->player;
+
+	if (call->op == VG_OP_vgSessionInfo && !player->session.arena_bytes)
+		arena_learn(&player->session, &player->plan->session->session, &lane->answer);
+	if (call->result || lane->answer.result || !call->answer || call->answer > VG_ARGS_MAX ||
+	    !(recorded->whole & 1u << VG_TRACE_ANSWER))
+		return;
+	vg_trace_part_copy(recorded, VG_TRACE_ANSWER, lane->then);
+	/* Sizes that were asked for are the same now: the arguments as they were recorded. */
+	vg_trace_part_copy(recorded, VG_TRACE_ARGS, lane->args);
+	rp_learn(&player->map, call->op, (struct rp_bytes){lane->args, call->args},
+		 (struct rp_bytes){lane->then, call->answer},
+		 (struct rp_bytes){lane->answer.args, lane->answer.args_size});
+}
+
+/* --- what is sent ---------------------------------------------------------------------------------- */
+
+/* The devices that the player's own environment chooses, if it does. Bytes of arguments, or 0. */
+static size_t visible_args(uint8_t *args)
+{
+	const char *list = getenv("CUDA_VISIBLE_DEVICES"), *order = getenv("CUDA_DEVICE_ORDER");
+	struct vg_args_vgVisible head;
+	size_t list_size, order_size;
+
+	if (!list)
+		return 0;
+	order = order ? order : "";
+	list_size = strlen(list) + 1;
+	order_size = strlen(order) + 1;
+	if (sizeof(head) + vg_pad8(list_size) + vg_pad8(order_size) > VG_ARGS_MAX)
+		return 0;
+	memset(&head, 0, sizeof(head));
+	head.has = 1;
+	head.n_list = list_size;
+	head.n_order = order_size;
+	memset(args, 0, sizeof(head) + vg_pad8(list_size) + vg_pad8(order_size));
+	memcpy(args, &head, sizeof(head));
+	memcpy(args + sizeof(head), list, list_size);
+	memcpy(args + sizeof(head) + vg_pad8(list_size), order, order_size);
+	return sizeof(head) + vg_pad8(list_size) + vg_pad8(order_size);
+}
+
+static size_t args_make(struct lane *lane, const struct rp_command *command)
+{
+	const struct vg_trace_command *recorded = command->recorded;
+	size_t size = recorded->call.op == VG_OP_vgVisible ? visible_args(lane->args) : 0;
+
+	if (size)
+		return size;
+	size = recorded->call.args;
+	memset(lane->args + size, 0, ARGS_ROOM - size < 8 ? ARGS_ROOM - size : 8);
+	vg_trace_part_copy(recorded, VG_TRACE_ARGS, lane->args);
+	rp_translate_args(&lane->player->map, recorded->call.op, lane->args, size);
+	return size;
+}
+
+/* Data in which addresses may be. */
+static bool is_scanned(const struct lane *lane, unsigned int op)
+{
+	return lane->player->options.scan && rp_map_moved(&lane->player->map) &&
+	       (op == VG_OP_vgCopyIn || op == VG_OP_vgCopyBoxIn || op == VG_OP_vgManagedIn);
+}
+
+/*
+ * The command's pieces of that kind into the lane. Looked through, a piece is copied first, and an address that lies across the ends of
+ * two is not found: recorders cut at multiples of 8.
+ */
+static bool pieces_put(struct lane *lane, const struct vg_trace_command *recorded,
+		       enum vg_trace_part_kind kind, bool scan, uint64_t until)
+{
+	uint8_t copy[VG_TRACE_BLOCK];
+
+	for (uint32_t i = 0; i < recorded->count; i++) {
+		const struct vg_trace_piece *piece = &recorded->pieces[i];
+		const uint8_t *data = piece->data;
+
+		if (piece->kind != kind)
+			continue;
+		if (scan) {
+			memcpy(copy, data, piece->bytes);
+			rp_translate_words(&lane->player->map, copy, piece->bytes);
+			data = copy;
+		}
+		if (!fe_lane_plain_put(lane->lane, data, piece->bytes, until))
+			return false;
+	}
+	return true;
+}
+
+static struct vg_cmd head_make(const struct lane *lane, const struct rp_command *command)
+{
+	const struct vg_trace_call *call = &command->recorded->call;
+
+	return (struct vg_cmd){
+		.op = command->op,
+		.flags = call->flags,
+		.bulk_size = call->bulk,
+		.after = rp_plan_after(lane->player->plan, call->after),
+	};
+}
+
+static bool command_send(struct lane *lane, const struct rp_command *command, uint64_t until)
+{
+	const struct vg_trace_command *recorded = command->recorded;
+	struct vg_cmd head = head_make(lane, command);
+
+	head.args_size = (uint32_t)args_make(lane, command);
+	if (!rp_command_begin(lane->lane, &head, lane->args, until) ||
+	    !pieces_put(lane, recorded, VG_TRACE_BULK, is_scanned(lane, recorded->call.op), until))
+		return false;
+	rp_command_end(lane->lane);
+	return true;
+}
+
+/* dst, size, stream and mode of a copy in one dimension, as they are to be sent. */
+static struct vg_args_vgCopy copy_args(struct lane *lane, const struct rp_command *command)
+{
+	struct vg_args_vgCopyStage stage;
+	struct vg_args_vgCopy copy;
+
+	args_make(lane, command);
+	memcpy(&copy, lane->args, sizeof(copy)); /* the room is larger */
+	if (command->recorded->call.op == VG_OP_vgCopy)
+		return copy;
+	memcpy(&stage, lane->args, sizeof(stage));
+	memset(&copy, 0, sizeof(copy));
+	copy.dst = stage.dst;
+	copy.src = stage.src;
+	copy.size = stage.size;
+	copy.mode = VG_COPY_ASYNC;
+	copy.stream = stage.stream;
+	return copy;
+}
+
+/* Two calls have arguments of one form. */
+_Static_assert(sizeof(struct vg_args_vgCopyIn) == sizeof(struct vg_args_vgCopyOut), "in and out");
+
+static bool copy_in_send(struct lane *lane, const struct rp_command *command, uint64_t until)
+{
+	const struct vg_args_vgCopy copy = copy_args(lane, command);
+	struct vg_cmd head = head_make(lane, command);
+	struct vg_args_vgCopyIn in;
+
+	memset(&in, 0, sizeof(in));
+	in.dst = copy.dst;
+	in.size = copy.size;
+	in.mode = copy.mode;
+	in.stream = copy.stream;
+	head.op = VG_OP_vgCopyIn;
+	head.args_size = sizeof(in);
+	head.bulk_size = copy.size;
+	if (!rp_command_begin(lane->lane, &head, &in, until) ||
+	    !pieces_put(lane, command->recorded, VG_TRACE_MEMORY, is_scanned(lane, VG_OP_vgCopyIn),
+			until))
+		return false;
+	rp_command_end(lane->lane);
+	return true;
+}
+
+static bool memory_put(struct lane *lane, const struct vg_trace_command *recorded)
+{
+	struct rp_player *player = lane->player;
+	bool scan = player->options.scan && rp_map_moved(&player->map);
+	uint8_t copy[VG_TRACE_BLOCK];
+
+	for (uint32_t i = 0; i < recorded->count; i++) {
+		const struct vg_trace_piece *piece = &recorded->pieces[i];
+		const uint8_t *data = piece->data;
+
+		if (piece->kind != VG_TRACE_MEMORY)
+			continue;
+		if (scan) {
+			memcpy(copy, data, piece->bytes);
+			rp_translate_words(&player->map, copy, piece->bytes);
+			data = copy;
+		}
+		if (!rp_region_write(&player->session, piece->offset, data, piece->bytes))
+			return false;
+	}
+	return true;
+}
+
+/* --- one command ------------------------------------------------------------------------------------ */
+
+static bool lane_failed(struct lane *lane, const struct vg_trace_command *recorded)
+{
+	const char *wrong = lane->lane->wrong;
+
+	rp_play_stop(lane->player, recorded, wrong ? wrong : "the lane is of no use");
+	return false;
+}
+
+static bool command_answered(struct lane *lane, const struct rp_command *command)
+{
+	const struct vg_trace_command *recorded = command->recorded;
+	const struct vg_trace_call *call = &recorded->call;
+	uint16_t op = command->way == RP_COPY_IN ? VG_OP_vgCopyIn : command->op;
+
+	if (!rp_answer_receive(lane->lane, op, command->number, &lane->answer, limit(lane->player)))
+		return lane_failed(lane, recorded);
+	if (!result_same(call, lane->answer.result)) {
+		rp_report_result(lane->player->report, recorded, call->result, lane->answer.result);
+		difference(lane, recorded);
+	} else if (is_data(call->op) && !call->result) {
+		data_compare(lane, recorded, call->answer_bulk);
+	}
+	errors_compare(lane, recorded);
+	answer_learn(lane, command);
+	rp_order_answered(&lane->player->order, command->rank);
+	return true;
+}
+
+/* What a copy has left in pinned memory: the same bytes by way of the lane. */
+static bool copied_see(struct lane *lane, const struct rp_command *command)
+{
+	const struct vg_args_vgCopy copy = copy_args(lane, command);
+	struct vg_cmd head = {
+		.op = VG_OP_vgCopyOut,
+		.flags = command->recorded->call.flags & VG_CMD_PTDS,
+		.args_size = sizeof(struct vg_args_vgCopyOut),
+	};
+	struct vg_args_vgCopyOut out;
+	uint64_t until = limit(lane->player);
+
+	memset(&out, 0, sizeof(out));
+	out.src = copy.src;
+	out.size = copy.size;
+	out.mode = copy.mode;
+	out.stream = copy.stream;
+	if (!rp_command_begin(lane->lane, &head, &out, until))
+		return lane_failed(lane, command->recorded);
+	rp_command_end(lane->lane);
+	if (!rp_answer_receive(lane->lane, VG_OP_vgCopyOut, command->number + 1, &lane->answer,
+			       until))
+		return lane_failed(lane, command->recorded);
+	if (lane->answer.result)
+		rp_report_result(lane->player->report, command->recorded, CUDA_SUCCESS,
+				 lane->answer.result);
+	else
+		data_compare(lane, command->recorded, copy.size);
+	return true;
+}
+
+/* A copy within pinned memory stays one. */
+static bool is_copy_in(struct lane *lane, struct rp_command *command)
+{
+	struct vg_args_vgCopy recorded;
+
+	if (command->way != RP_COPY_IN)
+		return false;
+	vg_trace_part_copy(command->recorded, VG_TRACE_ARGS, lane->args);
+	memcpy(&recorded, lane->args, sizeof(recorded)); /* a stage's begins with dst, too */
+	if (!rp_region_covers(&lane->player->session, recorded.dst, 1))
+		return true;
+	command->way = RP_SEND;
+	return false;
+}
+
+/* A lane that was closed and opened anew counts its errors anew. */
+static void life_begin(struct lane *lane)
+{
+	uint32_t life = lane->player->session.opened[lane->id];
+
+	if (lane->life != life)
+		lane->errors = lane->forgiven = 0;
+	lane->life = life;
+}
+
+static bool command_play(struct lane *lane, struct rp_command *command)
+{
+	const struct vg_trace_command *recorded = command->recorded;
+	struct rp_player *player = lane->player;
+	char why[RP_WHY];
+	bool in;
+
+	if (!rp_order_wait(&player->order, command,
+			   rp_plan_after(player->plan, recorded->call.after), why)) {
+		if (*why)
+			rp_play_stop(player, recorded, why);
+		return false;
+	}
+	if (!lane->lane->share.base)
+		return lane_failed(lane, recorded);
+	life_begin(lane);
+	in = is_copy_in(lane, command);
+	if (!in && command->puts && !memory_put(lane, recorded)) {
+		rp_play_stop(player, recorded, "its pinned memory is not there");
+		return false;
+	}
+	if (!(in ? copy_in_send(lane, command, limit(player))
+		 : command_send(lane, command, limit(player))))
+		return lane_failed(lane, recorded);
+	rp_report_sent(player->report);
+	rp_order_sent(&player->order, lane->id, command->number);
+	if (recorded->call.flags & VG_CMD_ASYNC)
+		lane->errors += recorded->call.result != 0;
+	else if (!command_answered(lane, command))
+		return false;
+	return !command->sees || copied_see(lane, command);
+}
+
+/* --- a lane ------------------------------------------------------------------------------------------ */
+
+/* What nobody had waited for when the recording ended: by a command that is answered. */
+static void lane_drain(struct lane *lane)
+{
+	const struct rp_plan *plan = lane->player->plan;
+	const struct rp_command *last = &plan->commands[plan->lane_end[lane->id] - 1];
+	struct vg_args_vgSessionInfo args;
+	const struct vg_cmd head = {.op = VG_OP_vgSessionInfo, .args_size = sizeof(args)};
+	uint64_t until = limit(lane->player);
+
+	if (!lane->lane->share.base || !(last->recorded->call.flags & VG_CMD_ASYNC))
+		return;
+	memset(&args, 0, sizeof(args));
+	args.size = args.room_info = sizeof(struct vg_session_info);
+	if (!rp_command_begin(lane->lane, &head, &args, until)) {
+		lane_failed(lane, last->recorded);
+		return;
+	}
+	rp_command_end(lane->lane);
+	if (!rp_answer_receive(lane->lane, head.op, last->number + last->sees + 1, &lane->answer,
+			       until))
+		lane_failed(lane, last->recorded);
+	else
+		errors_compare(lane, last->recorded);
+}
+
+static void *lane_thread(void *arg)
+{
+	struct lane *lane = arg;
+	struct rp_player *player = lane->player;
+	const struct rp_plan *plan = player->plan;
+	size_t end = plan->lane_end[lane->id];
+
+	for (size_t i = plan->lane_begin[lane->id]; i < end; i++) {
+		if (plan->commands[i].way != RP_SKIP && !command_play(lane, &plan->commands[i]))
+			return NULL;
+		if (i + 1 == end)
+			lane_drain(lane);
+		rp_order_played(&player->order, lane->id, i + 1);
+	}
+	return NULL;
+}
+
+static bool lane_start(struct rp_player *player, struct lane *lane, uint32_t id)
+{
+	*lane = (struct lane){.player = player, .id = id, .lane = &player->session.lanes[id]};
+	lane->args = malloc(ARGS_ROOM);
+	lane->then = malloc(ARGS_ROOM);
+	lane->answer.args = malloc(ARGS_ROOM);
+	lane->runs = lane->args && lane->then && lane->answer.args &&
+		     !pthread_create(&lane->thread, NULL, lane_thread, lane);
+	return lane->runs;
+}
+
+static void lane_end(struct lane *lane)
+{
+	if (lane->runs)
+		pthread_join(lane->thread, NULL);
+	free(lane->args);
+	free(lane->then);
+	free(lane->answer.args);
+}
+
+/* --- the whole ---------------------------------------------------------------------------------------- */
+
+static void shares_play(struct rp_player *player)
+{
+	const struct rp_plan *plan = player->plan;
+	char why[RP_WHY], text[VG_TEXT_MAX];
+
+	for (size_t i = 0; i < plan->events_count; i++) {
+		if (!rp_order_wait_event(&player->order, &plan->events[i], why)) {
+			if (*why)
+				rp_play_stop(player, NULL, why);
+			return;
+		}
+		*text = '\0';
+		if (rp_session_share(&player->session, plan->events[i].share, text)) {
+			rp_play_stop(player, NULL, text);
+			return;
+		}
+		rp_order_shared(&player->order);
+	}
+}
+
+static void lanes_play(struct rp_player *player)
+{
+	const struct rp_plan *plan = player->plan;
+	struct lane *lanes = calloc(VG_LANES_MAX, sizeof(*lanes));
+
+	for (uint32_t id = 0; lanes && id < VG_LANES_MAX; id++) {
+		if (plan->lane_plays[id] && !lane_start(player, &lanes[id], id))
+			rp_play_stop(player, NULL, "no memory or no thread for a lane");
+	}
+	if (lanes)
+		shares_play(player);
+	else
+		rp_play_stop(player, NULL, "no memory for the lanes");
+	for (uint32_t id = 0; lanes && id < VG_LANES_MAX; id++)
+		lane_end(&lanes[id]);
+	free(lanes);
+}
+
+int rp_play(struct rp_player *player, char *text)
+{
+	struct rp_host_funcs funcs;
+	uint64_t begun;
+	int rc = -ENOMEM;
+
+	rp_map_init(&player->map);
+	snprintf(text, VG_TEXT_MAX, "no memory for so many commands");
+	if (rp_order_init(&player->order, player->plan, player->options.limit_ms))
+		rc = rp_session_open(&player->session, &player->map,
+				     player->plan->session->session.jit, text);
+	if (rc == 0) {
+		begun = vg_clock_ns();
+		rp_host_funcs_begin(&funcs, player);
+		lanes_play(player);
+		player->took_ns = vg_clock_ns() - begun;
+		rp_session_stop(&player->session);
+		rp_host_funcs_end(&funcs);
+		rp_session_close(&player->session);
+		if (atomic_load(&player->map.full))
+			rp_report_stop(player->report, NULL, "no memory for what has moved");
+	}
+	player->moved = rp_map_moved(&player->map);
+	rp_map_dispose(&player->map);
+	rp_order_dispose(&player->order);
+	return rc;
+}
