@@ -187,13 +187,17 @@ bool fe_lane_plain_get(struct fe_lane_plain *lane, void *data, size_t size, uint
 	while (size) {
 		size_t n;
 
-		if (!lane_wait(lane, VG_SLEEP_DATA, 8, until))
-			return false;
+		/* Whoever writes may need the room of what has been read before. */
+		if (!lane_ready(lane, VG_SLEEP_DATA, 8)) {
+			fe_lane_plain_release(lane);
+			if (!lane_wait(lane, VG_SLEEP_DATA, 8, until))
+				return false;
+		}
+		if (lane->replies.broken)
+			return lane_fail(lane, "the executor broke the protocol");
 		n = vg_consumer_get(&lane->replies, at, size);
 		at += n;
 		size -= n;
-		if (size)
-			fe_lane_plain_release(lane);
 	}
 	vg_consumer_pad(&lane->replies);
 	return true;

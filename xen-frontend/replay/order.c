@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "protocol/clock.h"
@@ -17,22 +18,27 @@
 bool rp_order_init(struct rp_order *order, const struct rp_plan *plan, uint64_t limit_ms)
 {
 	pthread_condattr_t monotonic;
+	bool room = true;
 
 	*order = (struct rp_order){.plan = plan, .limit_ms = limit_ms, .moved_ms = vg_clock_ms()};
 	for (unsigned int i = 0; i < VG_LANES_MAX; i++)
 		order->played[i] = plan->lane_begin[i];
-	order->answered = calloc(plan->answers_count + 1, sizeof(bool));
+	for (unsigned int i = 0; i < RP_CLOCKS; i++) {
+		order->by[i].come = calloc(plan->by[i].count + 1, sizeof(bool));
+		room = room && order->by[i].come;
+	}
 	pthread_mutex_init(&order->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&order->moved, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	return order->answered != NULL;
+	return room;
 }
 
 void rp_order_dispose(struct rp_order *order)
 {
-	free(order->answered);
+	for (unsigned int i = 0; i < RP_CLOCKS; i++)
+		free(order->by[i].come);
 	pthread_cond_destroy(&order->moved);
 	pthread_mutex_destroy(&order->lock);
 }
@@ -75,12 +81,24 @@ void rp_order_sent(struct rp_order *order, uint32_t lane, uint64_t number)
 	order_moved(order);
 }
 
-void rp_order_answered(struct rp_order *order, size_t rank)
+/* Under the lock. */
+static void answer_came(struct rp_order *order, enum rp_clock clock, size_t rank)
+{
+	const bool *come = order->by[clock].come;
+	size_t *first = &order->by[clock].first;
+
+	if (rank == SIZE_MAX)
+		return;
+	order->by[clock].come[rank] = true;
+	while (*first < order->plan->by[clock].count && come[*first])
+		(*first)++;
+}
+
+void rp_order_answered(struct rp_order *order, const struct rp_command *command)
 {
 	order_lock(order);
-	order->answered[rank] = true;
-	while (order->answers < order->plan->answers_count && order->answered[order->answers])
-		order->answers++;
+	for (enum rp_clock clock = 0; clock < RP_CLOCKS; clock++)
+		answer_came(order, clock, command->rank[clock]);
 	order_moved(order);
 }
 
@@ -102,7 +120,8 @@ void rp_order_shared(struct rp_order *order)
 
 /* Under the lock: what is waited for. */
 struct goal {
-	size_t needs, events;
+	size_t needs[RP_CLOCKS];
+	size_t events;
 	uint64_t after;
 	size_t lane_end; /* of lane `lane`; -1: of none */
 	int lane;
@@ -120,17 +139,27 @@ static bool goal_lane(const struct rp_order *order, const struct goal *goal)
 	return goal->lane < 0 || order->played[goal->lane] >= goal->lane_end;
 }
 
+/* The first answer that is missing; NULL: none is. */
+static const struct rp_command *goal_answer(const struct rp_order *order, const struct goal *goal)
+{
+	for (unsigned int i = 0; i < RP_CLOCKS; i++)
+		if (order->by[i].first < goal->needs[i])
+			return order->plan->by[i].answers[order->by[i].first];
+	return NULL;
+}
+
 static bool goal_reached(const struct rp_order *order, const struct goal *goal)
 {
-	return order->answers >= goal->needs && order->events >= goal->events &&
+	return !goal_answer(order, goal) && order->events >= goal->events &&
 	       goal_after(order, goal->after) && goal_lane(order, goal);
 }
 
 static void goal_text(const struct rp_order *order, const struct goal *goal, char *why)
 {
-	if (order->answers < goal->needs) {
-		const struct vg_trace_call *call =
-			&order->plan->answers[order->answers]->recorded->call;
+	const struct rp_command *missing = goal_answer(order, goal);
+
+	if (missing) {
+		const struct vg_trace_call *call = &missing->recorded->call;
 
 		snprintf(why, RP_WHY,
 			 "waited for the answer to command %" PRIu64 " of lane %u (%s)",
@@ -174,15 +203,15 @@ static bool goal_wait(struct rp_order *order, const struct goal *goal, char *why
 bool rp_order_wait(struct rp_order *order, const struct rp_command *command, uint64_t after,
 		   char *why)
 {
-	const struct goal goal = {
-		.needs = command->needs, .events = command->events, .after = after, .lane = -1};
+	struct goal goal = {.events = command->events, .after = after, .lane = -1};
 
+	memcpy(goal.needs, command->needs, sizeof(goal.needs));
 	return goal_wait(order, &goal, why);
 }
 
 bool rp_order_wait_event(struct rp_order *order, const struct rp_event *event, char *why)
 {
-	struct goal goal = {.needs = event->needs, .lane = -1};
+	struct goal goal = {.needs[RP_HOST] = event->needs, .lane = -1};
 
 	if (event->share->head.type == VG_TRACE_LANE && !event->share->open) {
 		goal.lane = event->share->head.lane;

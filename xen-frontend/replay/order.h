@@ -20,8 +20,10 @@ struct rp_order {
 	uint64_t limit_ms;
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
-	bool *answered;              /* by rank */
-	size_t answers;              /* all before that rank have come */
+	struct {
+		bool *come;   /* answers, by rank */
+		size_t first; /* all before that rank have */
+	} by[RP_CLOCKS];
 	size_t events;               /* likewise of shares */
 	uint64_t sent[VG_LANES_MAX]; /* numbers, of the replayed lanes */
 	size_t played[VG_LANES_MAX]; /* commands before that index are over */
@@ -45,7 +47,7 @@ bool rp_order_wait(struct rp_order *order, const struct rp_command *command, uin
 bool rp_order_wait_event(struct rp_order *order, const struct rp_event *event, char *why);
 
 void rp_order_sent(struct rp_order *order, uint32_t lane, uint64_t number);
-void rp_order_answered(struct rp_order *order, size_t rank);
+void rp_order_answered(struct rp_order *order, const struct rp_command *command);
 void rp_order_played(struct rp_order *order, uint32_t lane, size_t until);
 void rp_order_shared(struct rp_order *order);
 

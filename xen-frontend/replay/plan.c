@@ -39,12 +39,14 @@ static bool is_async(const struct vg_trace_call *call)
 }
 
 /*
- * When nothing was to be done for it any more. The answer was in the ring a moment later, and was written down as that another
- * moment after the program could have seen it.
+ * Since when the program may have had the answer, by the host's clock. What is written down is when the call had returned; but
+ * a bulk part goes as it is made, and who has it may go on before that is written.
  */
 static uint64_t end_of(const struct vg_trace_call *call)
 {
-	return vg_min(call->done, call->answered);
+	uint64_t end = vg_min(call->done, call->answered);
+
+	return call->answer_bulk ? vg_min(end, vg_max(call->begun, call->taken)) : end;
 }
 
 static int command_check(const struct vg_trace_command *command, char *text)
@@ -299,36 +301,157 @@ static struct rp_command *planned(const struct rp_plan *plan,
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
 
-static int answers_compare(const void *left, const void *right)
+/* --- answers in order ------------------------------------------------------------------------------ */
+
+/*
+ * The stamps of a lane: each says when the program called, and when it had had the answer before. They are the guest's words; in
+ * a lane they can only grow. False: they do not.
+ */
+static bool lane_stamps(struct rp_plan *plan, uint32_t lane)
+{
+	struct rp_command *asked = NULL;
+	uint64_t last = 0;
+
+	for (size_t i = plan->lane_begin[lane]; i < plan->lane_end[lane]; i++) {
+		struct rp_command *command = &plan->commands[i];
+		const struct vg_trace_call *call = &command->recorded->call;
+
+		if (call->called) {
+			if (call->called < last || call->had > call->called)
+				return false;
+			if (asked && call->had && call->had < asked->called)
+				return false;
+			if (asked)
+				asked->had = call->had;
+			asked = NULL;
+			last = command->called = call->called;
+		}
+		if (!is_async(call))
+			asked = command;
+	}
+	return true;
+}
+
+/* What goes before a command to wait for others is sent when that is called. */
+static void lane_stamps_before(struct rp_plan *plan, uint32_t lane)
+{
+	uint64_t next = 0;
+
+	for (size_t i = plan->lane_end[lane]; i > plan->lane_begin[lane]; i--) {
+		struct rp_command *command = &plan->commands[i - 1];
+
+		if (command->op == VG_OP_vgAfter)
+			command->called = next;
+		next = command->called;
+	}
+}
+
+static void stamps_take(struct rp_plan *plan)
+{
+	bool sound = true;
+
+	for (uint32_t lane = 0; lane < VG_LANES_MAX; lane++) {
+		sound = sound && lane_stamps(plan, lane);
+		lane_stamps_before(plan, lane);
+	}
+	for (size_t i = 0; !sound && i < plan->session->count; i++)
+		plan->commands[i].called = plan->commands[i].had = 0;
+}
+
+static uint64_t host_time(const struct rp_command *command)
+{
+	return end_of(&command->recorded->call);
+}
+
+static int host_compare(const void *left, const void *right)
 {
 	const struct rp_command *a = *(struct rp_command *const *)left;
 	const struct rp_command *b = *(struct rp_command *const *)right;
-	uint64_t at = end_of(&a->recorded->call), other = end_of(&b->recorded->call);
+	uint64_t at = host_time(a), other = host_time(b);
 
 	return at != other ? COMPARE(at, other) : COMPARE(a, b);
 }
 
-static int answers_find(struct rp_plan *plan, char *text)
+static int guest_compare(const void *left, const void *right)
 {
-	plan->answers = calloc(plan->session->count, sizeof(struct rp_command *));
-	if (!plan->answers) {
-		refuse(text, "no memory for a plan");
+	const struct rp_command *a = *(struct rp_command *const *)left;
+	const struct rp_command *b = *(struct rp_command *const *)right;
+
+	return a->had != b->had ? COMPARE(a->had, b->had) : COMPARE(a, b);
+}
+
+static bool is_in(const struct rp_command *command, enum rp_clock clock)
+{
+	return clock == RP_HOST || (clock == RP_GUEST) == (command->had != 0);
+}
+
+static int answers_order(struct rp_plan *plan, enum rp_clock clock)
+{
+	struct rp_command **answers = calloc(plan->session->count, sizeof(struct rp_command *));
+	size_t count = 0;
+
+	plan->by[clock].answers = answers;
+	if (!answers)
 		return -ENOMEM;
-	}
 	for (size_t i = 0; i < plan->session->count; i++) {
 		struct rp_command *command = &plan->commands[i];
 
-		command->rank = SIZE_MAX;
-		if (command->way != RP_SKIP && !is_async(&command->recorded->call))
-			plan->answers[plan->answers_count++] = command;
+		command->rank[clock] = SIZE_MAX;
+		if (command->way != RP_SKIP && !is_async(&command->recorded->call) &&
+		    is_in(command, clock))
+			answers[count++] = command;
 	}
-	if (plan->answers_count)
-		qsort(plan->answers, plan->answers_count, sizeof(struct rp_command *),
-		      answers_compare);
-	for (size_t i = 0; i < plan->answers_count; i++)
-		plan->answers[i]->rank = i;
+	if (count)
+		qsort(answers, count, sizeof(struct rp_command *),
+		      clock == RP_GUEST ? guest_compare : host_compare);
+	for (size_t i = 0; i < count; i++)
+		answers[i]->rank[clock] = i;
+	plan->by[clock].count = count;
 	return 0;
 }
+
+/* How many answers there were by then. */
+static size_t answers_until(const struct rp_plan *plan, enum rp_clock clock, uint64_t time)
+{
+	size_t low = 0, high = plan->by[clock].count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct rp_command *answer = plan->by[clock].answers[middle];
+
+		if ((clock == RP_GUEST ? answer->had : host_time(answer)) <= time)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void needs_find(const struct rp_plan *plan, struct rp_command *command)
+{
+	uint64_t taken = command->recorded->call.taken;
+
+	if (command->called) {
+		command->needs[RP_GUEST] = answers_until(plan, RP_GUEST, command->called);
+		command->needs[RP_REST] = answers_until(plan, RP_REST, taken);
+	} else {
+		command->needs[RP_HOST] = answers_until(plan, RP_HOST, taken);
+	}
+}
+
+static int answers_find(struct rp_plan *plan, char *text)
+{
+	stamps_take(plan);
+	for (enum rp_clock clock = 0; clock < RP_CLOCKS; clock++) {
+		if (answers_order(plan, clock)) {
+			refuse(text, "no memory for a plan");
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* --- shares ---------------------------------------------------------------------------------------- */
 
 /* By time; what came first in the file where that is the same. */
 static int events_compare(const void *left, const void *right)
@@ -337,13 +460,6 @@ static int events_compare(const void *left, const void *right)
 
 	return a->share->at != b->share->at ? COMPARE(a->share->at, b->share->at)
 					    : COMPARE(a->share, b->share);
-}
-
-static size_t answers_before(const struct rp_plan *plan, size_t from, uint64_t time)
-{
-	while (from < plan->answers_count && end_of(&plan->answers[from]->recorded->call) <= time)
-		from++;
-	return from;
 }
 
 /* The first command of a lane that was taken later. */
@@ -366,7 +482,6 @@ static size_t lane_until(const struct rp_plan *plan, uint32_t lane, uint64_t tim
 static int events_find(struct rp_plan *plan, char *text)
 {
 	const struct vg_trace_recorded *session = plan->session;
-	size_t needs = 0;
 
 	plan->events = calloc(session->shares_count + 1, sizeof(*plan->events));
 	if (!plan->events) {
@@ -383,7 +498,7 @@ static int events_find(struct rp_plan *plan, char *text)
 	for (size_t i = 0; i < plan->events_count; i++) {
 		struct rp_event *event = &plan->events[i];
 
-		needs = event->needs = answers_before(plan, needs, event->share->at);
+		event->needs = answers_until(plan, RP_HOST, event->share->at);
 		if (event->share->head.type == VG_TRACE_LANE)
 			event->lane_end =
 				lane_until(plan, event->share->head.lane, event->share->at);
@@ -395,7 +510,7 @@ static int events_find(struct rp_plan *plan, char *text)
 static int times_plan(struct rp_plan *plan, char *text)
 {
 	bool open[VG_LANES_MAX] = {false};
-	size_t needs = 0, events = 0;
+	size_t events = 0;
 
 	for (size_t i = 0; i < plan->session->count; i++) {
 		struct rp_command *command = planned(plan, plan->session->by_time[i]);
@@ -403,7 +518,7 @@ static int times_plan(struct rp_plan *plan, char *text)
 
 		if (command->way == RP_SKIP)
 			continue;
-		needs = command->needs = answers_before(plan, needs, call->taken);
+		needs_find(plan, command);
 		for (; events < plan->events_count && plan->events[events].share->at <= call->taken;
 		     events++) {
 			const struct vg_trace_share *share = plan->events[events].share;
@@ -427,12 +542,11 @@ static int copies_plan(struct rp_plan *plan, char *text)
 
 	for (size_t i = 0; rc == 0 && i < plan->session->count; i++) {
 		struct rp_command *command = planned(plan, plan->session->by_time[i]);
+		size_t until = answers_until(plan, RP_HOST, command->recorded->call.taken);
 
-		for (;
-		     waits < plan->answers_count &&
-		     plan->answers[waits]->recorded->call.answered <= command->recorded->call.taken;
-		     waits++) {
-			const struct vg_trace_command *answered = plan->answers[waits]->recorded;
+		for (; waits < until; waits++) {
+			const struct vg_trace_command *answered =
+				plan->by[RP_HOST].answers[waits]->recorded;
 
 			if (is_wait(answered) && answered->call.taken > pending.settled)
 				pending.settled = answered->call.taken;
@@ -476,12 +590,12 @@ int rp_plan_make(struct rp_plan *plan, const struct vg_trace_recorded *session, 
 	*plan = (struct rp_plan){.session = session};
 	if (rc == 0)
 		rc = commands_begin(plan, text);
-	if (rc == 0)
+	if (rc == 0) {
+		lanes_find(plan);
 		rc = answers_find(plan, text);
+	}
 	if (rc == 0)
 		rc = copies_plan(plan, text);
-	if (rc == 0)
-		lanes_find(plan);
 	for (uint32_t lane = 0; rc == 0 && lane < VG_LANES_MAX; lane++)
 		rc = lane_plan(plan, lane, text);
 	if (rc == 0)
@@ -496,7 +610,8 @@ int rp_plan_make(struct rp_plan *plan, const struct vg_trace_recorded *session, 
 void rp_plan_dispose(struct rp_plan *plan)
 {
 	free(plan->commands);
-	free(plan->answers);
+	for (unsigned int i = 0; i < RP_CLOCKS; i++)
+		free(plan->by[i].answers);
 	free(plan->events);
 	*plan = (struct rp_plan){0};
 }

@@ -343,7 +343,7 @@ static bool command_answered(struct lane *lane, const struct rp_command *command
 	}
 	errors_compare(lane, recorded);
 	answer_learn(lane, command);
-	rp_order_answered(&lane->player->order, command->rank);
+	rp_order_answered(&lane->player->order, command);
 	return true;
 }
 
