@@ -5,7 +5,7 @@ VGPU_TREE_SRCS := $(addprefix $(D)/,clock.c name.c socket.c tree.c wait.c) \
 	xenstore-schema/schema.c xenstore-schema/settings.c xenstore-schema/store.c \
 	$(GEN)/xenstore-schema/vgpu_schema.c
 # The screen of vgpu top needs ncurses; without it there are tables only.
-VGPU_COMMON_SRCS := $(addprefix $(D)/,vgpu.c answer.c attach.c columns.c domain.c finding.c gpu.c line.c list.c process.c request.c top.c top_ask.c top_gpu.c \
+VGPU_COMMON_SRCS := $(addprefix $(D)/,vgpu.c answer.c attach.c columns.c domain.c finding.c gpu.c line.c list.c process.c replay.c request.c top.c top_ask.c top_gpu.c \
 	top_json.c top_model.c top_plain.c top_sample.c top_view.c value.c verify.c verify_device.c verify_gpu.c \
 	verify_host.c verify_session.c) $(VGPU_TREE_SRCS)
 VGPU_NOSCREEN_SRCS := $(VGPU_COMMON_SRCS) $(D)/top_noscreen.c

@@ -48,6 +48,8 @@ static const struct command {
 	 "verify [--probe] [--watch] [--json] DOMAIN [DEVID]   where a call gets stuck"},
 	{"top", vgpu_top,
 	 "top [--once] [--json] [OPTIONS] [DOMAIN...]  what they do, again and again"},
+	{"replay", vgpu_replay,
+	 "replay [OPTIONS] FILE [-- VGPU-RUN-OPTIONS]  play a recording with data, and compare"},
 	{"log", vgpu_log_command,
 	 "log [DOMAIN] LEVEL                        error, warn, info, call, data"},
 };

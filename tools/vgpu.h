@@ -65,6 +65,7 @@ int vgpu_detach(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_list(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_top(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_verify_command(struct vgpu *vgpu, int argc, char **argv);
+int vgpu_replay(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv);
 
 #endif

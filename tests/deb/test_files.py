@@ -42,6 +42,7 @@ def all_is_packaged():
               '/etc/vgpu/xen-vgpud.conf': 'vgpu-host', '/usr/libexec/vgpu/vgpu-executor': 'vgpu-executor',
               '/usr/sbin/vgpu-frontd': 'vgpu-guest', '/usr/lib/vgpu/libcuda.so.1': 'vgpu-libs',
               '/usr/lib/vgpu/libnvidia-ml.so.1': 'vgpu-libs', '/usr/bin/vgpu-smi': 'vgpu-libs', '/usr/bin/vgpu-probe': 'vgpu-libs',
+              '/usr/bin/vgpu-replay': 'vgpu-libs',
               '/usr/lib/vgpu/guest/libnvidia-ml.so.1': 'vgpu-guest',
               '/usr/lib/vgpu/guest/libcuda.so.1': 'vgpu-guest', '/usr/bin/vgpu-run': 'vgpu-local',
               '/usr/lib/vgpu/libcuda-soft.so.1': 'vgpu-soft',

@@ -87,6 +87,9 @@ $(eval $(call objects,fake/libcuda,$(D)/fake/libcuda.c))
 $(eval $(call link,$(B)/fake/libcuda.so.1,fake/libcuda,$(D)/fake/libcuda.c,,-shared -Wl$(comma)-soname$(comma)libcuda.so.1))
 $(eval $(call local_test,$(D)/check-probe,$(B)/fake/libcuda.so.1,release))
 $(eval $(call local_test,$(D)/check-jit-cache,$(B)/programs/jitcache))
+$(eval $(call local_test,$(D)/check-replay,$(B)/bin/vgpu-replay $(addprefix $(B)/programs/,saxpy matmul graphs graphmore modules \
+	threads streams memory memsets contexts errors faults textures reduce launchex batches arrays registered queries callbacks \
+	graphnodes mapped managed)))
 $(eval $(call local_test,$(D)/check-log,$(addprefix $(B)/programs/,saxpy errors copies graphs)))
 $(eval $(call local_test,$(D)/check-quota,$(B)/programs/quota))
 $(eval $(call local_test,$(D)/check-peers,$(B)/programs/peers $(B)/programs/launchex))

@@ -12,8 +12,12 @@
 #include "protocol/clock.h"
 #include "protocol/op_names.h"
 
-/* Whoever waits for another's answer waits longer than he, so that the command that hangs is the one that is named. */
-#define PATIENCE_MS 2000u
+/*
+ * Whoever waits for another's answer waits longer than he, and for a share longer still, so that the command that hangs is the one
+ * that is named.
+ */
+#define PATIENCE_MS       1000u
+#define SHARE_PATIENCE_MS 2000u
 
 bool rp_order_init(struct rp_order *order, const struct rp_plan *plan, uint64_t limit_ms)
 {
@@ -125,6 +129,7 @@ struct goal {
 	uint64_t after;
 	size_t lane_end; /* of lane `lane`; -1: of none */
 	int lane;
+	uint64_t patience_ms;
 };
 
 static bool goal_after(const struct rp_order *order, uint64_t after)
@@ -185,12 +190,12 @@ static bool goal_wait(struct rp_order *order, const struct goal *goal, char *why
 	*why = '\0';
 	order_lock(order);
 	while (!(reached = goal_reached(order, goal)) && !order->ended) {
-		uint64_t until = order->moved_ms + order->limit_ms + PATIENCE_MS;
+		uint64_t until = order->moved_ms + order->limit_ms + goal->patience_ms;
 		struct timespec at = {.tv_sec = (time_t)(until / 1000),
 				      .tv_nsec = (long)(until % 1000) * 1000000};
 
 		if (pthread_cond_timedwait(&order->moved, &order->lock, &at) == ETIMEDOUT &&
-		    vg_clock_ms() >= order->moved_ms + order->limit_ms + PATIENCE_MS) {
+		    vg_clock_ms() >= order->moved_ms + order->limit_ms + goal->patience_ms) {
 			goal_text(order, goal, why);
 			break;
 		}
@@ -203,7 +208,8 @@ static bool goal_wait(struct rp_order *order, const struct goal *goal, char *why
 bool rp_order_wait(struct rp_order *order, const struct rp_command *command, uint64_t after,
 		   char *why)
 {
-	struct goal goal = {.events = command->events, .after = after, .lane = -1};
+	struct goal goal = {
+		.events = command->events, .after = after, .lane = -1, .patience_ms = PATIENCE_MS};
 
 	memcpy(goal.needs, command->needs, sizeof(goal.needs));
 	return goal_wait(order, &goal, why);
@@ -211,7 +217,8 @@ bool rp_order_wait(struct rp_order *order, const struct rp_command *command, uin
 
 bool rp_order_wait_event(struct rp_order *order, const struct rp_event *event, char *why)
 {
-	struct goal goal = {.needs[RP_HOST] = event->needs, .lane = -1};
+	struct goal goal = {
+		.needs[RP_HOST] = event->needs, .lane = -1, .patience_ms = SHARE_PATIENCE_MS};
 
 	if (event->share->head.type == VG_TRACE_LANE && !event->share->open) {
 		goal.lane = event->share->head.lane;
