@@ -279,12 +279,14 @@ static void field_put(struct text *t, const struct vg_call_at *at, const uint8_t
 
 static void way_put(struct text *t, unsigned int op, bool out, const void *bytes, size_t size)
 {
+	static const uint8_t none[1];
+	const uint8_t *from = bytes ? bytes : none;
 	struct vg_call_walk walk;
 	struct vg_call_at at;
 
 	vg_call_walk_begin(&walk, op, out, bytes ? size : 0);
-	while (vg_call_walk_next(&walk, bytes, &at))
-		field_put(t, &at, bytes);
+	while (vg_call_walk_next(&walk, from, &at))
+		field_put(t, &at, from);
 }
 
 static void args_put(struct text *t, const struct vg_call_bytes *call)

@@ -299,26 +299,30 @@ static void command_whole(struct vg_trace_command *command)
 		command->whole |= 1u << VG_TRACE_BULK;
 }
 
+static int piece_compare(const struct vg_trace_piece *piece, const struct vg_trace_command *command)
+{
+	return place_compare(piece->lane, piece->number, command->call.head.lane,
+			     command->call.number);
+}
+
 /* Both are sorted. Pieces of commands that never came (the executor was killed) are nobody's. */
 static void pieces_give(struct vg_trace_recorded *session)
 {
-	const struct vg_trace_piece *piece = session->pieces;
-	const struct vg_trace_piece *end = session->pieces + session->pieces_count;
+	size_t at = 0;
 
-	for (size_t i = 0; i < session->count; i++) {
+	for (size_t i = 0; i < session->count && at < session->pieces_count; i++) {
 		struct vg_trace_command *command = &session->commands[i];
-		const struct vg_trace_call *call = &command->call;
 
-		while (piece < end &&
-		       place_compare(piece->lane, piece->number, call->head.lane, call->number) < 0)
-			piece++;
-		command->pieces = piece;
-		while (piece < end && piece->lane == call->head.lane &&
-		       piece->number == call->number)
-			piece++;
-		command->count = (uint32_t)(piece - command->pieces);
-		command_whole(command);
+		while (at < session->pieces_count &&
+		       piece_compare(&session->pieces[at], command) < 0)
+			at++;
+		command->pieces = &session->pieces[at];
+		while (at < session->pieces_count && !piece_compare(&session->pieces[at], command))
+			at++;
+		command->count = (uint32_t)(&session->pieces[at] - command->pieces);
 	}
+	for (size_t i = 0; i < session->count; i++)
+		command_whole(&session->commands[i]);
 }
 
 static int twins_refuse(const struct vg_trace_recorded *session, char *text)

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* libFuzzer's entry: any bytes as a recording, and what its reader makes of them is used as far as it says that it may be. */
+/*
+ * libFuzzer's entry: any bytes as a recording. What its reader makes of them is used as far as it says that it may be, and plans
+ * to play it are made.
+ */
 #include <stdlib.h>
 
 #include "protocol/trace_file.h"
+#include "xen-frontend/replay/plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,6 +40,24 @@ static void command_use(const struct vg_trace_recorded *session,
 			sum ^= command->pieces[i].data[j];
 }
 
+static void plan_use(const struct vg_trace_recorded *session)
+{
+	char text[VG_TRACE_TEXT];
+	struct rp_plan plan;
+
+	if (rp_plan_make(&plan, session, text))
+		return;
+	for (size_t i = 0; i < session->count; i++) {
+		const struct rp_command *command = &plan.commands[i];
+
+		if (command->events > plan.events_count ||
+		    command->number < rp_plan_after(&plan, 0))
+			abort();
+		(void)rp_plan_after(&plan, command->recorded->call.after);
+	}
+	rp_plan_dispose(&plan);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char text[VG_TRACE_TEXT];
@@ -48,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		for (size_t j = 0; j < session->count; j++)
 			command_use(session, session->by_time[j]);
+		plan_use(session);
 	}
 	vg_trace_close(&trace);
 	return 0;

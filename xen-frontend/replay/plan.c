@@ -309,25 +309,25 @@ static struct rp_command *planned(const struct rp_plan *plan,
  */
 static bool lane_stamps(struct rp_plan *plan, uint32_t lane)
 {
-	struct rp_command *asked = NULL;
+	size_t asked = SIZE_MAX; /* the last that has an answer, and none had it yet */
 	uint64_t last = 0;
 
 	for (size_t i = plan->lane_begin[lane]; i < plan->lane_end[lane]; i++) {
-		struct rp_command *command = &plan->commands[i];
-		const struct vg_trace_call *call = &command->recorded->call;
+		const struct vg_trace_call *call = &plan->session->commands[i].call;
 
 		if (call->called) {
 			if (call->called < last || call->had > call->called)
 				return false;
-			if (asked && call->had && call->had < asked->called)
+			if (asked != SIZE_MAX && call->had &&
+			    call->had < plan->commands[asked].called)
 				return false;
-			if (asked)
-				asked->had = call->had;
-			asked = NULL;
-			last = command->called = call->called;
+			if (asked != SIZE_MAX)
+				plan->commands[asked].had = call->had;
+			asked = SIZE_MAX;
+			last = plan->commands[i].called = call->called;
 		}
 		if (!is_async(call))
-			asked = command;
+			asked = i;
 	}
 	return true;
 }
@@ -563,11 +563,6 @@ static int commands_begin(struct rp_plan *plan, char *text)
 	uint64_t first = UINT64_MAX, last = 0;
 	int rc = 0;
 
-	plan->commands = calloc(session->count, sizeof(*plan->commands));
-	if (!plan->commands) {
-		refuse(text, "no memory for a plan");
-		return -ENOMEM;
-	}
 	for (size_t i = 0; rc == 0 && i < session->count; i++) {
 		const struct vg_trace_call *call = &session->commands[i].call;
 
@@ -583,17 +578,13 @@ static int commands_begin(struct rp_plan *plan, char *text)
 	return rc;
 }
 
-int rp_plan_make(struct rp_plan *plan, const struct vg_trace_recorded *session, char *text)
+static int plan_fill(struct rp_plan *plan, char *text)
 {
-	int rc = session_check(session, text);
+	int rc = commands_begin(plan, text);
 
-	*plan = (struct rp_plan){.session = session};
+	lanes_find(plan);
 	if (rc == 0)
-		rc = commands_begin(plan, text);
-	if (rc == 0) {
-		lanes_find(plan);
 		rc = answers_find(plan, text);
-	}
 	if (rc == 0)
 		rc = copies_plan(plan, text);
 	for (uint32_t lane = 0; rc == 0 && lane < VG_LANES_MAX; lane++)
@@ -602,6 +593,22 @@ int rp_plan_make(struct rp_plan *plan, const struct vg_trace_recorded *session, 
 		rc = events_find(plan, text);
 	if (rc == 0)
 		rc = times_plan(plan, text);
+	return rc;
+}
+
+int rp_plan_make(struct rp_plan *plan, const struct vg_trace_recorded *session, char *text)
+{
+	int rc = session_check(session, text);
+
+	*plan = (struct rp_plan){.session = session};
+	if (rc)
+		return rc;
+	plan->commands = calloc(session->count, sizeof(*plan->commands));
+	if (!plan->commands) {
+		refuse(text, "no memory for a plan");
+		return -ENOMEM;
+	}
+	rc = plan_fill(plan, text);
 	if (rc)
 		rp_plan_dispose(plan);
 	return rc;
