@@ -120,7 +120,8 @@ static int piece_add(struct vg_trace_recorded *session, const struct record *rec
 		.offset = part.offset,
 		.bytes = part.bytes,
 		.lane = part.head.lane,
-		.kind = (uint16_t)part.kind,
+		.kind = part.kind,
+		.op = part.op,
 	};
 	return 0;
 }
@@ -299,30 +300,65 @@ static void command_whole(struct vg_trace_command *command)
 		command->whole |= 1u << VG_TRACE_BULK;
 }
 
-static int piece_compare(const struct vg_trace_piece *piece, const struct vg_trace_command *command)
+/* Bytes of its arguments, if they begin at 0 and have no gap; else 0. */
+static uint32_t args_found(const struct vg_trace_command *command)
 {
-	return place_compare(piece->lane, piece->number, command->call.head.lane,
-			     command->call.number);
+	uint64_t end = 0;
+
+	for (uint32_t i = 0; i < command->count && command->pieces[i].kind == VG_TRACE_ARGS; i++) {
+		if (command->pieces[i].offset != end)
+			return 0;
+		end += command->pieces[i].bytes;
+	}
+	return end <= VG_ARGS_MAX ? (uint32_t)end : 0;
 }
 
-/* Both are sorted. Pieces of commands that never came (the executor was killed) are nobody's. */
-static void pieces_give(struct vg_trace_recorded *session)
+/* Of pieces whose command is not there. */
+static int unfinished_add(struct vg_trace_recorded *session, const struct vg_trace_piece *pieces,
+			  uint32_t count, char *text)
 {
-	size_t at = 0;
+	struct vg_trace_command *new;
 
-	for (size_t i = 0; i < session->count && at < session->pieces_count; i++) {
-		struct vg_trace_command *command = &session->commands[i];
+	if (!array_grow((void **)&session->unfinished, session->unfinished_count,
+			&session->unfinished_room, sizeof(*session->unfinished)))
+		return no_memory(text);
+	new = &session->unfinished[session->unfinished_count++];
+	*new = (struct vg_trace_command){.pieces = pieces, .count = count};
+	new->call.head.type = VG_TRACE_CALL;
+	new->call.head.lane = pieces->lane;
+	new->call.head.executor = session->session.head.executor;
+	new->call.number = pieces->number;
+	new->call.op = pieces->op;
+	new->call.args = args_found(new);
+	command_whole(new);
+	return 0;
+}
 
-		while (at < session->pieces_count &&
-		       piece_compare(&session->pieces[at], command) < 0)
-			at++;
-		command->pieces = &session->pieces[at];
-		while (at < session->pieces_count && !piece_compare(&session->pieces[at], command))
-			at++;
-		command->count = (uint32_t)(&session->pieces[at] - command->pieces);
+/* All are sorted, so those of one command follow each other. */
+static int pieces_give(struct vg_trace_recorded *session, char *text)
+{
+	size_t at = 0, next;
+	int rc = 0;
+
+	for (; rc == 0 && at < session->pieces_count; at = next) {
+		const struct vg_trace_piece *piece = &session->pieces[at];
+		struct vg_trace_command *command =
+			vg_trace_command_find(session, piece->lane, piece->number);
+
+		for (next = at + 1; next < session->pieces_count; next++)
+			if (place_compare(piece->lane, piece->number, session->pieces[next].lane,
+					  session->pieces[next].number))
+				break;
+		if (command) {
+			command->pieces = piece;
+			command->count = (uint32_t)(next - at);
+		} else {
+			rc = unfinished_add(session, piece, (uint32_t)(next - at), text);
+		}
 	}
 	for (size_t i = 0; i < session->count; i++)
 		command_whole(&session->commands[i]);
+	return rc;
 }
 
 static int twins_refuse(const struct vg_trace_recorded *session, char *text)
@@ -343,13 +379,14 @@ static int session_order(struct vg_trace_recorded *session, char *text)
 	if (session->pieces_count)
 		qsort(session->pieces, session->pieces_count, sizeof(*session->pieces),
 		      pieces_compare);
-	if (!session->count)
-		return 0;
-	qsort(session->commands, session->count, sizeof(*session->commands), commands_compare);
+	if (session->count)
+		qsort(session->commands, session->count, sizeof(*session->commands),
+		      commands_compare);
 	rc = twins_refuse(session, text);
-	if (rc)
+	if (rc == 0)
+		rc = pieces_give(session, text);
+	if (rc || !session->count)
 		return rc;
-	pieces_give(session);
 	session->by_time = calloc(session->count, sizeof(struct vg_trace_command *));
 	if (!session->by_time)
 		return no_memory(text);
@@ -468,6 +505,7 @@ void vg_trace_close(struct vg_trace *trace)
 
 		free(session->commands);
 		free(session->by_time);
+		free(session->unfinished);
 		free(session->shares);
 		free(session->pieces);
 	}

@@ -26,6 +26,7 @@ struct vg_trace_piece {
 	uint32_t bytes;
 	uint16_t lane;
 	uint16_t kind; /* enum vg_trace_part_kind */
+	uint16_t op;   /* of the command */
 };
 
 struct vg_trace_command {
@@ -45,13 +46,16 @@ struct vg_trace_recorded {
 	struct vg_trace_command *commands; /* by lane and number; no two alike */
 	size_t count;
 	struct vg_trace_command **by_time; /* the same by when they were taken */
-	struct vg_trace_share *shares;     /* lanes and regions (head.type) in the file's order */
+	/* What had not come back when the recording ended: of the call only head, number, op and args are known. */
+	struct vg_trace_command *unfinished;
+	size_t unfinished_count;
+	struct vg_trace_share *shares; /* lanes and regions (head.type) in the file's order */
 	size_t shares_count;
 
 	/* Of the reader. */
 	struct vg_trace_piece *pieces;
 	size_t pieces_count;
-	size_t commands_room, shares_room, pieces_room;
+	size_t commands_room, unfinished_room, shares_room, pieces_room;
 };
 
 struct vg_trace {

@@ -125,6 +125,30 @@ static void pieces_twice_or_with_gaps_are_not_whole(void **state)
 	}
 }
 
+static void what_had_not_come_back(void **state)
+{
+	struct vg_trace_recorded *session;
+	char bytes[12];
+
+	(void)state;
+	trace_build_session(&build, 0, 1);
+	call_put(0, 1, 1);
+	trace_build_part(&build, 0, 2, VG_TRACE_ARGS, 0, "abcdefgh", 8);
+	trace_build_part(&build, 0, 2, VG_TRACE_ARGS, 8, "ijkl", 4);
+	trace_build_part(&build, 1, 9, VG_TRACE_ARGS, 8, "gap", 3);
+	assert_int_equal(open_built(), 0);
+	session = &trace.sessions[0];
+	assert_int_equal(session->count, 1);
+	assert_int_equal(session->unfinished_count, 2);
+	assert_int_equal(session->unfinished[0].call.number, 2);
+	assert_int_equal(session->unfinished[0].call.args, 12);
+	assert_true(session->unfinished[0].whole & 1u << VG_TRACE_ARGS);
+	vg_trace_part_copy(&session->unfinished[0], VG_TRACE_ARGS, bytes);
+	assert_memory_equal(bytes, "abcdefghijkl", 12);
+	assert_int_equal(session->unfinished[1].call.head.lane, 1);
+	assert_false(session->unfinished[1].whole & 1u << VG_TRACE_ARGS);
+}
+
 static void sessions_stand_apart(void **state)
 {
 	(void)state;
@@ -292,6 +316,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(parts_come_together, begin, end),
 		cmocka_unit_test_setup_teardown(pieces_twice_or_with_gaps_are_not_whole, begin,
 						end),
+		cmocka_unit_test_setup_teardown(what_had_not_come_back, begin, end),
 		cmocka_unit_test_setup_teardown(sessions_stand_apart, begin, end),
 		cmocka_unit_test_setup_teardown(wrong_records_are_refused, begin, end),
 		cmocka_unit_test_setup_teardown(wrong_numbers_are_refused, begin, end),

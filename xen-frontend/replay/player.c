@@ -438,11 +438,18 @@ static bool command_play(struct lane *lane, struct rp_command *command)
 
 /* --- a lane ------------------------------------------------------------------------------------------ */
 
+/* Of the lane's last command. */
+static const struct rp_command *lane_last(const struct lane *lane)
+{
+	const struct rp_plan *plan = lane->player->plan;
+
+	return &plan->commands[plan->lane_end[lane->id] - 1];
+}
+
 /* What nobody had waited for when the recording ended: by a command that is answered. */
 static void lane_drain(struct lane *lane)
 {
-	const struct rp_plan *plan = lane->player->plan;
-	const struct rp_command *last = &plan->commands[plan->lane_end[lane->id] - 1];
+	const struct rp_command *last = lane_last(lane);
 	struct vg_args_vgSessionInfo args;
 	const struct vg_cmd head = {.op = VG_OP_vgSessionInfo, .args_size = sizeof(args)};
 	uint64_t until = limit(lane->player);
@@ -463,6 +470,71 @@ static void lane_drain(struct lane *lane)
 		errors_compare(lane, last->recorded);
 }
 
+/* Calls that can last without end. */
+static bool is_waiting(unsigned int op)
+{
+	return op == VG_OP_cuStreamSynchronize || op == VG_OP_cuEventSynchronize ||
+	       op == VG_OP_vgCtxSynchronize || op == VG_OP_vgCopyOut;
+}
+
+static const struct vg_trace_command *lane_unfinished(const struct lane *lane)
+{
+	const struct vg_trace_recorded *session = lane->player->plan->session;
+
+	for (size_t i = 0; i < session->unfinished_count; i++) {
+		const struct vg_trace_command *command = &session->unfinished[i];
+
+		if (command->call.head.lane == lane->id && is_waiting(command->call.op) &&
+		    command->whole & 1u << VG_TRACE_ARGS)
+			return command;
+	}
+	return NULL;
+}
+
+/*
+ * The program waited when the recording ended. All others' answers come first, as they did. If it waits now as well, the
+ * play is over.
+ */
+static void unfinished_play(struct lane *lane, const struct vg_trace_command *recorded)
+{
+	struct rp_player *player = lane->player;
+	const struct rp_command *last = lane_last(lane);
+	struct rp_command command = {.recorded = recorded, .op = recorded->call.op};
+	struct vg_cmd head = {.op = recorded->call.op};
+	char why[RP_WHY];
+
+	command.needs[RP_HOST] = player->plan->by[RP_HOST].count;
+	command.events = last->events;
+	if (!rp_order_wait(&player->order, &command, 0, why) || !lane->lane->share.base)
+		return;
+	head.args_size = (uint32_t)args_make(lane, &command);
+	if (!rp_command_begin(lane->lane, &head, lane->args, limit(player))) {
+		lane_failed(lane, recorded);
+		return;
+	}
+	rp_command_end(lane->lane);
+	if (rp_answer_receive(lane->lane, head.op, last->number + last->sees + 1, &lane->answer,
+			      limit(player))) {
+		rp_report_unfinished(player->report, recorded, true, lane->answer.result);
+		return;
+	}
+	if (!rp_order_ended(&player->order))
+		rp_report_unfinished(player->report, recorded, false, 0);
+	rp_order_end(&player->order);
+	rp_session_stop(&player->session);
+}
+
+/* Behind its last command. */
+static void lane_finish(struct lane *lane)
+{
+	const struct vg_trace_command *unfinished = lane_unfinished(lane);
+
+	if (unfinished)
+		unfinished_play(lane, unfinished);
+	else
+		lane_drain(lane);
+}
+
 static void *lane_thread(void *arg)
 {
 	struct lane *lane = arg;
@@ -474,7 +546,7 @@ static void *lane_thread(void *arg)
 		if (plan->commands[i].way != RP_SKIP && !command_play(lane, &plan->commands[i]))
 			return NULL;
 		if (i + 1 == end)
-			lane_drain(lane);
+			lane_finish(lane);
 		rp_order_played(&player->order, lane->id, i + 1);
 	}
 	return NULL;

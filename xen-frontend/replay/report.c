@@ -117,6 +117,20 @@ void rp_report_errors(struct rp_report *report, const struct vg_trace_command *c
 	pthread_mutex_unlock(&report->lock);
 }
 
+void rp_report_unfinished(struct rp_report *report, const struct vg_trace_command *command,
+			  bool back, int result)
+{
+	char what[160], a[16];
+
+	snprintf(what, sizeof(what), "had not come back when the recording ended; now %s",
+		 back ? result_text(result, a) : "it does not either");
+	pthread_mutex_lock(&report->lock);
+	report->unfinished++;
+	report->hung += !back;
+	line_print(report, command, what);
+	pthread_mutex_unlock(&report->lock);
+}
+
 void rp_report_sent(struct rp_report *report)
 {
 	pthread_mutex_lock(&report->lock);
@@ -163,11 +177,11 @@ static void print_json(const struct rp_report *report, const struct rp_summary *
 {
 	printf("{\"commands\": %" PRIu64 ", \"sent\": %" PRIu64 ", \"lanes\": %u, "
 	       "\"different_results\": %" PRIu64 ", \"different_data\": %" PRIu64
-	       ", \"data_compared\": %" PRIu64
+	       ", \"data_compared\": %" PRIu64 ", \"unfinished\": %" PRIu64 ", \"hung\": %" PRIu64
 	       ", \"recorded_ms\": %.3f, \"replayed_ms\": %.3f, \"moved\": %s, \"stopped\": ",
 	       s->planned, report->sent, s->lanes, report->results, report->data, report->compared,
-	       (double)s->recorded_ns / 1e6, (double)s->replayed_ns / 1e6,
-	       s->moved ? "true" : "false");
+	       report->unfinished, report->hung, (double)s->recorded_ns / 1e6,
+	       (double)s->replayed_ns / 1e6, s->moved ? "true" : "false");
 	if (report->stopped[0])
 		printf("\"%s\"}\n", report->stopped);
 	else

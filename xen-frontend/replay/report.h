@@ -16,6 +16,8 @@ struct rp_report {
 	uint64_t sent;
 	uint64_t results, data; /* that differ */
 	uint64_t compared;      /* pieces of data */
+	uint64_t unfinished;    /* commands that had not come back when the recording ended */
+	uint64_t hung;          /* of these, and do not now */
 	char stopped[512];      /* why not all was played; empty: it was */
 };
 
@@ -32,6 +34,9 @@ void rp_report_compared(struct rp_report *report);
 void rp_report_errors(struct rp_report *report, const struct vg_trace_command *command,
 		      uint32_t expected, uint32_t count, uint32_t op, int got);
 void rp_report_sent(struct rp_report *report);
+/* It had not come back when the recording ended; now it has, with result, or not in time. No difference. */
+void rp_report_unfinished(struct rp_report *report, const struct vg_trace_command *command,
+			  bool back, int result);
 /* The first reason is kept. command: at which, or NULL. */
 void rp_report_stop(struct rp_report *report, const struct vg_trace_command *command,
 		    const char *why);

@@ -15,7 +15,8 @@
 #include "protocol/calls.h"
 
 /* Looks for an answer before a lane sleeps: some ten microseconds. */
-#define LOOKS 2000u
+#define LOOKS        2000u
+#define XEN_RING_MAX (64u * 1024)
 
 /* The driver over there is to see what it saw: the channel reads the environment. */
 static void environment_set(uint32_t jit)
@@ -55,13 +56,26 @@ void rp_session_close(struct rp_session *session)
 
 /* --- lanes ---------------------------------------------------------------------------------------- */
 
+/* As it was, or as large as it can be here; on Xen, where pages are scarce, no larger than there is use for. */
+static uint32_t ring_bytes(const struct rp_session *session, uint32_t recorded)
+{
+	const struct vg_limits *limits = &session->channel.limits;
+	uint32_t most = (limits->lane_pages - 1) / 2;
+
+	if (limits->channel == VG_CHANNEL_XEN && most > XEN_RING_MAX / VG_PAGE_SIZE)
+		most = XEN_RING_MAX / VG_PAGE_SIZE;
+	while (recorded > VG_RING_MIN && recorded / VG_PAGE_SIZE > most)
+		recorded /= 2;
+	return recorded;
+}
+
 static int lane_share(struct rp_session *session, const struct vg_trace_share *share, char *text)
 {
 	struct fe_lane_plain *lane = &session->lanes[share->head.lane];
 	const struct vg_control_share want = {
 		.id = share->head.lane,
-		.cmd_bytes = share->cmd_bytes,
-		.reply_bytes = share->reply_bytes,
+		.cmd_bytes = ring_bytes(session, share->cmd_bytes),
+		.reply_bytes = ring_bytes(session, share->reply_bytes),
 	};
 	int rc;
 
