@@ -8,4 +8,4 @@ $(eval $(call install,docs/man/vgpu-replay.1,$(MANDIR)/man1,644))
 $(eval $(call unit_test,replay_map_test,tests/unit/replay/map_test.c $(addprefix $(D)/,map.c translate.c),,\
 	$(B)/lib/libvgproto.a))
 $(eval $(call unit_test,replay_plan_test,tests/unit/replay/plan_test.c tests/unit/trace_build.c \
-	$(addprefix $(D)/,order.c plan.c),,$(B)/lib/libvgproto.a))
+	$(addprefix $(D)/,order.c plan.c plan_copy.c),,$(B)/lib/libvgproto.a))

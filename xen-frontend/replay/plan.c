@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See plan.h. The recording is a file's: times, numbers and sizes are checked against each other before they are used. */
-#include "xen-frontend/replay/plan.h"
+#include "xen-frontend/replay/plan_parts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +13,6 @@
 #include "protocol/calls.h"
 #include "protocol/cuda_types.h"
 #include "protocol/op_names.h"
-#include "protocol/session_info.h"
 
 static int __attribute__((format(printf, 2, 3))) refuse(char *text, const char *format, ...)
 {
@@ -25,18 +24,13 @@ static int __attribute__((format(printf, 2, 3))) refuse(char *text, const char *
 	return -EBADMSG;
 }
 
-static int refuse_command(char *text, const struct vg_trace_call *call, const char *why)
+int rp_plan_refuse(char *text, const struct vg_trace_call *call, const char *why)
 {
 	return refuse(text, "command %" PRIu64 " of lane %u (%s) %s", call->number, call->head.lane,
 		      vg_op_name(call->op), why);
 }
 
 /* --- one command ---------------------------------------------------------------------------------- */
-
-static bool is_async(const struct vg_trace_call *call)
-{
-	return call->flags & VG_CMD_ASYNC;
-}
 
 /*
  * Since when the program may have had the answer, by the host's clock. What is written down is when the call had returned; but
@@ -57,11 +51,11 @@ static int command_check(const struct vg_trace_command *command, char *text)
 		return refuse(text, "lane %u has a command with the unknown number %u",
 			      call->head.lane, call->op);
 	if (call->args > VG_ARGS_MAX || !(command->whole & 1u << VG_TRACE_ARGS))
-		return refuse_command(text, call, "lacks its arguments");
+		return rp_plan_refuse(text, call, "lacks its arguments");
 	if (!(command->whole & 1u << VG_TRACE_BULK))
-		return refuse_command(text, call, "lacks the data that it carried");
-	if (!is_async(call) && end_of(call) < call->taken)
-		return refuse_command(text, call, "was answered before it was sent");
+		return rp_plan_refuse(text, call, "lacks the data that it carried");
+	if (!rp_is_async(call) && end_of(call) < call->taken)
+		return rp_plan_refuse(text, call, "was answered before it was sent");
 	return 0;
 }
 
@@ -92,147 +86,6 @@ static uint16_t op_played(const struct vg_trace_call *call)
 	if (call->op == VG_OP_cuEventQuery && !call->result)
 		return VG_OP_cuEventSynchronize;
 	return call->op;
-}
-
-/* --- copies --------------------------------------------------------------------------------------- */
-
-struct copy {
-	uint64_t dst, src, size;
-	bool waits; /* for itself */
-};
-
-static bool copy_read(const struct vg_trace_command *command, struct copy *copy)
-{
-	const struct vg_trace_call *call = &command->call;
-	union {
-		struct vg_args_vgCopy plain;
-		struct vg_args_vgCopyStage stage;
-	} args;
-
-	if (call->op == VG_OP_vgCopy && call->args == sizeof(args.plain)) {
-		vg_trace_part_copy(command, VG_TRACE_ARGS, &args.plain);
-		*copy = (struct copy){args.plain.dst, args.plain.src, args.plain.size,
-				      args.plain.mode == VG_COPY_SYNC && !is_async(call)};
-		return true;
-	}
-	if (call->op == VG_OP_vgCopyStage && call->args == sizeof(args.stage)) {
-		vg_trace_part_copy(command, VG_TRACE_ARGS, &args.stage);
-		*copy = (struct copy){args.stage.dst, args.stage.src, args.stage.size, false};
-		return true;
-	}
-	return false;
-}
-
-/* Bytes of its pinned memory that were recorded, from an address on without a gap. */
-static bool memory_whole(const struct vg_trace_command *command, uint64_t address, uint64_t size)
-{
-	uint64_t end = address;
-
-	for (uint32_t i = 0; i < command->count; i++) {
-		const struct vg_trace_piece *piece = &command->pieces[i];
-
-		if (piece->kind != VG_TRACE_MEMORY)
-			continue;
-		if (piece->offset != end)
-			return false;
-		end += piece->bytes;
-	}
-	return end - address == size;
-}
-
-static bool has_memory(const struct vg_trace_command *command)
-{
-	return command->count && command->pieces[command->count - 1].kind == VG_TRACE_MEMORY;
-}
-
-/*
- * Copies to pinned memory that may not have ended when the next copy from there was taken: what was recorded to lie there is older
- * than what that one found. `settled`: what was taken before had ended by now, since somebody had waited.
- */
-#define PENDING_MAX 64u
-
-struct pending {
-	struct {
-		uint64_t start, size, taken;
-	} copies[PENDING_MAX];
-	unsigned int next;
-	uint64_t settled;
-};
-
-static void pending_add(struct pending *pending, const struct copy *copy, uint64_t taken)
-{
-	unsigned int at = pending->next++ % PENDING_MAX;
-
-	pending->copies[at].start = copy->dst;
-	pending->copies[at].size = copy->size;
-	pending->copies[at].taken = taken;
-}
-
-static bool pending_writes(const struct pending *pending, uint64_t start, uint64_t size)
-{
-	for (unsigned int i = 0; i < vg_min(pending->next, PENDING_MAX); i++) {
-		uint64_t other = pending->copies[i].start;
-
-		if (pending->copies[i].taken >= pending->settled &&
-		    (start - other < pending->copies[i].size || other - start < size))
-			return true;
-	}
-	return false;
-}
-
-static bool is_wait(const struct vg_trace_command *command)
-{
-	struct copy copy;
-
-	if (command->call.result || is_async(&command->call))
-		return false;
-	switch (command->call.op) {
-	case VG_OP_cuStreamSynchronize:
-	case VG_OP_cuStreamQuery:
-	case VG_OP_cuEventSynchronize:
-	case VG_OP_cuEventQuery:
-	case VG_OP_vgCtxSynchronize:
-	case VG_OP_vgCopyOut: return true;
-	default: return copy_read(command, &copy) && copy.waits;
-	}
-}
-
-/* It was in one of the regions that there ever were. */
-static bool is_pinned(const struct vg_trace_recorded *session, uint64_t address)
-{
-	for (size_t i = 0; i < session->shares_count; i++) {
-		const struct vg_trace_share *share = &session->shares[i];
-
-		if (share->head.type == VG_TRACE_REGION && share->open &&
-		    address - share->address < share->bytes)
-			return true;
-	}
-	return false;
-}
-
-static int copy_plan(const struct rp_plan *plan, struct rp_command *command,
-		     struct pending *pending, char *text)
-{
-	const struct vg_trace_command *recorded = command->recorded;
-	const struct vg_trace_call *call = &recorded->call;
-	struct copy copy = {0};
-	bool plain = copy_read(recorded, &copy);
-
-	command->sees = plain && call->seen & VG_TRACE_COPIED && call->seen & VG_TRACE_SUMS &&
-			copy.size;
-	if (has_memory(recorded)) {
-		command->puts = true;
-		if (plain && pending_writes(pending, copy.src, copy.size))
-			command->puts = false;
-		else if (plain && !memory_whole(recorded, copy.src, copy.size))
-			return refuse_command(text, call, "lacks a part of its pinned memory");
-		else if (plain && !(call->seen & VG_TRACE_CAPTURED))
-			command->way = RP_COPY_IN;
-	}
-	if (plain && !copy.waits && !(call->seen & VG_TRACE_COPIED) &&
-	    is_pinned(plan->session, copy.dst))
-		pending_add(pending, &copy, call->taken);
-	return 0;
 }
 
 /* --- the whole ------------------------------------------------------------------------------------- */
@@ -267,8 +120,8 @@ static int lane_plan(struct rp_plan *plan, uint32_t lane, char *text)
 		const struct vg_trace_call *call = &command->recorded->call;
 
 		if (call->taken < last)
-			return refuse_command(text, call, "was taken before the one before it");
-		last = is_async(call) ? call->taken : end_of(call);
+			return rp_plan_refuse(text, call, "was taken before the one before it");
+		last = rp_is_async(call) ? call->taken : end_of(call);
 		command->number = number;
 		if (command->way == RP_SKIP)
 			continue;
@@ -291,12 +144,6 @@ static void lanes_find(struct rp_plan *plan)
 			plan->lane_begin[lane] = i;
 		plan->lane_end[lane] = i + 1;
 	}
-}
-
-static struct rp_command *planned(const struct rp_plan *plan,
-				  const struct vg_trace_command *command)
-{
-	return &plan->commands[command - plan->session->commands];
 }
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
@@ -326,7 +173,7 @@ static bool lane_stamps(struct rp_plan *plan, uint32_t lane)
 			asked = SIZE_MAX;
 			last = plan->commands[i].called = call->called;
 		}
-		if (!is_async(call))
+		if (!rp_is_async(call))
 			asked = i;
 	}
 	return true;
@@ -397,7 +244,7 @@ static int answers_order(struct rp_plan *plan, enum rp_clock clock)
 		struct rp_command *command = &plan->commands[i];
 
 		command->rank[clock] = SIZE_MAX;
-		if (command->way != RP_SKIP && !is_async(&command->recorded->call) &&
+		if (command->way != RP_SKIP && !rp_is_async(&command->recorded->call) &&
 		    is_in(command, clock))
 			answers[count++] = command;
 	}
@@ -411,7 +258,7 @@ static int answers_order(struct rp_plan *plan, enum rp_clock clock)
 }
 
 /* How many answers there were by then. */
-static size_t answers_until(const struct rp_plan *plan, enum rp_clock clock, uint64_t time)
+size_t rp_plan_answers(const struct rp_plan *plan, enum rp_clock clock, uint64_t time)
 {
 	size_t low = 0, high = plan->by[clock].count;
 
@@ -432,10 +279,10 @@ static void needs_find(const struct rp_plan *plan, struct rp_command *command)
 	uint64_t taken = command->recorded->call.taken;
 
 	if (command->called) {
-		command->needs[RP_GUEST] = answers_until(plan, RP_GUEST, command->called);
-		command->needs[RP_REST] = answers_until(plan, RP_REST, taken);
+		command->needs[RP_GUEST] = rp_plan_answers(plan, RP_GUEST, command->called);
+		command->needs[RP_REST] = rp_plan_answers(plan, RP_REST, taken);
 	} else {
-		command->needs[RP_HOST] = answers_until(plan, RP_HOST, taken);
+		command->needs[RP_HOST] = rp_plan_answers(plan, RP_HOST, taken);
 	}
 }
 
@@ -498,7 +345,7 @@ static int events_find(struct rp_plan *plan, char *text)
 	for (size_t i = 0; i < plan->events_count; i++) {
 		struct rp_event *event = &plan->events[i];
 
-		event->needs = answers_until(plan, RP_HOST, event->share->at);
+		event->needs = rp_plan_answers(plan, RP_HOST, event->share->at);
 		if (event->share->head.type == VG_TRACE_LANE)
 			event->lane_end =
 				lane_until(plan, event->share->head.lane, event->share->at);
@@ -513,7 +360,7 @@ static int times_plan(struct rp_plan *plan, char *text)
 	size_t events = 0;
 
 	for (size_t i = 0; i < plan->session->count; i++) {
-		struct rp_command *command = planned(plan, plan->session->by_time[i]);
+		struct rp_command *command = rp_planned(plan, plan->session->by_time[i]);
 		const struct vg_trace_call *call = &command->recorded->call;
 
 		if (command->way == RP_SKIP)
@@ -528,33 +375,9 @@ static int times_plan(struct rp_plan *plan, char *text)
 		}
 		command->events = events;
 		if (!open[call->head.lane])
-			return refuse_command(text, call, "is in a lane that was not open");
+			return rp_plan_refuse(text, call, "is in a lane that was not open");
 	}
 	return 0;
-}
-
-/* The waits among the commands, by when they were answered. */
-static int copies_plan(struct rp_plan *plan, char *text)
-{
-	struct pending pending = {.next = 0};
-	size_t waits = 0;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < plan->session->count; i++) {
-		struct rp_command *command = planned(plan, plan->session->by_time[i]);
-		size_t until = answers_until(plan, RP_HOST, command->recorded->call.taken);
-
-		for (; waits < until; waits++) {
-			const struct vg_trace_command *answered =
-				plan->by[RP_HOST].answers[waits]->recorded;
-
-			if (is_wait(answered) && answered->call.taken > pending.settled)
-				pending.settled = answered->call.taken;
-		}
-		if (command->way != RP_SKIP)
-			rc = copy_plan(plan, command, &pending, text);
-	}
-	return rc;
 }
 
 static int commands_begin(struct rp_plan *plan, char *text)
@@ -586,7 +409,7 @@ static int plan_fill(struct rp_plan *plan, char *text)
 	if (rc == 0)
 		rc = answers_find(plan, text);
 	if (rc == 0)
-		rc = copies_plan(plan, text);
+		rc = rp_plan_copies(plan, text);
 	for (uint32_t lane = 0; rc == 0 && lane < VG_LANES_MAX; lane++)
 		rc = lane_plan(plan, lane, text);
 	if (rc == 0)

@@ -18,26 +18,8 @@
 #include "protocol/session_info.h"
 #include "xen-frontend/replay/exchange.h"
 #include "xen-frontend/replay/host_func.h"
+#include "xen-frontend/replay/send.h"
 #include "xen-frontend/replay/translate.h"
-
-#define ARGS_ROOM (VG_ARGS_MAX + 8u)
-/* Data that is looked through on its way. */
-#define SCAN_PIECE (64u * 1024)
-
-struct lane {
-	struct rp_player *player;
-	struct fe_lane_plain *lane;
-	uint32_t id;
-	pthread_t thread;
-	bool runs;
-	uint8_t *args; /* ARGS_ROOM bytes each */
-	uint8_t *then; /* the recorded answer */
-	uint32_t
-		errors; /* asynchronous commands that failed in the recording, of this life of the lane */
-	uint32_t forgiven; /* how many more than that are known to have failed now */
-	uint32_t life;     /* which */
-	struct rp_answer answer;
-};
 
 void rp_play_stop(struct rp_player *player, const struct vg_trace_command *command, const char *why)
 {
@@ -72,13 +54,14 @@ static bool is_data(unsigned int op)
 	return op == VG_OP_vgCopyOut || op == VG_OP_vgCopyBoxOut || op == VG_OP_vgManagedOut;
 }
 
-static void difference(struct lane *lane, const struct vg_trace_command *recorded)
+static void difference(struct rp_lane *lane, const struct vg_trace_command *recorded)
 {
 	if (lane->player->options.stop_at_first)
 		rp_play_stop(lane->player, recorded, "the first difference");
 }
 
-static void data_compare(struct lane *lane, const struct vg_trace_command *recorded, uint64_t size)
+static void data_compare(struct rp_lane *lane, const struct vg_trace_command *recorded,
+			 uint64_t size)
 {
 	const struct vg_trace_call *call = &recorded->call;
 
@@ -102,7 +85,7 @@ static bool result_same(const struct vg_trace_call *call, int result)
 }
 
 /* Those of the lane's commands that nobody waited for, once an answer says that they have been run. */
-static void errors_compare(struct lane *lane, const struct vg_trace_command *recorded)
+static void errors_compare(struct rp_lane *lane, const struct vg_trace_command *recorded)
 {
 	struct vg_lane_shared *shared = lane->lane->shared;
 	uint32_t count = __atomic_load_n(&shared->error_count, __ATOMIC_ACQUIRE);
@@ -131,7 +114,7 @@ static void arena_learn(struct rp_session *session, const struct vg_trace_sessio
 	session->arena_bytes = vg_min(then->arena_bytes, info.arena_size);
 }
 
-static void answer_learn(struct lane *lane, const struct rp_command *command)
+static void answer_learn(struct rp_lane *lane, const struct rp_command *command)
 {
 	const struct vg_trace_command *recorded = command->recorded;
 	const struct vg_trace_call *call = &recorded->call;
@@ -150,176 +133,9 @@ static void answer_learn(struct lane *lane, const struct rp_command *command)
 		 (struct rp_bytes){lane->answer.args, lane->answer.args_size});
 }
 
-/* --- what is sent ---------------------------------------------------------------------------------- */
-
-/* The devices that the player's own environment chooses, if it does. Bytes of arguments, or 0. */
-static size_t visible_args(uint8_t *args)
-{
-	const char *list = getenv("CUDA_VISIBLE_DEVICES"), *order = getenv("CUDA_DEVICE_ORDER");
-	struct vg_args_vgVisible head;
-	size_t list_size, order_size;
-
-	if (!list)
-		return 0;
-	order = order ? order : "";
-	list_size = strlen(list) + 1;
-	order_size = strlen(order) + 1;
-	if (sizeof(head) + vg_pad8(list_size) + vg_pad8(order_size) > VG_ARGS_MAX)
-		return 0;
-	memset(&head, 0, sizeof(head));
-	head.has = 1;
-	head.n_list = list_size;
-	head.n_order = order_size;
-	memset(args, 0, sizeof(head) + vg_pad8(list_size) + vg_pad8(order_size));
-	memcpy(args, &head, sizeof(head));
-	memcpy(args + sizeof(head), list, list_size);
-	memcpy(args + sizeof(head) + vg_pad8(list_size), order, order_size);
-	return sizeof(head) + vg_pad8(list_size) + vg_pad8(order_size);
-}
-
-static size_t args_make(struct lane *lane, const struct rp_command *command)
-{
-	const struct vg_trace_command *recorded = command->recorded;
-	size_t size = recorded->call.op == VG_OP_vgVisible ? visible_args(lane->args) : 0;
-
-	if (size)
-		return size;
-	size = recorded->call.args;
-	memset(lane->args + size, 0, ARGS_ROOM - size < 8 ? ARGS_ROOM - size : 8);
-	vg_trace_part_copy(recorded, VG_TRACE_ARGS, lane->args);
-	rp_translate_args(&lane->player->map, recorded->call.op, lane->args, size);
-	return size;
-}
-
-/* Data in which addresses may be. */
-static bool is_scanned(const struct lane *lane, unsigned int op)
-{
-	return lane->player->options.scan && rp_map_moved(&lane->player->map) &&
-	       (op == VG_OP_vgCopyIn || op == VG_OP_vgCopyBoxIn || op == VG_OP_vgManagedIn);
-}
-
-/*
- * The command's pieces of that kind into the lane. Looked through, a piece is copied first, and an address that lies across the ends of
- * two is not found: recorders cut at multiples of 8.
- */
-static bool pieces_put(struct lane *lane, const struct vg_trace_command *recorded,
-		       enum vg_trace_part_kind kind, bool scan, uint64_t until)
-{
-	uint8_t copy[VG_TRACE_BLOCK];
-
-	for (uint32_t i = 0; i < recorded->count; i++) {
-		const struct vg_trace_piece *piece = &recorded->pieces[i];
-		const uint8_t *data = piece->data;
-
-		if (piece->kind != kind)
-			continue;
-		if (scan) {
-			memcpy(copy, data, piece->bytes);
-			rp_translate_words(&lane->player->map, copy, piece->bytes);
-			data = copy;
-		}
-		if (!fe_lane_plain_put(lane->lane, data, piece->bytes, until))
-			return false;
-	}
-	return true;
-}
-
-static struct vg_cmd head_make(const struct lane *lane, const struct rp_command *command)
-{
-	const struct vg_trace_call *call = &command->recorded->call;
-
-	return (struct vg_cmd){
-		.op = command->op,
-		.flags = call->flags,
-		.bulk_size = call->bulk,
-		.after = rp_plan_after(lane->player->plan, call->after),
-	};
-}
-
-static bool command_send(struct lane *lane, const struct rp_command *command, uint64_t until)
-{
-	const struct vg_trace_command *recorded = command->recorded;
-	struct vg_cmd head = head_make(lane, command);
-
-	head.args_size = (uint32_t)args_make(lane, command);
-	if (!rp_command_begin(lane->lane, &head, lane->args, until) ||
-	    !pieces_put(lane, recorded, VG_TRACE_BULK, is_scanned(lane, recorded->call.op), until))
-		return false;
-	rp_command_end(lane->lane);
-	return true;
-}
-
-/* dst, size, stream and mode of a copy in one dimension, as they are to be sent. */
-static struct vg_args_vgCopy copy_args(struct lane *lane, const struct rp_command *command)
-{
-	struct vg_args_vgCopyStage stage;
-	struct vg_args_vgCopy copy;
-
-	args_make(lane, command);
-	memcpy(&copy, lane->args, sizeof(copy)); /* the room is larger */
-	if (command->recorded->call.op == VG_OP_vgCopy)
-		return copy;
-	memcpy(&stage, lane->args, sizeof(stage));
-	memset(&copy, 0, sizeof(copy));
-	copy.dst = stage.dst;
-	copy.src = stage.src;
-	copy.size = stage.size;
-	copy.mode = VG_COPY_ASYNC;
-	copy.stream = stage.stream;
-	return copy;
-}
-
-/* Two calls have arguments of one form. */
-_Static_assert(sizeof(struct vg_args_vgCopyIn) == sizeof(struct vg_args_vgCopyOut), "in and out");
-
-static bool copy_in_send(struct lane *lane, const struct rp_command *command, uint64_t until)
-{
-	const struct vg_args_vgCopy copy = copy_args(lane, command);
-	struct vg_cmd head = head_make(lane, command);
-	struct vg_args_vgCopyIn in;
-
-	memset(&in, 0, sizeof(in));
-	in.dst = copy.dst;
-	in.size = copy.size;
-	in.mode = copy.mode;
-	in.stream = copy.stream;
-	head.op = VG_OP_vgCopyIn;
-	head.args_size = sizeof(in);
-	head.bulk_size = copy.size;
-	if (!rp_command_begin(lane->lane, &head, &in, until) ||
-	    !pieces_put(lane, command->recorded, VG_TRACE_MEMORY, is_scanned(lane, VG_OP_vgCopyIn),
-			until))
-		return false;
-	rp_command_end(lane->lane);
-	return true;
-}
-
-static bool memory_put(struct lane *lane, const struct vg_trace_command *recorded)
-{
-	struct rp_player *player = lane->player;
-	bool scan = player->options.scan && rp_map_moved(&player->map);
-	uint8_t copy[VG_TRACE_BLOCK];
-
-	for (uint32_t i = 0; i < recorded->count; i++) {
-		const struct vg_trace_piece *piece = &recorded->pieces[i];
-		const uint8_t *data = piece->data;
-
-		if (piece->kind != VG_TRACE_MEMORY)
-			continue;
-		if (scan) {
-			memcpy(copy, data, piece->bytes);
-			rp_translate_words(&player->map, copy, piece->bytes);
-			data = copy;
-		}
-		if (!rp_region_write(&player->session, piece->offset, data, piece->bytes))
-			return false;
-	}
-	return true;
-}
-
 /* --- one command ------------------------------------------------------------------------------------ */
 
-static bool lane_failed(struct lane *lane, const struct vg_trace_command *recorded)
+static bool lane_failed(struct rp_lane *lane, const struct vg_trace_command *recorded)
 {
 	const char *wrong = lane->lane->wrong;
 
@@ -327,7 +143,7 @@ static bool lane_failed(struct lane *lane, const struct vg_trace_command *record
 	return false;
 }
 
-static bool command_answered(struct lane *lane, const struct rp_command *command)
+static bool command_answered(struct rp_lane *lane, const struct rp_command *command)
 {
 	const struct vg_trace_command *recorded = command->recorded;
 	const struct vg_trace_call *call = &recorded->call;
@@ -348,9 +164,9 @@ static bool command_answered(struct lane *lane, const struct rp_command *command
 }
 
 /* What a copy has left in pinned memory: the same bytes by way of the lane. */
-static bool copied_see(struct lane *lane, const struct rp_command *command)
+static bool copied_see(struct rp_lane *lane, const struct rp_command *command)
 {
-	const struct vg_args_vgCopy copy = copy_args(lane, command);
+	const struct vg_args_vgCopy copy = rp_send_copy_args(lane, command);
 	struct vg_cmd head = {
 		.op = VG_OP_vgCopyOut,
 		.flags = command->recorded->call.flags & VG_CMD_PTDS,
@@ -379,7 +195,7 @@ static bool copied_see(struct lane *lane, const struct rp_command *command)
 }
 
 /* A copy within pinned memory stays one. */
-static bool is_copy_in(struct lane *lane, struct rp_command *command)
+static bool is_copy_in(struct rp_lane *lane, struct rp_command *command)
 {
 	struct vg_args_vgCopy recorded;
 
@@ -394,7 +210,7 @@ static bool is_copy_in(struct lane *lane, struct rp_command *command)
 }
 
 /* A lane that was closed and opened anew counts its errors anew. */
-static void life_begin(struct lane *lane)
+static void life_begin(struct rp_lane *lane)
 {
 	uint32_t life = lane->player->session.opened[lane->id];
 
@@ -403,7 +219,7 @@ static void life_begin(struct lane *lane)
 	lane->life = life;
 }
 
-static bool command_play(struct lane *lane, struct rp_command *command)
+static bool command_play(struct rp_lane *lane, struct rp_command *command)
 {
 	const struct vg_trace_command *recorded = command->recorded;
 	struct rp_player *player = lane->player;
@@ -420,12 +236,12 @@ static bool command_play(struct lane *lane, struct rp_command *command)
 		return lane_failed(lane, recorded);
 	life_begin(lane);
 	in = is_copy_in(lane, command);
-	if (!in && command->puts && !memory_put(lane, recorded)) {
+	if (!in && command->puts && !rp_send_memory(lane, recorded)) {
 		rp_play_stop(player, recorded, "its pinned memory is not there");
 		return false;
 	}
-	if (!(in ? copy_in_send(lane, command, limit(player))
-		 : command_send(lane, command, limit(player))))
+	if (!(in ? rp_send_copy_in(lane, command, limit(player))
+		 : rp_send_command(lane, command, limit(player))))
 		return lane_failed(lane, recorded);
 	rp_report_sent(player->report);
 	rp_order_sent(&player->order, lane->id, command->number);
@@ -439,7 +255,7 @@ static bool command_play(struct lane *lane, struct rp_command *command)
 /* --- a lane ------------------------------------------------------------------------------------------ */
 
 /* Of the lane's last command. */
-static const struct rp_command *lane_last(const struct lane *lane)
+static const struct rp_command *lane_last(const struct rp_lane *lane)
 {
 	const struct rp_plan *plan = lane->player->plan;
 
@@ -447,7 +263,7 @@ static const struct rp_command *lane_last(const struct lane *lane)
 }
 
 /* What nobody had waited for when the recording ended: by a command that is answered. */
-static void lane_drain(struct lane *lane)
+static void lane_drain(struct rp_lane *lane)
 {
 	const struct rp_command *last = lane_last(lane);
 	struct vg_args_vgSessionInfo args;
@@ -477,7 +293,7 @@ static bool is_waiting(unsigned int op)
 	       op == VG_OP_vgCtxSynchronize || op == VG_OP_vgCopyOut;
 }
 
-static const struct vg_trace_command *lane_unfinished(const struct lane *lane)
+static const struct vg_trace_command *lane_unfinished(const struct rp_lane *lane)
 {
 	const struct vg_trace_recorded *session = lane->player->plan->session;
 
@@ -495,7 +311,7 @@ static const struct vg_trace_command *lane_unfinished(const struct lane *lane)
  * The program waited when the recording ended. All others' answers come first, as they did. If it waits now as well, the
  * play is over.
  */
-static void unfinished_play(struct lane *lane, const struct vg_trace_command *recorded)
+static void unfinished_play(struct rp_lane *lane, const struct vg_trace_command *recorded)
 {
 	struct rp_player *player = lane->player;
 	const struct rp_command *last = lane_last(lane);
@@ -507,7 +323,7 @@ static void unfinished_play(struct lane *lane, const struct vg_trace_command *re
 	command.events = last->events;
 	if (!rp_order_wait(&player->order, &command, 0, why) || !lane->lane->share.base)
 		return;
-	head.args_size = (uint32_t)args_make(lane, &command);
+	head.args_size = (uint32_t)rp_send_args(lane, &command);
 	if (!rp_command_begin(lane->lane, &head, lane->args, limit(player))) {
 		lane_failed(lane, recorded);
 		return;
@@ -525,7 +341,7 @@ static void unfinished_play(struct lane *lane, const struct vg_trace_command *re
 }
 
 /* Behind its last command. */
-static void lane_finish(struct lane *lane)
+static void lane_finish(struct rp_lane *lane)
 {
 	const struct vg_trace_command *unfinished = lane_unfinished(lane);
 
@@ -537,7 +353,7 @@ static void lane_finish(struct lane *lane)
 
 static void *lane_thread(void *arg)
 {
-	struct lane *lane = arg;
+	struct rp_lane *lane = arg;
 	struct rp_player *player = lane->player;
 	const struct rp_plan *plan = player->plan;
 	size_t end = plan->lane_end[lane->id];
@@ -552,18 +368,18 @@ static void *lane_thread(void *arg)
 	return NULL;
 }
 
-static bool lane_start(struct rp_player *player, struct lane *lane, uint32_t id)
+static bool lane_start(struct rp_player *player, struct rp_lane *lane, uint32_t id)
 {
-	*lane = (struct lane){.player = player, .id = id, .lane = &player->session.lanes[id]};
-	lane->args = malloc(ARGS_ROOM);
-	lane->then = malloc(ARGS_ROOM);
-	lane->answer.args = malloc(ARGS_ROOM);
+	*lane = (struct rp_lane){.player = player, .id = id, .lane = &player->session.lanes[id]};
+	lane->args = malloc(RP_ARGS_ROOM);
+	lane->then = malloc(RP_ARGS_ROOM);
+	lane->answer.args = malloc(RP_ARGS_ROOM);
 	lane->runs = lane->args && lane->then && lane->answer.args &&
 		     !pthread_create(&lane->thread, NULL, lane_thread, lane);
 	return lane->runs;
 }
 
-static void lane_end(struct lane *lane)
+static void lane_end(struct rp_lane *lane)
 {
 	if (lane->runs)
 		pthread_join(lane->thread, NULL);
@@ -597,7 +413,7 @@ static void shares_play(struct rp_player *player)
 static void lanes_play(struct rp_player *player)
 {
 	const struct rp_plan *plan = player->plan;
-	struct lane *lanes = calloc(VG_LANES_MAX, sizeof(*lanes));
+	struct rp_lane *lanes = calloc(VG_LANES_MAX, sizeof(*lanes));
 
 	for (uint32_t id = 0; lanes && id < VG_LANES_MAX; id++) {
 		if (plan->lane_plays[id] && !lane_start(player, &lanes[id], id))
