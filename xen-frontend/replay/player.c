@@ -236,7 +236,7 @@ static bool command_play(struct rp_lane *lane, struct rp_command *command)
 		return lane_failed(lane, recorded);
 	life_begin(lane);
 	in = is_copy_in(lane, command);
-	if (!in && command->puts && !rp_send_memory(lane, recorded)) {
+	if (command->puts && !rp_send_memory(lane, recorded)) {
 		rp_play_stop(player, recorded, "its pinned memory is not there");
 		return false;
 	}

@@ -150,6 +150,12 @@ bool rp_send_copy_in(struct rp_lane *lane, const struct rp_command *command, uin
 	return true;
 }
 
+/* Calls that read what they will, of all that is pinned. */
+static bool is_launch(unsigned int op)
+{
+	return op == VG_OP_vgLaunch || op == VG_OP_vgLaunchMulti || op == VG_OP_cuGraphLaunch;
+}
+
 bool rp_send_memory(struct rp_lane *lane, const struct vg_trace_command *recorded)
 {
 	struct rp_player *player = lane->player;
@@ -158,16 +164,22 @@ bool rp_send_memory(struct rp_lane *lane, const struct vg_trace_command *recorde
 
 	for (uint32_t i = 0; i < recorded->count; i++) {
 		const struct vg_trace_piece *piece = &recorded->pieces[i];
-		const uint8_t *data = piece->data;
+		struct rp_pinned pinned = {
+			.recorded = piece->offset,
+			.then = piece->data,
+			.now = piece->data,
+			.bytes = piece->bytes,
+			.changes = is_launch(recorded->call.op),
+		};
 
 		if (piece->kind != VG_TRACE_MEMORY)
 			continue;
 		if (scan) {
-			memcpy(copy, data, piece->bytes);
+			memcpy(copy, piece->data, piece->bytes);
 			rp_translate_words(&player->map, copy, piece->bytes);
-			data = copy;
+			pinned.now = copy;
 		}
-		if (!rp_region_write(&player->session, piece->offset, data, piece->bytes))
+		if (!rp_region_write(&player->session, &pinned))
 			return false;
 	}
 	return true;

@@ -12,10 +12,13 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "protocol/bounds.h"
 #include "protocol/calls.h"
 
 /* Looks for an answer before a lane sleeps: some ten microseconds. */
-#define LOOKS        2000u
+#define LOOKS 2000u
+/* What is taken for one value. */
+#define CHANGE_BYTES sizeof(uint64_t)
 #define XEN_RING_MAX (64u * 1024)
 
 /* The driver over there is to see what it saw: the channel reads the environment. */
@@ -36,7 +39,7 @@ int rp_session_open(struct rp_session *session, struct rp_map *map, uint32_t jit
 	session->map = map;
 	for (unsigned int i = 0; i < VG_LANES_MAX; i++)
 		session->lanes[i] = FE_LANE_PLAIN_NONE;
-	pthread_rwlock_init(&session->lock, NULL);
+	pthread_mutex_init(&session->lock, NULL);
 	environment_set(jit);
 	return fe_channel_open(&session->channel, VG_SPEC_HASH, text);
 }
@@ -50,8 +53,10 @@ void rp_session_close(struct rp_session *session)
 {
 	for (unsigned int i = 0; i < VG_LANES_MAX; i++)
 		vg_bell_close(&session->lanes[i].share.bell);
+	for (unsigned int i = 0; i < VG_REGIONS_MAX; i++)
+		free(session->regions[i].then);
 	fe_channel_close(&session->channel);
-	pthread_rwlock_destroy(&session->lock);
+	pthread_mutex_destroy(&session->lock);
 }
 
 /* --- lanes ---------------------------------------------------------------------------------------- */
@@ -114,7 +119,7 @@ static int region_open(struct rp_session *session, const struct vg_trace_share *
 		.pages = (uint32_t)(share->bytes / VG_PAGE_SIZE),
 		.address = region_address(session, share),
 	};
-	struct fe_share made;
+	struct rp_region made = {.recorded = share->address};
 	void *here;
 	int rc;
 
@@ -127,31 +132,35 @@ static int region_open(struct rp_session *session, const struct vg_trace_share *
 		    0);
 	if (here == MAP_FAILED)
 		return -errno;
-	rc = fe_channel_share_at(&session->channel, &want, (uintptr_t)here, &made, text);
+	made.then = calloc(1, share->bytes);
+	rc = made.then ? fe_channel_share_at(&session->channel, &want, (uintptr_t)here, &made.share,
+					     text)
+		       : -ENOMEM;
 	if (rc) {
+		free(made.then);
 		munmap(here, share->bytes);
 		return rc;
 	}
-	pthread_rwlock_wrlock(&session->lock);
-	*region = (struct rp_region){.share = made, .recorded = share->address};
-	pthread_rwlock_unlock(&session->lock);
+	pthread_mutex_lock(&session->lock);
+	*region = made;
+	pthread_mutex_unlock(&session->lock);
 	rp_map_range(session->map, share->address, want.address, share->bytes);
 	return 0;
 }
 
 static void region_close(struct rp_session *session, uint32_t id)
 {
-	struct rp_region *region = &session->regions[id];
-	struct fe_share share;
+	struct rp_region region;
 
-	pthread_rwlock_wrlock(&session->lock);
-	share = region->share;
-	*region = (struct rp_region){0};
-	pthread_rwlock_unlock(&session->lock);
-	if (!share.base)
+	pthread_mutex_lock(&session->lock);
+	region = session->regions[id];
+	session->regions[id] = (struct rp_region){0};
+	pthread_mutex_unlock(&session->lock);
+	if (!region.share.base)
 		return;
-	fe_channel_unshare(&session->channel, &share);
-	munmap((void *)(uintptr_t)share.at, share.bytes);
+	fe_channel_unshare(&session->channel, &region.share);
+	munmap((void *)(uintptr_t)region.share.at, region.share.bytes);
+	free(region.then);
 }
 
 static int region_share(struct rp_session *session, const struct vg_trace_share *share, char *text)
@@ -177,37 +186,56 @@ int rp_session_share(struct rp_session *session, const struct vg_trace_share *sh
 }
 
 /* Under the lock. */
-static uint8_t *region_find(const struct rp_session *session, uint64_t recorded, uint64_t size)
+static struct rp_region *region_find(struct rp_session *session, uint64_t recorded, uint64_t size)
 {
 	for (unsigned int i = 0; i < VG_REGIONS_MAX; i++) {
-		const struct rp_region *region = &session->regions[i];
+		struct rp_region *region = &session->regions[i];
 		uint64_t at = recorded - region->recorded;
 
 		if (region->share.base && at < region->share.bytes &&
 		    size <= region->share.bytes - at)
-			return (uint8_t *)region->share.base + at;
+			return region;
 	}
 	return NULL;
 }
 
-bool rp_region_write(struct rp_session *session, uint64_t recorded, const void *bytes, size_t size)
+/* Word by word, as the device writes. */
+static void changes_put(uint8_t *to, const uint8_t *then, const struct rp_pinned *pinned)
 {
-	uint8_t *at;
+	for (size_t at = 0; at < pinned->bytes; at += CHANGE_BYTES) {
+		size_t n = vg_min(pinned->bytes - at, CHANGE_BYTES);
 
-	pthread_rwlock_rdlock(&session->lock);
-	at = region_find(session, recorded, size);
-	if (at)
-		memcpy(at, bytes, size);
-	pthread_rwlock_unlock(&session->lock);
-	return at != NULL;
+		if (memcmp(then + at, pinned->then + at, n) != 0)
+			memcpy(to + at, pinned->now + at, n);
+	}
+}
+
+bool rp_region_write(struct rp_session *session, const struct rp_pinned *pinned)
+{
+	struct rp_region *region;
+
+	pthread_mutex_lock(&session->lock);
+	region = region_find(session, pinned->recorded, pinned->bytes);
+	if (region) {
+		uint64_t at = pinned->recorded - region->recorded;
+		uint8_t *to = (uint8_t *)region->share.base + at;
+
+		if (pinned->changes)
+			changes_put(to, region->then + at, pinned);
+		else
+			memcpy(to, pinned->now, pinned->bytes);
+		memcpy(region->then + at, pinned->then, pinned->bytes);
+	}
+	pthread_mutex_unlock(&session->lock);
+	return region != NULL;
 }
 
 bool rp_region_covers(struct rp_session *session, uint64_t recorded, uint64_t size)
 {
 	bool covers;
 
-	pthread_rwlock_rdlock(&session->lock);
+	pthread_mutex_lock(&session->lock);
 	covers = region_find(session, recorded, size) != NULL;
-	pthread_rwlock_unlock(&session->lock);
+	pthread_mutex_unlock(&session->lock);
 	return covers;
 }

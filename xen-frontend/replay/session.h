@@ -19,6 +19,19 @@
 struct rp_region {
 	struct fe_share share; /* base NULL: it is not there */
 	uint64_t recorded;     /* address */
+	uint8_t *then;         /* what was recorded to lie there last; zeros before. Owned */
+};
+
+/* Bytes that were recorded to lie in pinned memory, and what they are now: what they name may be called otherwise. */
+struct rp_pinned {
+	uint64_t recorded; /* address */
+	const uint8_t *then, *now;
+	size_t bytes;
+	/*
+	 * They are all of the pages in which the program had changed something: the rest may be the device's, which may have
+	 * come further by now.
+	 */
+	bool changes;
 };
 
 struct rp_session {
@@ -26,7 +39,7 @@ struct rp_session {
 	struct rp_map *map;
 	struct fe_lane_plain lanes[VG_LANES_MAX];
 	uint32_t opened[VG_LANES_MAX]; /* how often */
-	pthread_rwlock_t lock;         /* of the regions */
+	pthread_mutex_t lock;          /* of the regions */
 	struct rp_region regions[VG_REGIONS_MAX];
 	/* Where regions lay, and where they lie over there now; bytes 0: not known. */
 	uint64_t arena_then, arena_now, arena_bytes;
@@ -41,8 +54,8 @@ void rp_session_close(struct rp_session *session);
 /* A share as it was recorded to have come or gone. 0 or a negative errno with text. */
 int rp_session_share(struct rp_session *session, const struct vg_trace_share *share, char *text);
 
-/* Puts bytes where pinned memory was recorded to be. False: it is not there. */
-bool rp_region_write(struct rp_session *session, uint64_t recorded, const void *bytes, size_t size);
+/* Puts them where that memory is now. False: it is not there. */
+bool rp_region_write(struct rp_session *session, const struct rp_pinned *pinned);
 bool rp_region_covers(struct rp_session *session, uint64_t recorded, uint64_t size);
 
 #endif
