@@ -299,6 +299,12 @@ void ex_trace_copied(struct ex_call *call, uint64_t address, uint64_t size, CUst
 	pthread_mutex_unlock(&session->region_lock);
 }
 
+/* What was stamped in an earlier one, and had no command of that any more, is nothing to this one. */
+static unsigned int recording(const struct ex_session *session)
+{
+	return atomic_load_explicit(&session->trace.number, memory_order_relaxed);
+}
+
 /* Waiting for others is none of the program's doing: what it has stamped comes behind. */
 static bool stamp_is_for(const struct ex_call *call)
 {
@@ -331,20 +337,15 @@ void ex_trace_call(struct ex_call *call, CUresult result)
 	};
 
 	if (stamp_is_for(call)) {
-		record.called = lane->trace.called;
-		record.had = lane->trace.had;
+		bool ours = lane->trace.stamped == recording(call->session);
+
+		record.called = ours ? lane->trace.called : 0;
+		record.had = ours ? lane->trace.had : 0;
 		lane->trace.called = lane->trace.had = 0;
 	}
 	if (answer && !call->async)
 		ex_trace_part(call, VG_TRACE_ANSWER, 0, lane->reply, answer);
 	record_put(lane, &record, sizeof(record));
-}
-
-CUresult ex_vgStamp(struct ex_call *call, uint64_t called, uint64_t had)
-{
-	call->lane->trace.called = called;
-	call->lane->trace.had = had;
-	return CUDA_SUCCESS;
 }
 
 /* --- shares ---------------------------------------------------------------------------------------- */
@@ -376,6 +377,17 @@ static void lane_write(const struct ex_lane *lane, bool open)
 static void lane_say(const struct ex_lane *lane, bool on)
 {
 	__atomic_store_n(&lane->shared->traced, on, __ATOMIC_RELAXED);
+}
+
+CUresult ex_vgStamp(struct ex_call *call, uint64_t called, uint64_t had)
+{
+	call->lane->trace.called = called;
+	call->lane->trace.had = had;
+	call->lane->trace.stamped = recording(call->session);
+	/* Recording has ended by an error of the descriptor, which may have been another lane's: enough of these. */
+	if (!is_on(call->session))
+		lane_say(call->lane, false);
+	return CUDA_SUCCESS;
 }
 
 void ex_trace_lane_share(struct ex_lane *lane, bool open)
@@ -466,6 +478,7 @@ void ex_trace_begin(struct ex_session *session, int fd, bool data)
 	trace->late = false;
 	trace->lost = 0;
 	pthread_mutex_unlock(&trace->lock);
+	atomic_fetch_add(&trace->number, 1);
 	session_write(session, data);
 	atomic_fetch_or(&session->want, VG_WANT_TRACE | (data ? VG_WANT_TRACE_DATA : 0));
 	lanes_say(session, true);

@@ -28,6 +28,7 @@ struct ex_trace {
 	int fd;               /* -1: none */
 	bool data;            /* with what calls carry */
 	bool whole;           /* from the session's beginning: it can be run again */
+	atomic_uint number;   /* of recordings so far */
 	bool late;            /* its other end did not keep up: it is waited for no more */
 	uint64_t lost;        /* records that were not written, and not told of yet */
 };
@@ -39,6 +40,7 @@ struct ex_trace_lane {
 	uint32_t used;
 	uint32_t records;
 	uint64_t called, had; /* of the guest's last vgStamp, until a command has them */
+	unsigned int stamped; /* during which recording that came */
 };
 
 void ex_trace_init(struct ex_trace *trace);
