@@ -112,6 +112,7 @@ struct be_session {
 	char comm[VG_COMM_MAX];
 	int64_t started;
 	uint64_t look_asked, looked; /* ms; of the last LOOK, 0: never */
+	uint32_t trace;              /* number of that which its executor writes; 0: none */
 	struct vg_log_who who;
 };
 
@@ -135,6 +136,8 @@ void be_session_free(struct be_session *session);
 bool be_session_adopt(struct be_device *device, const struct be_found *found);
 /* Asks the executor how the session stands and tells it what is wanted of it; the answer comes later. */
 void be_session_look(struct be_session *session);
+/* The same only if it is to begin or end a trace and does not know yet. */
+void be_session_trace(struct be_session *session);
 /* RESUME of the frontend. Answers by itself, now or later. */
 void be_session_resume(struct be_session *session, const struct vg_control *msg);
 /* It has been asked for, but its executor has not told who it is yet. */
@@ -303,6 +306,32 @@ uint64_t be_account_held(const struct be_device *device, const struct be_session
 void be_account_sweep(struct be_device *device);
 uint64_t be_account_used(const struct be_device *device); /* bytes, the executors' words */
 
+/* --- traces (trace.c) ------------------------------------------------------------------------- */
+
+#define BE_TRACES_MAX 4u /* at a time */
+
+/* A descriptor to which executors write what they do (protocol/trace.h): a tool's, which reads it. */
+struct be_trace {
+	uint32_t number; /* another one for each; 0: this place is free */
+	int fd;          /* owned */
+	uint32_t domid;
+	int64_t devid;    /* -1: all of the domain's */
+	uint32_t session; /* 0: all */
+	bool data;        /* with what calls carry */
+	pid_t pid;        /* of the tool */
+};
+
+/* Of the sessions that run and of those that will. Takes the descriptor. NULL, or why not, in `why` (VG_TEXT_MAX). */
+const struct be_trace *be_trace_begin(struct be_daemon *daemon, const struct be_trace *wanted,
+				      char *why);
+void be_trace_end(struct be_daemon *daemon, uint32_t number);
+bool be_trace_runs(const struct be_daemon *daemon, uint32_t number);
+/* Ends those whose vGPUs have gone. */
+void be_trace_sweep(struct be_daemon *daemon);
+/* What a session is to be recorded to, and what of a device is; NULL: nothing. */
+const struct be_trace *be_trace_of(const struct be_session *session);
+const struct be_trace *be_trace_of_device(const struct be_device *device);
+
 /* --- all of them ----------------------------------------------------------------------------- */
 
 struct be_daemon {
@@ -319,6 +348,8 @@ struct be_daemon {
 	bool end_sessions; /* while stopping: they are not left to the next xen-vgpud */
 	bool adopt_again;  /* an executor could not be asked yet */
 	struct be_tools *tools;
+	struct be_trace traces[BE_TRACES_MAX];
+	uint32_t trace_number;           /* of the last */
 	struct be_gpu gpus[BE_GPUS_MAX]; /* those that vGPUs have named; a free one has no name */
 	struct be_endpoint *endpoint;    /* NULL: nobody can ask for metrics */
 	struct be_pulse *pulse;          /* NULL: xenstored is believed to answer */

@@ -6,7 +6,7 @@ BACKEND_SCHEMA := xenstore-schema/schema.c xenstore-schema/settings.c xenstore-s
 	$(GEN)/xenstore-schema/vgpu_schema.c
 # What the daemon is made of, but for its main and the hypervisor's side, which tests replace.
 BACKEND_SRCS := $(addprefix $(D)/,account.c adopt.c config.c counts.c ctlring.c device.c devices.c endpoint.c ending.c exposition.c history.c http_load.c listen.c live.c metrics.c probe.c pulse.c reload.c resume.c seats.c serve.c session.c \
-	spawn.c state.c tools.c turn.c) $(BACKEND_SCHEMA)
+	spawn.c state.c tools.c trace.c turn.c) $(BACKEND_SCHEMA)
 BACKEND_CFLAGS := $(XENSTORE_CFLAGS) $(JSONC_CFLAGS) $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) \
 	-DVG_LIBEXECDIR='"$(LIBEXECDIR)"' -DVG_SYSCONFDIR='"$(SYSCONFDIR)"'
 BACKEND_LIBS := $(B)/lib/libvgproto.a $(XENSTORE_LIBS) $(JSONC_LIBS) $(if $(HAVE_SYSTEMD),$(SYSTEMD_LIBS))
@@ -51,6 +51,8 @@ endif
 $(eval $(call unit_test,backend_list_test,$(addprefix tests/unit/backend/,list_test.c fake_link.c \
 	fake_xs.c) tools/top_sample.c tools/value.c $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 $(eval $(call unit_test,backend_probe_test,$(addprefix tests/unit/backend/,probe_test.c rig.c \
+	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+$(eval $(call unit_test,backend_trace_test,$(addprefix tests/unit/backend/,trace_test.c rig.c \
 	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 $(eval $(call unit_test,backend_tools_test,$(addprefix tests/unit/backend/,tools_test.c fake_link.c \
 	fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))

@@ -243,8 +243,10 @@ void be_device_tick(struct be_device *device, uint64_t now)
 		device->retry_at = 0;
 		device->dirty = true;
 	}
-	for (struct be_session *s = device->sessions; s; s = s->next)
+	for (struct be_session *s = device->sessions; s; s = s->next) {
+		be_session_trace(s);
 		be_session_tick(s, now);
+	}
 	be_device_resumed(device);
 	/* Answers may have freed the way for requests that wait in the ring. */
 	be_device_serve(device, now);

@@ -265,6 +265,7 @@ struct be_session *be_session_open(struct be_device *device, const struct vg_con
 		be_session_answer(s, msg->tag, rc, "the executor does not take requests");
 		be_session_end(s, rc, "executor does not take requests");
 	}
+	be_session_trace(s); /* before any lane is there: it is recorded whole */
 	return s;
 }
 
@@ -345,21 +346,47 @@ static void session_close(struct be_session *session, const struct vg_control *m
 	be_session_end(session, 0, "closed by the program");
 }
 
-void be_session_look(struct be_session *session)
+/* 0 or a negative errno: one that takes nothing has its socket full after a while. */
+static int look_send(struct be_session *session, uint64_t now)
 {
-	uint64_t now = vg_clock_ms();
+	const struct be_trace *trace = be_trace_of(session);
+	uint32_t number = trace ? trace->number : 0;
 	struct vg_packet packet;
+	int rc;
 
-	if (session->state != BE_SESSION_OPEN)
-		return;
 	vg_packet_init(&packet, VG_CTL_LOOK, 0);
 	packet.msg.u.look.log_level =
 		(uint32_t)__atomic_load_n(&session->who.level, __ATOMIC_RELAXED);
 	packet.msg.u.look.want = now < session->device->times_until ? VG_WANT_TIMES : 0;
-	/* One that takes nothing has its socket full after a while: that is an answer, too. */
-	(void)vg_packet_send(session->sock, &packet);
+	if (trace)
+		packet.msg.u.look.want |= VG_WANT_TRACE | (trace->data ? VG_WANT_TRACE_DATA : 0);
+	if (trace && number != session->trace)
+		packet.fds[0] = trace->fd; /* stays its owner's */
+	rc = vg_packet_send(session->sock, &packet);
+	if (!rc)
+		session->trace = number;
+	return rc;
+}
+
+void be_session_look(struct be_session *session)
+{
+	uint64_t now = vg_clock_ms();
+
+	if (session->state != BE_SESSION_OPEN)
+		return;
+	(void)look_send(session, now); /* that it does not answer is an answer, too */
 	if (session->looked >= session->look_asked)
 		session->look_asked = now;
+}
+
+void be_session_trace(struct be_session *session)
+{
+	const struct be_trace *trace = be_trace_of(session);
+
+	if (session->state != BE_SESSION_OPEN && session->state != BE_SESSION_OPENING)
+		return;
+	if ((trace ? trace->number : 0) != session->trace)
+		(void)look_send(session, vg_clock_ms()); /* else the next turn tries */
 }
 
 void be_session_request(struct be_session *session, const struct vg_control *msg)

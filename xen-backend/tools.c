@@ -33,6 +33,8 @@ struct client {
 	char *out; /* owned */
 	size_t out_used, out_sent;
 	uint64_t since; /* ms; the oldest makes room for a new one */
+	int given;      /* owned; a descriptor that came and has not been used; -1: none */
+	uint32_t trace; /* lasts as long as the connection; 0: none */
 };
 
 struct be_tools {
@@ -141,6 +143,8 @@ static struct json_object *device_json(const struct be_device *device)
 	for (const struct be_seat *seat = device->seats; seat; seat = seat->next)
 		json_object_array_add(sessions, session_json(seat->session, device));
 	json_object_object_add(object, "sessions", sessions);
+	if (be_trace_of_device(device))
+		be_put_int(object, "traced_by", be_trace_of_device(device)->pid);
 	return object;
 }
 
@@ -182,24 +186,32 @@ static struct json_object *answer_error(const char *text)
 	return object;
 }
 
-/* -1: none given, -2: not a domain's number. */
-static int64_t asked_domid(struct json_object *request)
+/* -1: none given, -2: not a number from `least` to `most`. */
+static int64_t asked_number(struct json_object *request, const char *key, int64_t least,
+			    int64_t most)
 {
 	struct json_object *value;
-	int64_t domid;
+	int64_t number;
 
-	if (!json_object_object_get_ex(request, "domid", &value))
+	if (!json_object_object_get_ex(request, key, &value))
 		return -1;
 	if (!json_object_is_type(value, json_type_int))
 		return -2;
-	domid = json_object_get_int64(value);
-	return domid >= 0 && domid <= BE_DOMID_MAX ? domid : -2;
+	number = json_object_get_int64(value);
+	return number >= least && number <= most ? number : -2;
 }
 
-static struct json_object *do_ping(struct be_daemon *daemon, struct json_object *request)
+static int64_t asked_domid(struct json_object *request)
+{
+	return asked_number(request, "domid", 0, BE_DOMID_MAX);
+}
+
+static struct json_object *do_ping(struct be_daemon *daemon, struct client *client,
+				   struct json_object *request)
 {
 	struct json_object *answer = answer_new(true);
 
+	(void)client;
 	(void)request;
 	be_put_int(answer, "pid", getpid());
 	be_put_int(answer, "started", daemon->started);
@@ -209,12 +221,13 @@ static struct json_object *do_ping(struct be_daemon *daemon, struct json_object 
 	return answer;
 }
 
-static struct json_object *do_list(struct be_daemon *daemon, struct json_object *request)
+static struct json_object *do_list(struct be_daemon *daemon, struct client *client,
+				   struct json_object *request)
 {
 	struct json_object *devices = json_object_new_array();
 	struct json_object *ended = json_object_new_array();
 	int64_t domid = asked_domid(request);
-	struct json_object *answer = do_ping(daemon, request);
+	struct json_object *answer = do_ping(daemon, client, request);
 	unsigned int first = daemon->history_next + BE_HISTORY_MAX - daemon->history_count;
 
 	for (struct be_device *d = daemon->devices; d; d = d->next)
@@ -232,7 +245,8 @@ static struct json_object *do_list(struct be_daemon *daemon, struct json_object 
 }
 
 /* The answer does not wait for the executors' and the guests': they are in the next list (looked_ms, probe). */
-static struct json_object *do_look(struct be_daemon *daemon, struct json_object *request)
+static struct json_object *do_look(struct be_daemon *daemon, struct client *client,
+				   struct json_object *request)
 {
 	int64_t domid = asked_domid(request);
 	struct json_object *value;
@@ -240,6 +254,7 @@ static struct json_object *do_look(struct be_daemon *daemon, struct json_object 
 	int probe = be_probe_parse(request, &what);
 	uint64_t times = 0;
 
+	(void)client;
 	if (probe < 0)
 		return answer_error("probe must be alive or kernel");
 	if (json_object_object_get_ex(request, "times_s", &value))
@@ -257,12 +272,14 @@ static struct json_object *do_look(struct be_daemon *daemon, struct json_object 
 	return answer_new(true);
 }
 
-static struct json_object *do_log(struct be_daemon *daemon, struct json_object *request)
+static struct json_object *do_log(struct be_daemon *daemon, struct client *client,
+				  struct json_object *request)
 {
 	struct json_object *value;
 	int64_t domid = asked_domid(request);
 	enum vg_log_level level;
 
+	(void)client;
 	if (!json_object_object_get_ex(request, "level", &value) ||
 	    !json_object_is_type(value, json_type_string) ||
 	    vg_log_level_parse(json_object_get_string(value), &level))
@@ -272,12 +289,86 @@ static struct json_object *do_log(struct be_daemon *daemon, struct json_object *
 	return answer_new(true);
 }
 
-static struct json_object *tools_answer(struct be_daemon *daemon, struct json_object *request)
+/* Executors never wait for who reads it, and each packet comes whole. */
+static bool is_trace_socket(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t size = sizeof(int);
+
+	return fd >= 0 && !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) &&
+	       !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) && domain == AF_UNIX &&
+	       type == SOCK_SEQPACKET && (fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+static pid_t client_pid(const struct client *client)
+{
+	struct ucred who = {.pid = 0};
+	socklen_t size = sizeof(who);
+
+	(void)getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+	return who.pid;
+}
+
+static unsigned int traced_count(const struct be_daemon *daemon, const struct be_trace *trace)
+{
+	unsigned int count = 0;
+
+	for (const struct be_device *d = daemon->devices; d; d = d->next)
+		for (const struct be_session *s = d->sessions; s; s = s->next)
+			count += s->state <= BE_SESSION_OPEN && be_trace_of(s) == trace;
+	return count;
+}
+
+/* Sessions that run now begin at the turn's end. */
+static struct json_object *do_trace(struct be_daemon *daemon, struct client *client,
+				    struct json_object *request)
+{
+	int64_t domid = asked_domid(request);
+	int64_t devid = asked_number(request, "devid", 0, BE_DEVID_MAX);
+	int64_t session = asked_number(request, "session", 1, UINT32_MAX);
+	const struct be_trace *trace;
+	struct json_object *value, *answer;
+	struct be_trace wanted;
+	char why[VG_TEXT_MAX];
+
+	if (domid < 0)
+		return answer_error("a trace needs a domid");
+	if (devid == -2 || session == -2)
+		return answer_error("devid or session is not a number of that kind");
+	if (client->trace)
+		return answer_error("this connection has a trace already");
+	if (!is_trace_socket(client->given))
+		return answer_error("a trace needs a non-blocking SOCK_SEQPACKET socket, sent with "
+				    "the request");
+	wanted = (struct be_trace){.fd = client->given,
+				   .domid = (uint32_t)domid,
+				   .devid = devid,
+				   .session = session < 0 ? 0 : (uint32_t)session,
+				   .pid = client_pid(client)};
+	if (json_object_object_get_ex(request, "data", &value))
+		wanted.data = json_object_get_boolean(value);
+	client->given = -1;
+	trace = be_trace_begin(daemon, &wanted, why);
+	if (!trace)
+		return answer_error(why);
+	client->trace = trace->number;
+	answer = answer_new(true);
+	be_put_uint(answer, "sessions", traced_count(daemon, trace));
+	return answer;
+}
+
+static struct json_object *tools_answer(struct be_daemon *daemon, struct client *client,
+					struct json_object *request)
 {
 	static const struct {
 		const char *name;
-		struct json_object *(*run)(struct be_daemon *, struct json_object *);
-	} requests[] = {{"ping", do_ping}, {"list", do_list}, {"look", do_look}, {"log", do_log}};
+		struct json_object *(*run)(struct be_daemon *, struct client *,
+					   struct json_object *);
+	} requests[] = {{"ping", do_ping},
+			{"list", do_list},
+			{"look", do_look},
+			{"log", do_log},
+			{"trace", do_trace}};
 	struct json_object *value;
 	char text[160];
 
@@ -298,21 +389,30 @@ static struct json_object *tools_answer(struct be_daemon *daemon, struct json_ob
 	    json_object_is_type(value, json_type_string))
 		for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
 			if (!strcmp(requests[i].name, json_object_get_string(value)))
-				return requests[i].run(daemon, request);
-	return answer_error("unknown request: ping, list, look or log");
+				return requests[i].run(daemon, client, request);
+	return answer_error("unknown request: ping, list, look, log or trace");
 }
 
 /* --- clients --------------------------------------------------------------------------------- */
 
-static void client_close(struct client *client)
+static void given_close(struct client *client)
+{
+	if (client->given >= 0)
+		close(client->given);
+	client->given = -1;
+}
+
+static void client_close(struct be_daemon *daemon, struct client *client)
 {
 	if (client->fd >= 0)
 		close(client->fd);
+	given_close(client);
+	be_trace_end(daemon, client->trace);
 	free(client->out);
-	*client = (struct client){.fd = -1};
+	*client = (struct client){.fd = -1, .given = -1};
 }
 
-static void client_write(struct client *client)
+static void client_write(struct be_daemon *daemon, struct client *client)
 {
 	while (client->out_sent < client->out_used) {
 		ssize_t n = send(client->fd, client->out + client->out_sent,
@@ -322,7 +422,7 @@ static void client_write(struct client *client)
 			continue;
 		if (n < 0) {
 			if (errno != EAGAIN)
-				client_close(client);
+				client_close(daemon, client);
 			return;
 		}
 		client->out_sent += (size_t)n;
@@ -335,7 +435,7 @@ static void client_write(struct client *client)
 static void client_answer(struct be_daemon *daemon, struct client *client, const char *line)
 {
 	struct json_object *request = json_tokener_parse(line);
-	struct json_object *answer = tools_answer(daemon, request);
+	struct json_object *answer = tools_answer(daemon, client, request);
 	const char *text = json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN);
 	int n = asprintf(&client->out, "%s\n", text ? text : "{}");
 
@@ -343,6 +443,7 @@ static void client_answer(struct be_daemon *daemon, struct client *client, const
 		client->out = NULL;
 	client->out_used = n < 0 ? 0 : (size_t)n;
 	client->out_sent = 0;
+	given_close(client);
 	json_object_put(request);
 	json_object_put(answer);
 }
@@ -356,7 +457,7 @@ static void client_lines(struct be_daemon *daemon, struct client *client)
 
 		if (!end) {
 			if (client->in_used == sizeof(client->in))
-				client_close(client);
+				client_close(daemon, client);
 			return;
 		}
 		*end = '\0';
@@ -364,36 +465,83 @@ static void client_lines(struct be_daemon *daemon, struct client *client)
 		length = (size_t)(end - client->in) + 1;
 		client->in_used -= length;
 		memmove(client->in, end + 1, client->in_used);
-		client_write(client);
+		client_write(daemon, client);
 	}
+}
+
+/* Keeps the last descriptor. */
+static void given_take(struct client *client, struct msghdr *hdr)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
+		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		for (size_t i = 0;
+		     i < count && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS; i++) {
+			given_close(client);
+			memcpy(&client->given, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+		}
+	}
+}
+
+static ssize_t client_receive(struct client *client)
+{
+	struct iovec iov = {client->in + client->in_used, sizeof(client->in) - client->in_used};
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr hdr = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.buf,
+			     .msg_controllen = sizeof(control.buf)};
+	ssize_t n = recvmsg(client->fd, &hdr, MSG_CMSG_CLOEXEC);
+
+	if (n > 0)
+		given_take(client, &hdr);
+	return n;
 }
 
 static void client_read(struct be_daemon *daemon, struct client *client)
 {
-	ssize_t n = recv(client->fd, client->in + client->in_used,
-			 sizeof(client->in) - client->in_used, 0);
+	ssize_t n = client_receive(client);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		client_close(client);
+		client_close(daemon, client);
 		return;
 	}
 	client->in_used += (size_t)n;
 	client_lines(daemon, client);
 }
 
-static void tools_accept(struct be_tools *tools)
+_Static_assert(BE_TRACES_MAX < CLIENTS_MAX, "traces leave room for other clients");
+
+/* A free place, or that of the oldest client that does not trace. */
+static struct client *client_place(struct be_tools *tools)
 {
-	struct client *slot = &tools->clients[0];
-	int fd = accept4(tools->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *place = NULL;
+
+	for (int i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &tools->clients[i];
+
+		if (c->fd < 0)
+			return c;
+		if (!c->trace && (!place || c->since < place->since))
+			place = c;
+	}
+	return place;
+}
+
+static void tools_accept(struct be_daemon *daemon)
+{
+	int fd = accept4(daemon->tools->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *slot;
 
 	if (fd < 0)
 		return;
-	for (int i = 0; i < CLIENTS_MAX && slot->fd >= 0; i++)
-		if (tools->clients[i].fd < 0 || tools->clients[i].since < slot->since)
-			slot = &tools->clients[i];
-	client_close(slot);
+	slot = client_place(daemon->tools);
+	client_close(daemon, slot);
 	slot->fd = fd;
 	slot->since = vg_clock_ms();
 }
@@ -409,6 +557,8 @@ size_t be_tools_sources(struct be_daemon *daemon, struct pollfd *fds, size_t roo
 	for (int i = 0; i < CLIENTS_MAX; i++) {
 		struct client *c = &tools->clients[i];
 
+		if (c->trace && !be_trace_runs(daemon, c->trace))
+			client_close(daemon, c); /* its vGPUs have gone: so it is told */
 		/* A free slot has fd -1, which poll passes over. */
 		fds[count++] = (struct pollfd){.fd = c->fd, .events = c->out ? POLLOUT : POLLIN};
 	}
@@ -425,14 +575,14 @@ void be_tools_ready(struct be_daemon *daemon, const struct pollfd *fds, size_t c
 		if (!fds[i].revents)
 			continue;
 		if (c->out) {
-			client_write(c);
+			client_write(daemon, c);
 			client_lines(daemon, c);
 		} else {
 			client_read(daemon, c);
 		}
 	}
 	if (count && fds[0].revents)
-		tools_accept(tools);
+		tools_accept(daemon);
 }
 
 /* A socket that nobody listens on is left from an earlier run; one that answers is another daemon. */
@@ -488,7 +638,7 @@ int be_tools_open(struct be_daemon *daemon, char *why)
 	if (!tools)
 		return -ENOMEM;
 	for (int i = 0; i < CLIENTS_MAX; i++)
-		tools->clients[i].fd = -1;
+		tools->clients[i].fd = tools->clients[i].given = -1;
 	fd = tools_listen(daemon->config.socket, why);
 	if (fd < 0) {
 		free(tools);
@@ -506,7 +656,7 @@ void be_tools_close(struct be_daemon *daemon)
 	if (!tools)
 		return;
 	for (int i = 0; i < CLIENTS_MAX; i++)
-		client_close(&tools->clients[i]);
+		client_close(daemon, &tools->clients[i]);
 	close(tools->listener);
 	unlink(daemon->config.socket);
 	free(tools);

@@ -182,6 +182,7 @@ static void bury(struct be_daemon *daemon)
 			at = &device->next;
 		}
 	}
+	be_trace_sweep(daemon);
 }
 
 static void turn_act(struct be_daemon *daemon)

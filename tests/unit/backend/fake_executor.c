@@ -18,6 +18,7 @@
 
 #include "protocol/account.h"
 #include "protocol/socket.h"
+#include "protocol/trace.h"
 
 #define CONTROL_FD 3
 #define STATS_FD   4
@@ -25,7 +26,8 @@
 #define ACCOUNT_FD 6
 
 static int control = CONTROL_FD;
-static bool listens, opened;
+static bool listens, opened, shared;
+static int trace_fd = -1;
 static unsigned int identity[3]; /* domid, session, account's slot */
 static unsigned int count;       /* of vGPUs; each has an account */
 static uint8_t devids[VG_SESSION_DEVICES];
@@ -119,6 +121,41 @@ static void adopt(const char *mode, const struct vg_control *request)
 		close(loose);
 }
 
+/* Records that it records, and whether from its beginning. */
+static void trace_begin(int fd, uint32_t want)
+{
+	struct vg_trace_session record = {
+		.head = {.type = VG_TRACE_SESSION,
+			 .bytes = sizeof(record),
+			 .executor = (uint32_t)getpid()},
+		.flags = (shared ? 0 : VG_TRACE_WHOLE) |
+			 (want & VG_WANT_TRACE_DATA ? VG_TRACE_DATA : 0),
+		.session = (int32_t)identity[1],
+	};
+
+	if (trace_fd >= 0)
+		close(trace_fd);
+	trace_fd = fd;
+	if (send(trace_fd, &record, sizeof(record), MSG_NOSIGNAL) != sizeof(record))
+		_exit(6);
+}
+
+static void look(struct vg_packet *packet)
+{
+	struct vg_control looked = {.type = VG_CTL_LOOKED};
+	uint32_t want = packet->msg.u.look.want;
+
+	if (want & VG_WANT_TRACE && packet->fds[0] >= 0) {
+		trace_begin(packet->fds[0], want);
+		packet->fds[0] = -1;
+	} else if (!(want & VG_WANT_TRACE) && trace_fd >= 0) {
+		close(trace_fd);
+		trace_fd = -1;
+	}
+	send_message(&looked);
+	vg_packet_close_fds(packet);
+}
+
 /* The next message, from whichever daemon there is. False: the end. */
 static bool message_next(struct vg_packet *packet)
 {
@@ -147,8 +184,13 @@ static int serve(const char *mode, struct vg_stats *stats)
 			adopt(mode, &packet.msg);
 			continue;
 		}
+		if (packet.msg.type == VG_CTL_LOOK) {
+			look(&packet);
+			continue;
+		}
 		stats->commands++;
 		opened |= packet.msg.type == VG_CTL_OPEN && strcmp(mode, "refuse");
+		shared |= packet.msg.type == VG_CTL_SHARE;
 		if (!strcmp(mode, "deaf"))
 			continue;
 		if (!strcmp(mode, "refuse"))

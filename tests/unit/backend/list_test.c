@@ -85,6 +85,7 @@ static int setup(void **state)
 				      .stats = &counters.stats};
 	snprintf(session.comm, sizeof(session.comm), "train");
 	session.seats[0] = (struct be_seat){.session = &session, .device = device};
+	device->daemon = &daemon_;
 	device->domid = 3;
 	device->devid = 1;
 	device->seats = &session.seats[0];
