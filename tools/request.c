@@ -14,12 +14,25 @@
 #include "tools/line.h"
 #include "tools/value.h"
 
-static bool send_line(int fd, const char *text)
+/* With a descriptor; -1: without. */
+static bool send_line(int fd, const char *text, int given)
 {
 	size_t length = strlen(text);
+	struct iovec iov[2] = {{(void *)text, length}, {(void *)"\n", 1}};
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {.align = {.cmsg_level = SOL_SOCKET,
+			       .cmsg_type = SCM_RIGHTS,
+			       .cmsg_len = CMSG_LEN(sizeof(int))}};
+	struct msghdr hdr = {.msg_iov = iov, .msg_iovlen = 2};
 
-	return send(fd, text, length, MSG_NOSIGNAL) == (ssize_t)length &&
-	       send(fd, "\n", 1, MSG_NOSIGNAL) == 1;
+	if (given >= 0) {
+		memcpy(CMSG_DATA(&control.align), &given, sizeof(given));
+		hdr.msg_control = control.buf;
+		hdr.msg_controllen = sizeof(control.buf);
+	}
+	return sendmsg(fd, &hdr, MSG_NOSIGNAL) == (ssize_t)length + 1;
 }
 
 /* 0, or an errno. */
@@ -84,24 +97,39 @@ struct json_object *vgpu_request_fill(const char *name, struct json_object *requ
 	return request;
 }
 
-struct json_object *vgpu_request(struct vgpu *vgpu, const char *name, struct json_object *request)
+struct json_object *vgpu_request_on(int connection, const char *name, struct json_object *request,
+				    int given)
 {
-	int fd = vgpu_socket_connect(vgpu->socket), rc = fd < 0 ? errno : 0;
-	struct vgpu_line line = {0};
 	struct json_object *answer = NULL;
+	struct vgpu_line line = {0};
+	int rc = 0;
 
 	request = vgpu_request_fill(name, request);
-	if (!rc && !send_line(fd, json_object_to_json_string_ext(request, 0)))
+	if (!send_line(connection, json_object_to_json_string_ext(request, 0), given))
 		rc = errno ? errno : EIO;
 	json_object_put(request);
 	if (!rc)
-		rc = receive_line(fd, &line);
-	if (fd >= 0)
-		close(fd);
+		rc = receive_line(connection, &line);
 	if (!rc)
 		answer = answer_check(json_tokener_parse(line.text));
 	vgpu_line_dispose(&line);
 	errno = rc;
+	return answer;
+}
+
+struct json_object *vgpu_request(struct vgpu *vgpu, const char *name, struct json_object *request)
+{
+	int fd = vgpu_socket_connect(vgpu->socket), keep = errno;
+	struct json_object *answer = NULL;
+
+	if (fd >= 0) {
+		answer = vgpu_request_on(fd, name, request, -1);
+		keep = errno;
+		close(fd);
+	} else {
+		json_object_put(request);
+	}
+	errno = keep;
 	return answer;
 }
 

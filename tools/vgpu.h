@@ -42,6 +42,9 @@ void vgpu_domain_name(struct vgpu *vgpu, uint32_t domid, char *name, size_t size
  * put; NULL: nobody answers (errno) or the answer was an error, which has been printed (errno 0).
  */
 struct json_object *vgpu_request(struct vgpu *vgpu, const char *name, struct json_object *request);
+/* The same on a connection that stays, with a descriptor for xen-vgpud (-1: none), which stays the caller's. */
+struct json_object *vgpu_request_on(int connection, const char *name, struct json_object *request,
+				    int given);
 /*
  * Is this a daemon's word of success? If not, why, in `why`: its own text, cleaned. `answer` may be NULL,
  * and stays the caller's.
@@ -67,5 +70,6 @@ int vgpu_top(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_verify_command(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_replay(struct vgpu *vgpu, int argc, char **argv);
 int vgpu_log_command(struct vgpu *vgpu, int argc, char **argv);
+int vgpu_trace_command(struct vgpu *vgpu, int argc, char **argv);
 
 #endif
