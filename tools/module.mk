@@ -6,7 +6,8 @@ VGPU_TREE_SRCS := $(addprefix $(D)/,clock.c name.c socket.c tree.c wait.c) \
 	$(GEN)/xenstore-schema/vgpu_schema.c
 # The screen of vgpu top needs ncurses; without it there are tables only.
 VGPU_COMMON_SRCS := $(addprefix $(D)/,vgpu.c answer.c attach.c columns.c domain.c finding.c gpu.c line.c list.c process.c replay.c request.c top.c top_ask.c top_gpu.c \
-	top_json.c top_model.c top_plain.c top_sample.c top_view.c value.c verify.c verify_device.c verify_gpu.c \
+	top_json.c top_model.c top_plain.c top_sample.c top_view.c trace.c trace_chrome.c trace_clock.c trace_record.c \
+	trace_show.c trace_summary.c trace_times.c value.c verify.c verify_device.c verify_gpu.c \
 	verify_host.c verify_session.c) $(VGPU_TREE_SRCS)
 VGPU_NOSCREEN_SRCS := $(VGPU_COMMON_SRCS) $(D)/top_noscreen.c
 VGPU_SRCS := $(if $(HAVE_NCURSES),$(VGPU_COMMON_SRCS) $(addprefix $(D)/,top_draw.c top_graph.c top_screen.c),\
@@ -32,9 +33,12 @@ $(eval $(call unit_test,vgpu_gpu_test,tests/unit/tools/gpu_test.c \
 	$(addprefix $(D)/,clock.c finding.c gpu.c process.c value.c verify_gpu.c),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
 	$(B)/lib/libvgproto.a $(JSONC_LIBS) -ldl))
 $(B)/test/vgpu_gpu_test: | $(B)/test/nvml/libnvidia-ml.so.1
+$(eval $(call unit_test,vgpu_trace_clock_test,tests/unit/tools/trace_clock_test.c $(D)/trace_clock.c,,-lm))
 $(eval $(call unit_test,top_test,tests/unit/tools/top_test.c \
 	$(addprefix $(D)/,value.c top_model.c top_sample.c top_view.c),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
 	$(B)/lib/libvgproto.a $(JSONC_LIBS) -lm))
+
+$(eval $(call unit_script,tests/unit/tools/test-trace,$(B)/bin/vgpu,release asan))
 
 # vgpu as it is without ncurses, and a GPU's library for it.
 $(eval $(call objects,test/vgpu-noscreen,$(VGPU_NOSCREEN_SRCS),$(VGPU_CFLAGS)))

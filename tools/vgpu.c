@@ -50,6 +50,8 @@ static const struct command {
 	 "top [--once] [--json] [OPTIONS] [DOMAIN...]  what they do, again and again"},
 	{"replay", vgpu_replay,
 	 "replay [OPTIONS] FILE [-- VGPU-RUN-OPTIONS]  play a recording with data, and compare"},
+	{"trace", vgpu_trace_command,
+	 "trace -o FILE [--data] [OPTIONS] DOMAIN [DEVID]   record each call; --show, --summary, --chrome FILE"},
 	{"log", vgpu_log_command,
 	 "log [DOMAIN] LEVEL                        error, warn, info, call, data"},
 };

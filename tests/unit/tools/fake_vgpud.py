@@ -54,6 +54,9 @@ class Vgpud:
         self.started = int(time.time()) - 3725
         self.listener = None
         self.clients = []
+        self.refusal = None  # of traces
+        self.trace = None  # where their records go to
+        self.ended_traces = 0
 
     def device(self, domid, devid, *sessions, gpu='soft', mem=0, mem_used=None, connected=True):
         used = sum(s.memory for s in sessions) if mem_used is None else mem_used
@@ -92,17 +95,36 @@ class Vgpud:
             threading.Thread(target=self.talk, args=(client,), daemon=True).start()
 
     def talk(self, client):
+        pending, fds, traces = b'', [], False
         try:
-            for line in client.makefile('r'):
-                request = json.loads(line)
-                self.requests.append(request)
-                if not self.silent:
-                    client.sendall(json.dumps(self.answer(request)).encode() + b'\n')
+            while True:
+                data, new, _, _ = socket.recv_fds(client, 65536, 4)
+                fds += new
+                if not data:
+                    break
+                *lines, pending = (pending + data).split(b'\n')
+                for request in map(json.loads, lines):
+                    self.requests.append(request)
+                    traces |= request['request'] == 'trace'
+                    if not self.silent:
+                        client.sendall(json.dumps(self.answer(request, fds)).encode() + b'\n')
         except (OSError, ValueError):
             pass
+        self.ended_traces += traces
 
-    def answer(self, request):
+    def trace_answer(self, fds):
+        """Keeps the descriptor, as long as it takes traces."""
+        given = socket.socket(fileno=fds.pop())
+        if self.refusal:
+            given.close()
+            return {'ok': False, 'error': self.refusal}
+        self.trace = given
+        return {'sessions': 1}
+
+    def answer(self, request, fds=()):
         answer = {'vgpu': self.version, 'ok': True}
+        if request['request'] == 'trace':
+            answer |= self.trace_answer(fds)
         if request['request'] == 'list':
             only = request.get('domid')
             answer |= {'pid': self.daemon, 'started': self.started, 'now': int(time.time()),
