@@ -19,7 +19,7 @@ XEN_SELFTEST := $(addprefix $(B)/bin/,xentest-agent selftest-dom0 selftest-guest
 $(eval $(call xen_test,$(D)/test_selftest.py,$(XEN_SELFTEST)))
 $(foreach t,demo test_faults.py,$(eval $(call xen_test,$(D)/$t,$(XEN_SELFTEST) $(B)/programs/steady)))
 $(eval $(call xen_test,$(D)/test_shutdown.py))
-$(foreach t,programs_pv lives_pv driver_domain hotplug input quota crowd schema verify top replay xl programs_pvh lives_pvh faults_pvh hotplug_pvh,$(eval $(call xen_long_test,$(D)/test_$t.py,\
+$(foreach t,programs_pv lives_pv driver_domain hotplug input quota crowd schema verify top trace replay xl programs_pvh lives_pvh faults_pvh hotplug_pvh,$(eval $(call xen_long_test,$(D)/test_$t.py,\
 	$(XEN_SELFTEST) $(B)/programs/steady $(B)/programs/crowd $(B)/programs/stuck)))
 $(eval $(call xen_long_test,$(D)/test_numba.py,$(XEN_SELFTEST) $(B)/programs/steady $(B)/programs/replay))
 $(eval $(call xen_long_test,$(D)/test_shutdown.py))
