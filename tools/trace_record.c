@@ -41,6 +41,7 @@ struct recorder {
 	uint64_t look_at;
 	uint64_t drain_by;  /* 0: it is not over */
 	const char *why;    /* it is */
+	bool full;          /* the file has its most */
 	bool untold;        /* and by whom it was is not known */
 	bool failed, whole; /* nothing more can be written; all executors have let go */
 	uint64_t bytes, sessions, calls, lost, refused;
@@ -176,7 +177,8 @@ static void packet_take(struct recorder *r, const uint8_t *packet, size_t size, 
 {
 	if (!packet_is_good(packet, size, writer)) {
 		r->refused++;
-	} else if (r->wanted->max_size && r->bytes + size > r->wanted->max_size) {
+	} else if (r->full || (r->wanted->max_size && r->bytes + size > r->wanted->max_size)) {
+		r->full = true; /* no smaller one behind it either: that would leave a hole */
 		recorder_end(r, "it has its --max-size");
 	} else {
 		packet_count(r, packet, size);
