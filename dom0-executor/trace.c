@@ -224,8 +224,12 @@ static bool is_launch(unsigned int op)
 void ex_trace_args(struct ex_call *call)
 {
 	ex_trace_part(call, VG_TRACE_ARGS, 0, call->args, call->args_size);
-	if (with_data(call) && is_launch(call->op))
+	if (!with_data(call))
+		return;
+	if (is_launch(call->op))
 		ex_trace_pinned(call);
+	/* Whatever the driver does with it, a crash included, can be seen again. */
+	ex_trace_lane_flush(call->lane);
 }
 
 void ex_trace_bulk(struct ex_call *call, uint64_t offset, const void *data, size_t n)
