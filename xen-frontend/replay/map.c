@@ -79,12 +79,24 @@ static void ranges_splice(struct rp_map *map, size_t place, size_t drop,
 		*at = *range;
 }
 
+/* A part of what is known: told again, as what is mapped within reserved addresses is. */
+static bool range_known(const struct rp_map *map, size_t place, const struct rp_range *range)
+{
+	const struct rp_range *known = map->ranges + place;
+
+	return place < map->ranges_count && range->recorded >= known->recorded &&
+	       range->bytes <= known->bytes - (range->recorded - known->recorded) &&
+	       range->replayed - range->recorded == known->replayed - known->recorded;
+}
+
 /* What was known of these addresses is void: the memory that it was has gone. */
 static void range_put(struct rp_map *map, const struct rp_range *range)
 {
 	size_t place = range_place(map, range->recorded), end = place;
 	bool differs = range->recorded != range->replayed;
 
+	if (range_known(map, place, range))
+		return;
 	while (end < map->ranges_count &&
 	       map->ranges[end].recorded < range->recorded + range->bytes)
 		end++;

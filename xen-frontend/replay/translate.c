@@ -109,8 +109,8 @@ static bool is_learned(const struct vg_field *field)
 	case VG_CLASS_NUMBER:
 	case VG_CLASS_ADDRESS: return field->size == sizeof(uint64_t);
 	case VG_CLASS_BYTES:
-		return field->shape == VG_SHAPE_ONE && field->size >= RP_OPAQUE_LEAST &&
-		       field->size <= RP_OPAQUE_MAX;
+		return (field->shape == VG_SHAPE_ONE || field->shape == VG_SHAPE_ARRAY) &&
+		       field->size >= RP_OPAQUE_LEAST && field->size <= RP_OPAQUE_MAX;
 	default: return false;
 	}
 }
@@ -177,6 +177,18 @@ static void element_translate(struct rp_map *map, const struct vg_field *field, 
 	memcpy(at, &word, sizeof(word));
 }
 
+/* Elements may be opaque each; else they are words. */
+static void bytes_translate(struct rp_map *map, const struct vg_call_at *at, uint8_t *bytes)
+{
+	size_t size = at->field->size;
+
+	if (at->field->shape != VG_SHAPE_ARRAY || size < RP_OPAQUE_LEAST)
+		rp_translate_words(map, bytes, at->count * size);
+	else
+		for (uint64_t i = 0; i < at->count; i++)
+			rp_translate_words(map, bytes + i * size, size);
+}
+
 static void field_translate(struct rp_map *map, const struct vg_call_at *at, uint8_t *args)
 {
 	switch (at->field->class) {
@@ -186,9 +198,7 @@ static void field_translate(struct rp_map *map, const struct vg_call_at *at, uin
 		for (uint64_t i = 0; i < at->count; i++)
 			element_translate(map, at->field, args + at->offset + i * at->field->size);
 		break;
-	case VG_CLASS_BYTES:
-		rp_translate_words(map, args + at->offset, at->count * at->field->size);
-		break;
+	case VG_CLASS_BYTES: bytes_translate(map, at, args + at->offset); break;
 	default: break;
 	}
 }

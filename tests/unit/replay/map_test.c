@@ -61,6 +61,19 @@ static void the_latest_counts(void **state)
 	assert_int_equal(rp_address_now(&map, 0x1c7ff), 0x7c4ff);
 }
 
+/* What is mapped is told again within what was reserved. */
+static void parts_are_known(void **state)
+{
+	(void)state;
+	rp_map_range(&map, 0x10000, 0x90000, 0x4000);
+	rp_map_range(&map, 0x12000, 0x92000, 0x2000);
+	assert_int_equal(rp_address_now(&map, 0x10000), 0x90000);
+	assert_int_equal(rp_address_now(&map, 0x13fff), 0x93fff);
+	/* Another place is news. */
+	rp_map_range(&map, 0x12000, 0x50000, 0x1000);
+	assert_int_equal(rp_address_now(&map, 0x12000), 0x50000);
+}
+
 static void ranges_at_the_end_of_all(void **state)
 {
 	(void)state;
@@ -188,6 +201,31 @@ static void opaque_bytes_are_replaced(void **state)
 	assert_int_equal(params[64 + sizeof(then.map)], 9);
 }
 
+/* Groups of multiprocessors: several in one answer, and one of them in a call. */
+static void opaque_elements_are_replaced(void **state)
+{
+	struct groups {
+		struct vg_ret_cuDevSmResourceSplitByCount head;
+		CUdevResource group[2];
+	} then = {.head = {.n_groups = 2, .nbGroups = 2}}, now = then;
+	struct described {
+		struct vg_args_cuDevResourceGenerateDesc head;
+		CUdevResource resource[2];
+	} args = {.head = {.n_resources = 2, .nbResources = 2}};
+
+	(void)state;
+	memset(&then.group[0], 1, sizeof(then.group[0]));
+	memset(&then.group[1], 2, sizeof(then.group[1]));
+	memset(&now.group[0], 3, sizeof(now.group[0]));
+	memset(&now.group[1], 4, sizeof(now.group[1]));
+	learn(VG_OP_cuDevSmResourceSplitByCount, NULL, 0, &then, &now, sizeof(then));
+	args.resource[0] = then.group[1];
+	args.resource[1] = then.group[0];
+	rp_translate_args(&map, VG_OP_cuDevResourceGenerateDesc, (uint8_t *)&args, sizeof(args));
+	assert_memory_equal(&args.resource[0], &now.group[1], sizeof(now.group[1]));
+	assert_memory_equal(&args.resource[1], &now.group[0], sizeof(now.group[0]));
+}
+
 /* Nothing beyond the bytes is read, whatever they say. */
 static void short_bytes(void **state)
 {
@@ -209,12 +247,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(ranges_move, begin, end),
 		cmocka_unit_test_setup_teardown(the_latest_counts, begin, end),
+		cmocka_unit_test_setup_teardown(parts_are_known, begin, end),
 		cmocka_unit_test_setup_teardown(ranges_at_the_end_of_all, begin, end),
 		cmocka_unit_test_setup_teardown(handles_and_numbers, begin, end),
 		cmocka_unit_test_setup_teardown(memory_is_learned, begin, end),
 		cmocka_unit_test_setup_teardown(spans_are_found, begin, end),
 		cmocka_unit_test_setup_teardown(launches_are_translated, begin, end),
 		cmocka_unit_test_setup_teardown(opaque_bytes_are_replaced, begin, end),
+		cmocka_unit_test_setup_teardown(opaque_elements_are_replaced, begin, end),
 		cmocka_unit_test_setup_teardown(short_bytes, begin, end),
 	};
 
