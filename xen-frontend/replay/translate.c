@@ -10,6 +10,9 @@
 #include "protocol/calls.h"
 #include "protocol/cuda_types.h"
 
+/* Of an address that a program may have. */
+#define ADDRESS_BYTES 6u
+
 static uint64_t word_at(const uint8_t *bytes)
 {
 	uint64_t word;
@@ -138,6 +141,18 @@ void rp_learn(struct rp_map *map, unsigned int op, struct rp_bytes args, struct 
 
 /* --- saying so ------------------------------------------------------------------------------------- */
 
+/* A kernel's last parameter may be an address without its upper zeros. */
+static void tail_translate(struct rp_map *map, uint8_t *bytes, size_t size)
+{
+	uint64_t word = 0;
+
+	if (size < ADDRESS_BYTES)
+		return;
+	memcpy(&word, bytes, size);
+	word = rp_word_now(map, word);
+	memcpy(bytes, &word, size);
+}
+
 void rp_translate_words(struct rp_map *map, void *bytes, size_t size)
 {
 	uint8_t *at = bytes;
@@ -159,6 +174,7 @@ void rp_translate_words(struct rp_map *map, void *bytes, size_t size)
 		memcpy(at + done, &word, sizeof(word));
 		done += sizeof(word);
 	}
+	tail_translate(map, at + done, size - done);
 }
 
 static void element_translate(struct rp_map *map, const struct vg_field *field, uint8_t *at)

@@ -201,6 +201,22 @@ static void opaque_bytes_are_replaced(void **state)
 	assert_int_equal(params[64 + sizeof(then.map)], 9);
 }
 
+static void an_address_may_lack_zeros(void **state)
+{
+	const uint64_t then = 0x200000000010, now = 0x300000000010;
+	uint8_t bytes[8 + 7];
+
+	(void)state;
+	rp_map_range(&map, 0x200000000000, 0x300000000000, 4096);
+	memset(bytes, 9, sizeof(bytes));
+	memcpy(bytes + 8, &then, 7);
+	rp_translate_words(&map, bytes, sizeof(bytes));
+	assert_memory_equal(bytes + 8, &now, 7);
+	memcpy(bytes, &then, 5);
+	rp_translate_words(&map, bytes, 5);
+	assert_memory_equal(bytes, &then, 5);
+}
+
 /* Groups of multiprocessors: several in one answer, and one of them in a call. */
 static void opaque_elements_are_replaced(void **state)
 {
@@ -254,6 +270,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(spans_are_found, begin, end),
 		cmocka_unit_test_setup_teardown(launches_are_translated, begin, end),
 		cmocka_unit_test_setup_teardown(opaque_bytes_are_replaced, begin, end),
+		cmocka_unit_test_setup_teardown(an_address_may_lack_zeros, begin, end),
 		cmocka_unit_test_setup_teardown(opaque_elements_are_replaced, begin, end),
 		cmocka_unit_test_setup_teardown(short_bytes, begin, end),
 	};
