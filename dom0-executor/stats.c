@@ -30,8 +30,10 @@ static int page_map(struct ex_stats *stats, int fd)
 
 static void page_make(struct ex_stats *stats)
 {
-	/* Whose first member the page is. */
-	stats->page = calloc(1, sizeof(struct vg_counters));
+	struct vg_counters *counters = calloc(1, sizeof(*counters));
+
+	/* Its first member, by which it is freed as well. */
+	stats->page = (struct vg_stats *)counters;
 }
 
 int ex_stats_init(struct ex_stats *stats, int fd)

@@ -85,6 +85,7 @@ $(eval $(call local_test,$(D)/check-smi,$(B)/programs/nvml,release))
 # A library to show vgpu-probe's failures with.
 $(eval $(call objects,fake/libcuda,$(D)/fake/libcuda.c))
 $(eval $(call link,$(B)/fake/libcuda.so.1,fake/libcuda,$(D)/fake/libcuda.c,,-shared -Wl$(comma)-soname$(comma)libcuda.so.1))
+ALL += $(B)/fake/libcuda.so.1
 $(eval $(call local_test,$(D)/check-probe,$(B)/fake/libcuda.so.1,release))
 $(eval $(call local_test,$(D)/check-jit-cache,$(B)/programs/jitcache))
 $(eval $(call local_test,$(D)/check-replay,$(B)/bin/vgpu-replay $(addprefix $(B)/programs/,saxpy matmul graphs graphmore modules \
