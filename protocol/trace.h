@@ -161,4 +161,19 @@ struct vg_trace_end {
 };
 _Static_assert(sizeof(struct vg_trace_end) == 32, "layout of an end");
 
+/* Bytes that a record of that type has at least. */
+static inline uint32_t vg_trace_least(unsigned int type)
+{
+	switch (type) {
+	case VG_TRACE_SESSION: return sizeof(struct vg_trace_session);
+	case VG_TRACE_LANE:
+	case VG_TRACE_REGION: return sizeof(struct vg_trace_share);
+	case VG_TRACE_PART: return sizeof(struct vg_trace_part);
+	case VG_TRACE_CALL: return sizeof(struct vg_trace_call);
+	case VG_TRACE_LOST: return sizeof(struct vg_trace_lost);
+	case VG_TRACE_END: return sizeof(struct vg_trace_end);
+	default: return sizeof(struct vg_trace_head);
+	}
+}
+
 #endif

@@ -14,7 +14,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "protocol/calls.h"
+#include "protocol/clock.h"
 
 /* One record, walked to. */
 struct record {
@@ -23,7 +27,7 @@ struct record {
 	size_t place; /* in the file */
 };
 
-static int __attribute__((format(printf, 2, 3))) refuse(char *text, const char *format, ...)
+int vg_trace_refuse(char *text, const char *format, ...)
 {
 	va_list args;
 
@@ -33,9 +37,24 @@ static int __attribute__((format(printf, 2, 3))) refuse(char *text, const char *
 	return -EBADMSG;
 }
 
+struct vg_trace_file vg_trace_file_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (struct vg_trace_file){
+		.magic = VG_TRACE_MAGIC,
+		.version = VG_TRACE_VERSION,
+		.protocol = VG_PROTOCOL_VERSION,
+		.spec_hash = VG_SPEC_HASH,
+		.realtime = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+		.monotonic = vg_clock_ns(),
+	};
+}
+
 static int no_memory(char *text)
 {
-	refuse(text, "no memory for what the recording holds");
+	vg_trace_refuse(text, "no memory for what the recording holds");
 	return -ENOMEM;
 }
 
@@ -71,7 +90,7 @@ static int session_add(struct vg_trace *trace, const struct record *record, char
 	struct vg_trace_recorded *new;
 
 	if (trace->count == VG_TRACE_SESSIONS_MAX)
-		return refuse(text, "more than %u sessions", VG_TRACE_SESSIONS_MAX);
+		return vg_trace_refuse(text, "more than %u sessions", VG_TRACE_SESSIONS_MAX);
 	if (!array_grow((void **)&trace->sessions, trace->count, &trace->sessions_room,
 			sizeof(*trace->sessions)))
 		return no_memory(text);
@@ -84,8 +103,8 @@ static int session_add(struct vg_trace *trace, const struct record *record, char
 
 static int lane_refuse(const struct record *record, char *text)
 {
-	return refuse(text, "the record at byte %zu names lane %u", record->place,
-		      record->head.lane);
+	return vg_trace_refuse(text, "the record at byte %zu names lane %u", record->place,
+			       record->head.lane);
 }
 
 static int share_add(struct vg_trace_recorded *session, const struct record *record, char *text)
@@ -107,8 +126,8 @@ static int piece_add(struct vg_trace_recorded *session, const struct record *rec
 	if (part.head.lane >= VG_LANES_MAX)
 		return lane_refuse(record, text);
 	if (part.bytes > part.head.bytes - sizeof(part) || part.offset + part.bytes < part.offset)
-		return refuse(text, "the part at byte %zu is longer than its record",
-			      record->place);
+		return vg_trace_refuse(text, "the part at byte %zu is longer than its record",
+				       record->place);
 	if (part.kind < VG_TRACE_ARGS || part.kind > VG_TRACE_MEMORY)
 		return 0;
 	if (!array_grow((void **)&session->pieces, session->pieces_count, &session->pieces_room,
@@ -150,21 +169,6 @@ static void lost_add(struct vg_trace_recorded *session, const struct record *rec
 		session->lost = UINT64_MAX;
 }
 
-/* Bytes that a record of that type has at least; 0: it is passed over. */
-static size_t record_least(unsigned int type)
-{
-	switch (type) {
-	case VG_TRACE_SESSION: return sizeof(struct vg_trace_session);
-	case VG_TRACE_LANE:
-	case VG_TRACE_REGION: return sizeof(struct vg_trace_share);
-	case VG_TRACE_PART: return sizeof(struct vg_trace_part);
-	case VG_TRACE_CALL: return sizeof(struct vg_trace_call);
-	case VG_TRACE_LOST: return sizeof(struct vg_trace_lost);
-	case VG_TRACE_END: return sizeof(struct vg_trace_end);
-	default: return 0;
-	}
-}
-
 static int record_of_session(struct vg_trace_recorded *session, const struct record *record,
 			     char *text)
 {
@@ -183,14 +187,14 @@ static int record_of_session(struct vg_trace_recorded *session, const struct rec
 
 static int record_add(struct vg_trace *trace, const struct record *record, char *text)
 {
-	size_t least = record_least(record->head.type);
+	uint32_t least = vg_trace_least(record->head.type);
 	struct vg_trace_recorded *session;
 
-	if (!least)
+	if (least == sizeof(record->head)) /* not known: passed over */
 		return 0;
 	if (record->head.bytes < least)
-		return refuse(text, "the record at byte %zu has %u bytes of %zu", record->place,
-			      record->head.bytes, least);
+		return vg_trace_refuse(text, "the record at byte %zu has %u bytes of %u",
+				       record->place, record->head.bytes, least);
 	if (record->head.type == VG_TRACE_SESSION)
 		return session_add(trace, record, text);
 	session = session_of(trace, record->head.executor);
@@ -215,8 +219,8 @@ static int records_walk(struct vg_trace *trace, char *text)
 		memcpy(&record.head, record.at, sizeof(record.head));
 		if (record.head.bytes < sizeof(record.head) || record.head.bytes % 8 ||
 		    record.head.bytes > VG_TRACE_BLOCK)
-			return refuse(text, "the record at byte %zu has %u bytes", place,
-				      record.head.bytes);
+			return vg_trace_refuse(text, "the record at byte %zu has %u bytes", place,
+					       record.head.bytes);
 		trace->cut = left < record.head.bytes;
 		if (trace->cut)
 			break;
@@ -365,10 +369,11 @@ static int twins_refuse(const struct vg_trace_recorded *session, char *text)
 {
 	for (size_t i = 1; i < session->count; i++)
 		if (!commands_compare(&session->commands[i - 1], &session->commands[i]))
-			return refuse(text, "session %u has two commands %" PRIu64 " in lane %u",
-				      session->session.head.executor,
-				      session->commands[i].call.number,
-				      session->commands[i].call.head.lane);
+			return vg_trace_refuse(text,
+					       "session %u has two commands %" PRIu64 " in lane %u",
+					       session->session.head.executor,
+					       session->commands[i].call.number,
+					       session->commands[i].call.head.lane);
 	return 0;
 }
 
@@ -401,14 +406,15 @@ static int session_order(struct vg_trace_recorded *session, char *text)
 static int head_read(struct vg_trace *trace, char *text)
 {
 	if (trace->size < sizeof(trace->head))
-		return refuse(text, "this is no recording: it has only %zu bytes", trace->size);
+		return vg_trace_refuse(text, "this is no recording: it has only %zu bytes",
+				       trace->size);
 	memcpy(&trace->head, trace->base, sizeof(trace->head));
 	if (memcmp(trace->head.magic, VG_TRACE_MAGIC, sizeof(VG_TRACE_MAGIC)) != 0)
-		return refuse(text, "this is no recording: it does not begin with %s",
-			      VG_TRACE_MAGIC);
+		return vg_trace_refuse(text, "this is no recording: it does not begin with %s",
+				       VG_TRACE_MAGIC);
 	if (trace->head.version != VG_TRACE_VERSION)
-		return refuse(text, "the recording has format %u, this program reads %u",
-			      trace->head.version, VG_TRACE_VERSION);
+		return vg_trace_refuse(text, "the recording has format %u, this program reads %u",
+				       trace->head.version, VG_TRACE_VERSION);
 	return 0;
 }
 
@@ -494,7 +500,7 @@ int vg_trace_open(struct vg_trace *trace, const char *path, char *text)
 		close(fd);
 	if (rc == 0)
 		return trace_read(trace, text);
-	refuse(text, "cannot read it: %s", strerror(-rc));
+	vg_trace_refuse(text, "cannot read it: %s", strerror(-rc));
 	return rc;
 }
 

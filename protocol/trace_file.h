@@ -81,6 +81,11 @@ int vg_trace_open(struct vg_trace *trace, const char *path, char *text);
 int vg_trace_open_bytes(struct vg_trace *trace, const void *bytes, size_t size, char *text);
 void vg_trace_close(struct vg_trace *trace);
 
+/* The head of a file that begins now. */
+struct vg_trace_file vg_trace_file_now(void);
+/* -EBADMSG, and why. text: VG_TRACE_TEXT bytes. */
+int vg_trace_refuse(char *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Copies a part that is whole (ARGS, ANSWER, BULK): as many bytes as the command's call says. */
 void vg_trace_part_copy(const struct vg_trace_command *command, enum vg_trace_part_kind kind,
 			void *to);

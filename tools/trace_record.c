@@ -21,6 +21,7 @@
 
 #include "protocol/calls.h"
 #include "protocol/clock.h"
+#include "protocol/trace_file.h"
 #include "protocol/wire.h"
 #include "tools/value.h"
 
@@ -92,37 +93,16 @@ static void file_write(struct recorder *r, const void *bytes, size_t size)
 
 static void head_write(struct recorder *r)
 {
-	struct vg_trace_file head = {.magic = VG_TRACE_MAGIC,
-				     .version = VG_TRACE_VERSION,
-				     .protocol = VG_PROTOCOL_VERSION,
-				     .spec_hash = VG_SPEC_HASH};
-	struct timespec now;
+	const struct vg_trace_file head = vg_trace_file_now();
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	head.realtime = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	head.monotonic = vg_clock_ns();
 	file_write(r, &head, sizeof(head));
 }
 
 /* --- records ------------------------------------------------------------------------------------------ */
 
-static size_t size_least(uint16_t type)
-{
-	switch (type) {
-	case VG_TRACE_SESSION: return sizeof(struct vg_trace_session);
-	case VG_TRACE_LANE:
-	case VG_TRACE_REGION: return sizeof(struct vg_trace_share);
-	case VG_TRACE_PART: return sizeof(struct vg_trace_part);
-	case VG_TRACE_CALL: return sizeof(struct vg_trace_call);
-	case VG_TRACE_LOST: return sizeof(struct vg_trace_lost);
-	case VG_TRACE_END: return sizeof(struct vg_trace_end);
-	default: return sizeof(struct vg_trace_head);
-	}
-}
-
 static bool head_is_good(const struct vg_trace_head *head, size_t left, pid_t writer)
 {
-	return head->bytes >= size_least(head->type) && head->bytes <= left &&
+	return head->bytes >= vg_trace_least(head->type) && head->bytes <= left &&
 	       head->bytes % 8 == 0 && (writer <= 0 || head->executor == (uint32_t)writer);
 }
 

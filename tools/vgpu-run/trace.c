@@ -7,32 +7,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "protocol/calls.h"
-#include "protocol/clock.h"
-#include "protocol/trace.h"
+#include "protocol/trace_file.h"
 #include "tools/vgpu-run/vgpu-run.h"
-
-static uint64_t realtime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 int run_trace_open(struct run_options *options)
 {
-	const struct vg_trace_file head = {
-		.magic = VG_TRACE_MAGIC,
-		.version = VG_TRACE_VERSION,
-		.protocol = VG_PROTOCOL_VERSION,
-		.spec_hash = VG_SPEC_HASH,
-		.realtime = realtime_ns(),
-		.monotonic = vg_clock_ns(),
-	};
+	const struct vg_trace_file head = vg_trace_file_now();
 
 	if (!options->trace)
 		return 0;

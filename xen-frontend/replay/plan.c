@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,20 +13,10 @@
 #include "protocol/cuda_types.h"
 #include "protocol/op_names.h"
 
-static int __attribute__((format(printf, 2, 3))) refuse(char *text, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, VG_TRACE_TEXT, format, args);
-	va_end(args);
-	return -EBADMSG;
-}
-
 int rp_plan_refuse(char *text, const struct vg_trace_call *call, const char *why)
 {
-	return refuse(text, "command %" PRIu64 " of lane %u (%s) %s", call->number, call->head.lane,
-		      vg_op_name(call->op), why);
+	return vg_trace_refuse(text, "command %" PRIu64 " of lane %u (%s) %s", call->number,
+			       call->head.lane, vg_op_name(call->op), why);
 }
 
 /* --- one command ---------------------------------------------------------------------------------- */
@@ -48,8 +37,8 @@ static int command_check(const struct vg_trace_command *command, char *text)
 	const struct vg_trace_call *call = &command->call;
 
 	if (call->op >= VG_OP_END || !call->op)
-		return refuse(text, "lane %u has a command with the unknown number %u",
-			      call->head.lane, call->op);
+		return vg_trace_refuse(text, "lane %u has a command with the unknown number %u",
+				       call->head.lane, call->op);
 	if (call->args > VG_ARGS_MAX || !(command->whole & 1u << VG_TRACE_ARGS))
 		return rp_plan_refuse(text, call, "lacks its arguments");
 	if (!(command->whole & 1u << VG_TRACE_BULK))
@@ -93,20 +82,21 @@ static uint16_t op_played(const struct vg_trace_call *call)
 static int session_check(const struct vg_trace_recorded *session, char *text)
 {
 	if (!(session->session.flags & VG_TRACE_WHOLE))
-		return refuse(text,
-			      "it was not recorded from its beginning: begin to record before "
+		return vg_trace_refuse(
+			text, "it was not recorded from its beginning: begin to record before "
 			      "the program is started");
 	if (!(session->session.flags & VG_TRACE_DATA))
-		return refuse(text,
-			      "it was recorded without what its calls carry: record with --data "
+		return vg_trace_refuse(
+			text, "it was recorded without what its calls carry: record with --data "
 			      "(vgpu-run: --trace-data)");
 	if (session->lost)
-		return refuse(text,
-			      "%" PRIu64 " of its records were lost: record to a faster disk, or "
-			      "a shorter run",
-			      session->lost);
+		return vg_trace_refuse(text,
+				       "%" PRIu64
+				       " of its records were lost: record to a faster disk, or "
+				       "a shorter run",
+				       session->lost);
 	if (!session->count)
-		return refuse(text, "it has no commands");
+		return vg_trace_refuse(text, "it has no commands");
 	return 0;
 }
 
@@ -291,7 +281,7 @@ static int answers_find(struct rp_plan *plan, char *text)
 	stamps_take(plan);
 	for (enum rp_clock clock = 0; clock < RP_CLOCKS; clock++) {
 		if (answers_order(plan, clock)) {
-			refuse(text, "no memory for a plan");
+			vg_trace_refuse(text, "no memory for a plan");
 			return -ENOMEM;
 		}
 	}
@@ -332,7 +322,7 @@ static int events_find(struct rp_plan *plan, char *text)
 
 	plan->events = calloc(session->shares_count + 1, sizeof(*plan->events));
 	if (!plan->events) {
-		refuse(text, "no memory for a plan");
+		vg_trace_refuse(text, "no memory for a plan");
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < session->shares_count; i++) {
@@ -428,7 +418,7 @@ int rp_plan_make(struct rp_plan *plan, const struct vg_trace_recorded *session, 
 		return rc;
 	plan->commands = calloc(session->count, sizeof(*plan->commands));
 	if (!plan->commands) {
-		refuse(text, "no memory for a plan");
+		vg_trace_refuse(text, "no memory for a plan");
 		return -ENOMEM;
 	}
 	rc = plan_fill(plan, text);
