@@ -59,7 +59,7 @@ $(O)/fuzz/executor_fuzz: $(EX_FUZZ_SRCS) $(wildcard $(D)/*.h protocol/*.h tests/
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) $(EX_FUZZ_SRCS) -ldl -o $@
-TRACE_FUZZ_SRCS := tests/fuzz/trace_file_fuzz.c protocol/trace_file.c xen-frontend/replay/plan.c xen-frontend/replay/plan_copy.c \
+TRACE_FUZZ_SRCS := tests/fuzz/trace_file_fuzz.c protocol/crc32.c protocol/trace_file.c xen-frontend/replay/plan.c xen-frontend/replay/plan_copy.c \
 	$(GEN)/protocol/op_names.c
 $(O)/fuzz/trace_file_fuzz: $(TRACE_FUZZ_SRCS) $(wildcard protocol/*.h) | generated
 	$(call say,FUZZ,$@)

@@ -7,17 +7,18 @@
 #include <sys/socket.h>
 
 #define LINE_MAX_BYTES (64u << 20)
-#define STEP           65536u
+#define FIRST_BYTES    65536u
 #define ROOM_LEAST     4096u
 
 static int line_grow(struct vgpu_line *line)
 {
-	char *grown = line->room < LINE_MAX_BYTES ? realloc(line->text, line->room + STEP) : NULL;
+	size_t room = line->room ? line->room * 2 : FIRST_BYTES;
+	char *grown = room <= LINE_MAX_BYTES ? realloc(line->text, room) : NULL;
 
 	if (!grown)
 		return ENOMEM;
 	line->text = grown;
-	line->room += STEP;
+	line->room = room;
 	return 0;
 }
 

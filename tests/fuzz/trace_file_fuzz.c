@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "protocol/crc32.h"
 #include "protocol/trace_file.h"
 #include "xen-frontend/replay/plan.h"
 
@@ -28,7 +29,6 @@ static void command_use(const struct vg_trace_recorded *session,
 			const struct vg_trace_command *command)
 {
 	const struct vg_trace_call *call = &command->call;
-	volatile uint8_t sum = 0;
 
 	if (vg_trace_command_find(session, call->head.lane, call->number) != command)
 		abort();
@@ -36,8 +36,7 @@ static void command_use(const struct vg_trace_recorded *session,
 	part_use(command, VG_TRACE_ANSWER, call->answer);
 	part_use(command, VG_TRACE_BULK, call->bulk);
 	for (uint32_t i = 0; i < command->count; i++)
-		for (uint32_t j = 0; j < command->pieces[i].bytes; j++)
-			sum ^= command->pieces[i].data[j];
+		(void)vg_crc32(0, command->pieces[i].data, command->pieces[i].bytes);
 }
 
 static void plan_use(const struct vg_trace_recorded *session)
