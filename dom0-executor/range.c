@@ -69,8 +69,11 @@ void ex_ranges_dispose(struct ex_ranges *ranges)
 	struct vg_ordered_at at;
 	struct ex_span *span = vg_ordered_first(&ranges->spans, &at);
 
-	for (; span; span = vg_ordered_next(&ranges->spans, &at))
+	for (; span; span = vg_ordered_next(&ranges->spans, &at)) {
+		if (ranges->gone)
+			ranges->gone(ranges->gone_context, span);
 		free(span);
+	}
 	vg_ordered_dispose(&ranges->spans);
 	pthread_rwlock_destroy(&ranges->lock);
 }

@@ -27,7 +27,7 @@ struct ex_span {
 struct ex_ranges {
 	pthread_rwlock_t lock;
 	struct vg_ordered spans; /* by their starts */
-	/* Told each range that goes, with the lock held; may be NULL. */
+	/* Told each range that goes, with the lock held (not by dispose, for the rest of them); may be NULL. */
 	void (*gone)(void *context, const struct ex_span *span);
 	void *gone_context;
 };

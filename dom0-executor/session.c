@@ -104,6 +104,14 @@ static void range_gone(void *context, const struct ex_span *span)
 		ex_pool_left(session, span);
 }
 
+/* At the end of all, when the driver and the accounts are told nothing any more: what belongs to the range itself. */
+static void range_forgotten(void *context, const struct ex_span *span)
+{
+	(void)context;
+	if (span->kind == EX_RANGE_FOREIGN || span->kind == EX_RANGE_POOLED)
+		free(span->object);
+}
+
 static void session_init_locks(struct ex_session *session)
 {
 	pthread_mutex_init(&session->breach_lock, NULL);
@@ -186,7 +194,7 @@ void ex_session_dispose(struct ex_session *session)
 	session->channel = NULL;
 	session->handles.dropped = NULL;
 	ex_handles_dispose(&session->handles);
-	session->ranges.gone = NULL;
+	session->ranges.gone = range_forgotten;
 	ex_ranges_dispose(&session->ranges);
 	ex_ranges_dispose(&session->reserved);
 	ex_primary_dispose(&session->primary);
