@@ -158,7 +158,7 @@ static bool lane_sleep(struct ex_lane *lane, enum vg_sleep what, uint64_t want)
 	uint64_t begin = adapts ? vg_clock_ns() : 0;
 	int mask = vg_bell_take(&lane->share.bell);
 
-	if (__builtin_expect(lane->trace.used != 0, 0))
+	if (__builtin_expect(atomic_load_explicit(&lane->trace.used, memory_order_relaxed) != 0, 0))
 		ex_trace_lane_flush(lane);
 	if (mask < 0)
 		goto broken;

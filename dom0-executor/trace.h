@@ -37,7 +37,7 @@ struct ex_trace {
 struct ex_trace_lane {
 	pthread_mutex_t lock; /* of the block, which the main thread may write */
 	uint8_t *block;       /* VG_TRACE_BLOCK bytes, made at first use; owned */
-	uint32_t used;
+	atomic_uint used; /* of it; the lane's thread looks without the lock whether there is any */
 	uint32_t records;
 	uint64_t called, had; /* of the guest's last vgStamp, until a command has them */
 	unsigned int stamped; /* during which recording that came */
