@@ -301,6 +301,12 @@ include $(1)
 endef
 $(foreach m,$(MODULES),$(eval $(call include_module,$(m))))
 
+# What has one thread has nothing for ThreadSanitizer.
+ifeq ($(CONFIG),tsan)
+UNIT_TESTS := $(filter-out $(addprefix $(B)/test/,$(addprefix backend_,ctlring_test joined_test list_test metrics_test \
+	state_test test tools_test trace_test) frontd_test top_test xl_test vgpu_% schema_% ptx-float ptx-int ptx-nvcc ptx-parse),$(UNIT_TESTS))
+endif
+
 .PHONY: build-all generated build-tests
 build-all: $(ALL) build-tests
 build-tests: $(filter $(B)/%,$(UNIT_TESTS))
