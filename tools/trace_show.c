@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "protocol/call_text.h"
@@ -89,45 +88,27 @@ static void session_print(const struct trace_times *times, size_t i)
 
 /* --- what stands below ---------------------------------------------------------------------------------- */
 
-/* A part's bytes lie behind its record's head in the file. */
-static uint16_t piece_op(const struct vg_trace_piece *piece)
+static void unfinished_print(const struct vg_trace_recorded *s,
+			     const struct vg_trace_command *command)
 {
-	struct vg_trace_part part;
-
-	memcpy(&part, piece->data - sizeof(part), sizeof(part));
-	return part.op;
-}
-
-/* Arguments that came in several pieces are not put together. */
-static void unfinished_print(const struct vg_trace_recorded *s, const struct vg_trace_piece *piece,
-			     bool alone)
-{
-	const struct vg_call_bytes bytes = {.op = piece_op(piece),
-					    .args = alone ? piece->data : NULL,
-					    .args_size = alone ? piece->bytes : 0};
+	const struct vg_trace_call *c = &command->call;
+	void *args = trace_part_take(command, VG_TRACE_ARGS, c->args);
+	const struct vg_call_bytes bytes = {
+		.op = c->op, .args = args, .args_size = args ? c->args : 0};
 	char text[TRACE_LINE];
 
 	vg_call_args(&bytes, text, sizeof(text));
 	printf("# not back when the recording ended: %u %u:%" PRIu64 " %s(%s)\n", s->session.pid,
-	       piece->lane, piece->number, vg_op_name(bytes.op), text);
+	       c->head.lane, c->number, vg_op_name(c->op), text);
+	free(args);
 }
 
-static bool same_arguments(const struct vg_trace_piece *a, const struct vg_trace_piece *b)
-{
-	return a->lane == b->lane && a->number == b->number && b->kind == VG_TRACE_ARGS;
-}
-
-/* Commands whose arguments are there but not their end. */
+/* Commands whose arguments are there, which come first, but not their end. */
 static void unfinished_show(const struct vg_trace_recorded *s)
 {
-	for (size_t i = 0; i < s->pieces_count; i++) {
-		const struct vg_trace_piece *p = &s->pieces[i];
-
-		if (p->kind == VG_TRACE_ARGS && (!i || !same_arguments(p, p - 1)) &&
-		    !vg_trace_command_find(s, p->lane, p->number))
-			unfinished_print(s, p,
-					 i + 1 == s->pieces_count || !same_arguments(p, p + 1));
-	}
+	for (size_t i = 0; i < s->unfinished_count; i++)
+		if (s->unfinished[i].pieces->kind == VG_TRACE_ARGS)
+			unfinished_print(s, &s->unfinished[i]);
 }
 
 bool trace_show(const struct trace_times *times, const struct trace_filter *filter)

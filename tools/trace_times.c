@@ -155,9 +155,8 @@ uint64_t trace_call_stage(const struct trace_call *call, enum trace_stage stage)
 	}
 }
 
-/* A part that is all there; NULL: it is not, or it is empty. */
-static void *part_take(const struct vg_trace_command *command, enum vg_trace_part_kind kind,
-		       size_t size)
+void *trace_part_take(const struct vg_trace_command *command, enum vg_trace_part_kind kind,
+		      size_t size)
 {
 	void *bytes = size && (command->whole & 1u << kind) ? malloc(size) : NULL;
 
@@ -172,8 +171,8 @@ const char *trace_call_text(const struct trace_call *call, char *text, size_t ro
 	const struct vg_trace_command *command = call->command;
 	const struct vg_trace_call *c = &command->call;
 	const uint32_t *sum = c->seen & VG_TRACE_SUMS ? &c->bulk_sum : NULL;
-	void *args = part_take(command, VG_TRACE_ARGS, c->args);
-	void *answer = part_take(command, VG_TRACE_ANSWER, c->answer);
+	void *args = trace_part_take(command, VG_TRACE_ARGS, c->args);
+	void *answer = trace_part_take(command, VG_TRACE_ANSWER, c->answer);
 	const struct vg_call_bytes bytes = {.op = c->op,
 					    .args = c->args ? args : none,
 					    .args_size = args ? c->args : 0,

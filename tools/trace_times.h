@@ -68,6 +68,10 @@ uint64_t trace_call_stage(const struct trace_call *call, enum trace_stage stage)
 /* `name(arguments) = result {answer}` and what it carried, as far as they were recorded. Returns `text`. */
 const char *trace_call_text(const struct trace_call *call, char *text, size_t room);
 
+/* Bytes of a part that is all there, for the caller to free; NULL: it is not, or it is empty. */
+void *trace_part_take(const struct vg_trace_command *command, enum vg_trace_part_kind kind,
+		      size_t size);
+
 /* The same calls in the order in which they began; for the caller to free. NULL: no memory. */
 struct trace_call **trace_times_order(const struct trace_times *times);
 
