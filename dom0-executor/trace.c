@@ -30,7 +30,7 @@
 
 void ex_trace_init(struct ex_trace *trace)
 {
-	*trace = (struct ex_trace){.fd = -1};
+	*trace = (struct ex_trace){.fd = -1, .executor = (uint32_t)getpid()};
 	pthread_mutex_init(&trace->lock, NULL);
 }
 
@@ -61,13 +61,14 @@ void ex_trace_lane_dispose(struct ex_trace_lane *trace)
 
 /* --- where it goes to ---------------------------------------------------------------------------- */
 
-static struct vg_trace_head head_of(unsigned int type, uint32_t lane, size_t bytes)
+static struct vg_trace_head head_of(const struct ex_session *session, unsigned int type,
+				    uint32_t lane, size_t bytes)
 {
 	return (struct vg_trace_head){
 		.type = (uint16_t)type,
 		.lane = (uint16_t)lane,
 		.bytes = (uint32_t)bytes,
-		.executor = (uint32_t)getpid(),
+		.executor = session->trace.executor,
 	};
 }
 
@@ -98,7 +99,7 @@ static bool lost_tell(struct ex_session *session)
 {
 	struct ex_trace *trace = &session->trace;
 	struct vg_trace_lost lost = {
-		.head = head_of(VG_TRACE_LOST, 0, sizeof(lost)),
+		.head = head_of(session, VG_TRACE_LOST, 0, sizeof(lost)),
 		.at = vg_clock_ns(),
 		.records = trace->lost,
 	};
@@ -186,7 +187,7 @@ void ex_trace_part(struct ex_call *call, enum vg_trace_part_kind kind, uint64_t 
 		size_t n = vg_min(size - done, VG_TRACE_BLOCK - sizeof(struct vg_trace_part));
 		size_t bytes = sizeof(struct vg_trace_part) + vg_pad8(n);
 		struct vg_trace_part part = {
-			.head = head_of(VG_TRACE_PART, lane->id, bytes),
+			.head = head_of(lane->session, VG_TRACE_PART, lane->id, bytes),
 			.number = lane->number,
 			.offset = offset + done,
 			.kind = (uint16_t)kind,
@@ -215,18 +216,12 @@ static bool with_data(const struct ex_call *call)
 	       VG_WANT_TRACE_DATA;
 }
 
-/* What it reads and when, nobody tells. */
-static bool is_launch(unsigned int op)
-{
-	return op == VG_OP_vgLaunch || op == VG_OP_vgLaunchMulti || op == VG_OP_cuGraphLaunch;
-}
-
 void ex_trace_args(struct ex_call *call)
 {
 	ex_trace_part(call, VG_TRACE_ARGS, 0, call->args, call->args_size);
 	if (!with_data(call))
 		return;
-	if (is_launch(call->op))
+	if (vg_trace_is_launch(call->op))
 		ex_trace_pinned(call);
 	/* Whatever the driver does with it, a crash included, can be seen again. */
 	ex_trace_lane_flush(call->lane);
@@ -250,7 +245,7 @@ struct ex_region *ex_trace_region(struct ex_session *session, uint64_t address, 
 	return NULL;
 }
 
-/* The lock keeps the pages where they are. The guest may write to them meanwhile: that is its own loss. */
+/* The lock keeps the pages where they are. */
 void ex_trace_memory(struct ex_call *call, uint64_t address, uint64_t size, CUstream stream)
 {
 	struct ex_session *session = call->session;
@@ -262,11 +257,9 @@ void ex_trace_memory(struct ex_call *call, uint64_t address, uint64_t size, CUst
 		call->seen |= VG_TRACE_CAPTURED;
 	pthread_mutex_lock(&session->region_lock);
 	region = ex_trace_region(session, address, size);
-	if (region) {
-		ex_trace_part(call, VG_TRACE_MEMORY, address, (const void *)(uintptr_t)address,
-			      size); /* NOLINT */
-		ex_trace_pinned_seen(region, address, size);
-	}
+	if (region)
+		ex_trace_part(call, VG_TRACE_MEMORY, address,
+			      ex_trace_pinned_seen(region, address, size), size);
 	pthread_mutex_unlock(&session->region_lock);
 }
 
@@ -320,7 +313,7 @@ void ex_trace_call(struct ex_call *call, CUresult result)
 	struct ex_lane *lane = call->lane;
 	size_t answer = call->reply_head_sent ? call->reply_args : call->reply_size;
 	struct vg_trace_call record = {
-		.head = head_of(VG_TRACE_CALL, lane->id, sizeof(record)),
+		.head = head_of(call->session, VG_TRACE_CALL, lane->id, sizeof(record)),
 		.number = lane->number,
 		.after = call->after,
 		.op = call->op,
@@ -366,16 +359,16 @@ static void share_write(struct ex_session *session, const struct vg_trace_share 
 
 static void lane_write(const struct ex_lane *lane, bool open)
 {
-	share_write(lane->session,
-		    &(struct vg_trace_share){
-			    .head = head_of(VG_TRACE_LANE, lane->id, sizeof(struct vg_trace_share)),
-			    .at = vg_clock_ns(),
-			    .open = open,
-			    .id = lane->id,
-			    .bytes = lane->share.bytes,
-			    .cmd_bytes = (uint32_t)lane->in.size,
-			    .reply_bytes = (uint32_t)lane->out.size,
-		    });
+	share_write(lane->session, &(struct vg_trace_share){
+					   .head = head_of(lane->session, VG_TRACE_LANE, lane->id,
+							   sizeof(struct vg_trace_share)),
+					   .at = vg_clock_ns(),
+					   .open = open,
+					   .id = lane->id,
+					   .bytes = lane->share.bytes,
+					   .cmd_bytes = (uint32_t)lane->in.size,
+					   .reply_bytes = (uint32_t)lane->out.size,
+				   });
 }
 
 static void lane_say(const struct ex_lane *lane, bool on)
@@ -406,15 +399,15 @@ void ex_trace_lane_share(struct ex_lane *lane, bool open)
 static void region_write(struct ex_session *session, uint32_t id, const struct ex_region *region,
 			 bool open)
 {
-	share_write(session,
-		    &(struct vg_trace_share){
-			    .head = head_of(VG_TRACE_REGION, 0, sizeof(struct vg_trace_share)),
-			    .at = vg_clock_ns(),
-			    .open = open,
-			    .id = id,
-			    .address = (uintptr_t)region->share.base,
-			    .bytes = region->share.bytes,
-		    });
+	share_write(session, &(struct vg_trace_share){
+				     .head = head_of(session, VG_TRACE_REGION, 0,
+						     sizeof(struct vg_trace_share)),
+				     .at = vg_clock_ns(),
+				     .open = open,
+				     .id = id,
+				     .address = (uintptr_t)region->share.base,
+				     .bytes = region->share.bytes,
+			     });
 }
 
 void ex_trace_region_share(struct ex_session *session, uint32_t id, const struct ex_region *region,
@@ -438,7 +431,7 @@ static void session_write(struct ex_session *session, bool data)
 {
 	const struct ex_settings *settings = session->settings;
 	struct vg_trace_session record = {
-		.head = head_of(VG_TRACE_SESSION, 0, sizeof(record)),
+		.head = head_of(session, VG_TRACE_SESSION, 0, sizeof(record)),
 		.at = vg_clock_ns(),
 		.flags = (session->trace.whole ? VG_TRACE_WHOLE : 0) | (data ? VG_TRACE_DATA : 0),
 		.protocol = VG_PROTOCOL_VERSION,
@@ -511,7 +504,7 @@ void ex_trace_end(struct ex_session *session)
 void ex_trace_finish(struct ex_session *session)
 {
 	const struct vg_trace_end end = {
-		.head = head_of(VG_TRACE_END, 0, sizeof(end)),
+		.head = head_of(session, VG_TRACE_END, 0, sizeof(end)),
 		.at = vg_clock_ns(),
 		.commands = session->stats.page->commands,
 	};

@@ -26,6 +26,7 @@ struct ex_session;
 struct ex_trace {
 	pthread_mutex_t lock; /* of the rest */
 	int fd;               /* -1: none */
+	uint32_t executor;    /* our process: stays */
 	bool data;            /* with what calls carry */
 	bool whole;           /* from the session's beginning: it can be run again */
 	atomic_uint number;   /* of recordings so far */
@@ -80,8 +81,11 @@ void ex_trace_copied(struct ex_call *call, uint64_t address, uint64_t size, CUst
  */
 #define EX_TRACE_PINNED_MOST (64u * 1024 * 1024)
 void ex_trace_pinned(struct ex_call *call);
-/* Under the region_lock: that much of pinned memory is in the recording. */
-void ex_trace_pinned_seen(struct ex_region *region, uint64_t address, uint64_t size);
+/*
+ * Under the region_lock: that much of pinned memory is going to be in the recording. Where to take it from: copied once if
+ * there is a shadow, since the guest may write to it meanwhile.
+ */
+const void *ex_trace_pinned_seen(struct ex_region *region, uint64_t address, uint64_t size);
 /* The device says there when a staged copy is done, so the region is the stage. */
 void ex_trace_pinned_stage(struct ex_session *session, uint64_t done);
 /* A part of the command's, for trace_pinned.c. */

@@ -19,12 +19,13 @@ static uint8_t *live(const struct ex_region *region)
 	return region->share.base;
 }
 
-void ex_trace_pinned_seen(struct ex_region *region, uint64_t address, uint64_t size)
+const void *ex_trace_pinned_seen(struct ex_region *region, uint64_t address, uint64_t size)
 {
 	uint64_t at = address - (uintptr_t)region->share.base;
 
-	if (region->shadow)
-		memcpy(region->shadow + at, live(region) + at, size);
+	if (!region->shadow)
+		return live(region) + at;
+	return memcpy(region->shadow + at, live(region) + at, size);
 }
 
 void ex_trace_pinned_stage(struct ex_session *session, uint64_t done)
@@ -58,12 +59,12 @@ static bool page_same(const struct ex_region *region, uint64_t at)
 	return !memcmp(region->shadow + at, live(region) + at, VG_PAGE_SIZE);
 }
 
-/* Copied once, and that is recorded: the guest may write to it meanwhile. */
 static void pages_record(struct ex_call *call, struct ex_region *region, uint64_t at,
 			 uint64_t bytes)
 {
-	memcpy(region->shadow + at, live(region) + at, bytes);
-	ex_trace_part(call, VG_TRACE_MEMORY, (uintptr_t)live(region) + at, region->shadow + at,
+	uint64_t address = (uintptr_t)live(region) + at;
+
+	ex_trace_part(call, VG_TRACE_MEMORY, address, ex_trace_pinned_seen(region, address, bytes),
 		      bytes);
 }
 

@@ -14,8 +14,10 @@
 #ifndef VG_TRACE_H
 #define VG_TRACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "protocol/calls.h" /* generated: enum vg_op */
 #include "protocol/control.h"
 
 #define VG_TRACE_MAGIC   "vgputrc"
@@ -160,6 +162,12 @@ struct vg_trace_end {
 	uint64_t commands; /* that the session has run in all */
 };
 _Static_assert(sizeof(struct vg_trace_end) == 32, "layout of an end");
+
+/* Kernels and graphs read pinned memory by themselves: which of it, and when, nobody tells. */
+static inline bool vg_trace_is_launch(unsigned int op)
+{
+	return op == VG_OP_vgLaunch || op == VG_OP_vgLaunchMulti || op == VG_OP_cuGraphLaunch;
+}
 
 /* Bytes that a record of that type has at least. */
 static inline uint32_t vg_trace_least(unsigned int type)

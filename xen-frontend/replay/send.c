@@ -150,12 +150,6 @@ bool rp_send_copy_in(struct rp_lane *lane, const struct rp_command *command, uin
 	return true;
 }
 
-/* Calls that read what they will, of all that is pinned. */
-static bool is_launch(unsigned int op)
-{
-	return op == VG_OP_vgLaunch || op == VG_OP_vgLaunchMulti || op == VG_OP_cuGraphLaunch;
-}
-
 bool rp_send_memory(struct rp_lane *lane, const struct vg_trace_command *recorded)
 {
 	struct rp_player *player = lane->player;
@@ -169,7 +163,7 @@ bool rp_send_memory(struct rp_lane *lane, const struct vg_trace_command *recorde
 			.then = piece->data,
 			.now = piece->data,
 			.bytes = piece->bytes,
-			.changes = is_launch(recorded->call.op),
+			.changes = vg_trace_is_launch(recorded->call.op),
 		};
 
 		if (piece->kind != VG_TRACE_MEMORY)
