@@ -9,7 +9,7 @@
 #   $(eval $(call program,NAME,SOURCES,CFLAGS,LDLIBS))     -> $(B)/bin/NAME
 #   $(eval $(call library,NAME.so.1,SOURCES,CFLAGS,LDLIBS))-> $(B)/lib/NAME.so.1, soname NAME.so.1
 #   $(eval $(call archive,libNAME.a,SOURCES,CFLAGS))       -> $(B)/lib/libNAME.a
-#   $(eval $(call unit_test,NAME,SOURCES,CFLAGS,LDLIBS))   -> $(B)/test/NAME, run by check-unit
+#   $(eval $(call unit_test,NAME,SOURCES,CFLAGS,LDLIBS,CONFIGS))   -> $(B)/test/NAME, run by check-unit; CONFIGS: all unless given
 #       cmocka comes by itself.
 #   $(eval $(call unit_script,SCRIPT,PREREQS,CONFIGS))  an executable script run by check-unit, by
 #       default in the release configuration only
@@ -208,7 +208,13 @@ $(B)/lib/$(1): $(call objs,$(1),$(2))
 ALL += $(B)/lib/$(1)
 endef
 
+# Configurations of tests whose programs have one thread: nothing for ThreadSanitizer to see.
+ONE_THREAD := release asan
+
 define unit_test
+$(if $(filter $(CONFIG),$(or $(5),$(CONFIG))),$(unit_test_add))
+endef
+define unit_test_add
 $(call objects,test/$(1),$(2),$(3) $(CMOCKA_CFLAGS))
 $(call link,$(B)/test/$(1),test/$(1),$(2),$(4) $(CMOCKA_LIBS),-pie)
 UNIT_TESTS += $(B)/test/$(1)
@@ -300,12 +306,6 @@ D := $(patsubst %/,%,$(dir $(1)))
 include $(1)
 endef
 $(foreach m,$(MODULES),$(eval $(call include_module,$(m))))
-
-# What has one thread has nothing for ThreadSanitizer.
-ifeq ($(CONFIG),tsan)
-UNIT_TESTS := $(filter-out $(addprefix $(B)/test/,$(addprefix backend_,ctlring_test joined_test list_test metrics_test \
-	state_test test tools_test trace_test) frontd_test top_test xl_test vgpu_% schema_% ptx-float ptx-int ptx-nvcc ptx-parse),$(UNIT_TESTS))
-endif
 
 .PHONY: build-all generated build-tests
 build-all: $(ALL) build-tests

@@ -22,21 +22,21 @@ $(eval $(call install,docs/man/vgpu.8,$(MANDIR)/man8,644))
 
 $(eval $(call unit_test,vgpu_tree_test,tests/unit/tools/tree_test.c tests/unit/backend/fake_xs.c \
 	$(filter-out %/clock.c,$(VGPU_TREE_SRCS)) tools/domain.c,$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
-	$(B)/lib/libvgproto.a))
+	$(B)/lib/libvgproto.a,$(ONE_THREAD)))
 $(eval $(call unit_test,vgpu_columns_test,tests/unit/tools/columns_test.c tools/columns.c,$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
-	$(B)/lib/libvgproto.a $(JSONC_LIBS)))
-$(eval $(call unit_test,vgpu_line_test,tests/unit/tools/line_test.c tools/line.c,,))
+	$(B)/lib/libvgproto.a $(JSONC_LIBS),$(ONE_THREAD)))
+$(eval $(call unit_test,vgpu_line_test,tests/unit/tools/line_test.c tools/line.c,,,$(ONE_THREAD)))
 $(eval $(call unit_test,vgpu_verify_test,tests/unit/tools/verify_test.c $(addprefix $(D)/,answer.c finding.c value.c verify_session.c),\
-	$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+	$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS),$(ONE_THREAD)))
 # The fake NVML below is found by its path.
 $(eval $(call unit_test,vgpu_gpu_test,tests/unit/tools/gpu_test.c \
 	$(addprefix $(D)/,clock.c finding.c gpu.c process.c value.c verify_gpu.c),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
-	$(B)/lib/libvgproto.a $(JSONC_LIBS) -ldl))
+	$(B)/lib/libvgproto.a $(JSONC_LIBS) -ldl,$(ONE_THREAD)))
 $(B)/test/vgpu_gpu_test: | $(B)/test/nvml/libnvidia-ml.so.1
-$(eval $(call unit_test,vgpu_trace_clock_test,tests/unit/tools/trace_clock_test.c $(D)/trace_clock.c,,-lm))
+$(eval $(call unit_test,vgpu_trace_clock_test,tests/unit/tools/trace_clock_test.c $(D)/trace_clock.c,,-lm,$(ONE_THREAD)))
 $(eval $(call unit_test,top_test,tests/unit/tools/top_test.c \
 	$(addprefix $(D)/,value.c top_model.c top_sample.c top_view.c),$(XENSTORE_CFLAGS) $(JSONC_CFLAGS),\
-	$(B)/lib/libvgproto.a $(JSONC_LIBS) -lm))
+	$(B)/lib/libvgproto.a $(JSONC_LIBS) -lm,$(ONE_THREAD)))
 
 $(eval $(call unit_script,tests/unit/tools/test-trace,$(B)/bin/vgpu,release asan))
 

@@ -37,23 +37,23 @@ $(eval $(call install,docs/man/xen-vgpud.8,$(MANDIR)/man8,644))
 $(eval $(call install,docs/man/xen-vgpud.conf.5,$(MANDIR)/man5,644))
 endif
 
-$(eval $(call unit_test,backend_state_test,tests/unit/backend/state_test.c $(D)/state.c))
-$(eval $(call unit_test,backend_ctlring_test,tests/unit/backend/ctlring_test.c $(D)/ctlring.c))
+$(eval $(call unit_test,backend_state_test,tests/unit/backend/state_test.c $(D)/state.c,,,$(ONE_THREAD)))
+$(eval $(call unit_test,backend_ctlring_test,tests/unit/backend/ctlring_test.c $(D)/ctlring.c,,,$(ONE_THREAD)))
 ifneq ($(and $(HAVE_XENSTORE),$(HAVE_JSONC)),)
 $(eval $(call unit_test,backend_test,$(addprefix tests/unit/backend/,daemon_test.c rig.c \
-	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS),$(ONE_THREAD)))
 $(eval $(call unit_test,backend_joined_test,$(addprefix tests/unit/backend/,joined_test.c rig.c \
-	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS),$(ONE_THREAD)))
 ifneq ($(HAVE_MICROHTTPD),)
 $(eval $(call unit_test,backend_metrics_test,$(addprefix tests/unit/backend/,metrics_test.c rig.c \
-	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS),$(ONE_THREAD)))
 endif
 $(eval $(call unit_test,backend_list_test,$(addprefix tests/unit/backend/,list_test.c fake_link.c \
-	fake_xs.c) tools/top_sample.c tools/value.c $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+	fake_xs.c) tools/top_sample.c tools/value.c $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS),$(ONE_THREAD)))
 $(eval $(call unit_test,backend_probe_test,$(addprefix tests/unit/backend/,probe_test.c rig.c \
 	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
 $(eval $(call unit_test,backend_trace_test,$(addprefix tests/unit/backend/,trace_test.c rig.c \
-	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+	fake_executor.c fake_link.c fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS),$(ONE_THREAD)))
 $(eval $(call unit_test,backend_tools_test,$(addprefix tests/unit/backend/,tools_test.c fake_link.c \
-	fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS)))
+	fake_xs.c) $(BACKEND_SRCS),$(BACKEND_CFLAGS),$(B)/lib/libvgproto.a $(JSONC_LIBS),$(ONE_THREAD)))
 endif

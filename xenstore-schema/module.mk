@@ -25,5 +25,5 @@ docs: $(GEN)/docs/xenstore-paths.md
 	@mkdir -p $(O)/docs
 	@cp $^ $(O)/docs
 
-$(eval $(call unit_test,schema_settings_test,tests/unit/schema/settings_test.c $(SCHEMA_SRCS)))
+$(eval $(call unit_test,schema_settings_test,tests/unit/schema/settings_test.c $(SCHEMA_SRCS),,,$(ONE_THREAD)))
 $(eval $(call unit_script,tests/unit/schema/schemagen-test,))

@@ -91,7 +91,7 @@ $(eval $(call local_test,$(D)/check-jit-cache,$(B)/programs/jitcache))
 $(eval $(call local_test,$(D)/check-replay,$(B)/bin/vgpu-replay $(addprefix $(B)/programs/,saxpy matmul graphs graphmore modules \
 	threads streams memory memsets contexts errors faults textures reduce launchex batches arrays registered queries callbacks \
 	graphnodes mapped managed)))
-$(eval $(call local_test,$(D)/check-log,$(addprefix $(B)/programs/,saxpy errors copies graphs),$(filter-out tsan,$(CONFIG)) none))
+$(eval $(call local_test,$(D)/check-log,$(addprefix $(B)/programs/,saxpy errors copies graphs),release asan))
 $(eval $(call local_test,$(D)/check-trace,$(B)/bin/vgpu $(addprefix $(B)/programs/,saxpy errors threads),release))
 $(eval $(call local_test,$(D)/check-quota,$(B)/programs/quota))
 $(eval $(call local_test,$(D)/check-peers,$(B)/programs/peers $(B)/programs/launchex))

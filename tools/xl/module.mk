@@ -25,7 +25,7 @@ $(eval $(call objects,test/libfakexl.so,$(XL_FAKE_SRCS),$(XENSTORE_CFLAGS) -fvis
 $(eval $(call link,$(B)/test/libfakexl.so,test/libfakexl.so,$(XL_FAKE_SRCS),,\
 	-shared -Wl$(comma)-soname$(comma)libfakexl.so))
 $(eval $(call unit_test,xl_test,tests/unit/tools/xl_test.c $(XL_SRCS) $(filter-out %/clock.c,$(VGPU_TREE_SRCS)),\
-	$(XENSTORE_CFLAGS),$(B)/test/libfakexl.so -Wl$(comma)-rpath$(comma)'$$$$ORIGIN'))
+	$(XENSTORE_CFLAGS),$(B)/test/libfakexl.so -Wl$(comma)-rpath$(comma)'$$$$ORIGIN',$(ONE_THREAD)))
 # An xl that is linked as the real one is, for the wrapper's test.
 $(eval $(call objects,test/fake-xl,tests/unit/tools/fake_xl.c,$(XENSTORE_CFLAGS)))
 $(eval $(call link,$(B)/test/fake-xl,test/fake-xl,tests/unit/tools/fake_xl.c,\

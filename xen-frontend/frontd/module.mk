@@ -39,5 +39,5 @@ $(eval $(call unit_test,channel_xen_test,tests/unit/channel_xen_test.c \
 ifneq ($(HAVE_XENSTORE),)
 $(eval $(call unit_test,frontd_test,$(wildcard tests/unit/frontd/*.c) \
 	tests/unit/backend/fake_xs.c $(FRONTD_SRCS),\
-	$(XENSTORE_CFLAGS),$(B)/lib/libvgproto.a))
+	$(XENSTORE_CFLAGS),$(B)/lib/libvgproto.a,$(ONE_THREAD)))
 endif

@@ -3,7 +3,8 @@
 
 PTX_TESTS := $(patsubst $(D)/%_test.c,%,$(sort $(wildcard $(D)/*_test.c)))
 
-$(foreach t,$(PTX_TESTS),$(eval $(call unit_test,ptx-$t,$(D)/$t_test.c $(D)/harness.c,,$(SOFT_PTX_LIBS))))
+# Those of exec have threads.
+$(foreach t,$(PTX_TESTS),$(eval $(call unit_test,ptx-$t,$(D)/$t_test.c $(D)/harness.c,,$(SOFT_PTX_LIBS),$(if $(filter exec,$t),,$(ONE_THREAD)))))
 
 ifneq ($(HAVE_NVCC),)
 PTX_NVCC_FILES := $(foreach f,sm_75 sm_90 sm_80-G,$(B)/test/ptx/$f.ptx)
