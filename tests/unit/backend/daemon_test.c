@@ -30,13 +30,6 @@ static int nodes_before;
 
 /* --- the toolstack's and the guest's part ---------------------------------------------------- */
 
-static bool state_is(const char *state)
-{
-	const char *now = fake_xs_get(BE "/state");
-
-	return now && !strcmp(now, state);
-}
-
 static void frontend_write(const char *protocol)
 {
 	page = fake_link_page(5);
@@ -49,9 +42,9 @@ static void frontend_write(const char *protocol)
 static void connect_device(void)
 {
 	attach(3, 0, "soft");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 	frontend_write(RIG_PROTOCOL);
-	turn_until(state_is("4"));
+	turn_until(rig_state_is(0, "4"));
 	fake_xs_set(FE "/state", "4");
 	turns(2);
 }
@@ -147,12 +140,12 @@ static void assert_refused(const char *key, const char *value, const char *says)
 {
 	attach(3, 0, "soft");
 	fake_xs_set(key, value);
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	assert_non_null(fake_xs_get(BE "/error"));
 	assert_non_null(strstr(fake_xs_get(BE "/error"), says));
 	assert_non_null(strstr(fake_xs_get(BE_ERR), says));
 	turns(3);
-	assert_true(state_is("6")); /* and it stays so */
+	assert_true(rig_state_is(0, "6")); /* and it stays so */
 }
 
 static void test_unknown_key(void **state)
@@ -177,16 +170,16 @@ static void test_other_protocol(void **state)
 {
 	(void)state;
 	attach(3, 0, "soft");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 	frontend_write("1");
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	assert_non_null(strstr(fake_xs_get(BE "/error"), "speaks protocol version 1"));
 	assert_int_equal(fake_link_mapped(), 0);
 	/* The right version heals it. */
 	fake_xs_set(FE "/state", "1");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 	frontend_write(RIG_PROTOCOL);
-	turn_until(state_is("4"));
+	turn_until(rig_state_is(0, "4"));
 	assert_null(fake_xs_get(BE "/error"));
 	assert_null(fake_xs_get(BE_ERR));
 }
@@ -195,10 +188,10 @@ static void test_bad_grant(void **state)
 {
 	(void)state;
 	attach(3, 0, "soft");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 	frontend_write(RIG_PROTOCOL);
 	fake_xs_set(FE "/ring-ref", "11");
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	assert_non_null(strstr(fake_xs_get(BE "/error"), "ring-ref 11"));
 }
 
@@ -210,10 +203,10 @@ static void test_bad_numbers(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		attach(3, 0, "soft");
-		turn_until(state_is("2"));
+		turn_until(rig_state_is(0, "2"));
 		frontend_write(RIG_PROTOCOL);
 		fake_xs_set(FE "/ring-ref", bad[i]);
-		turn_until(state_is("6"));
+		turn_until(rig_state_is(0, "6"));
 		assert_non_null(strstr(fake_xs_get(BE "/error"), "ring-ref"));
 	}
 }
@@ -222,10 +215,10 @@ static void test_wrong_page(void **state)
 {
 	(void)state;
 	attach(3, 0, "soft");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 	frontend_write(RIG_PROTOCOL);
 	page->magic = 0;
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	assert_int_equal(fake_link_mapped(), 0);
 }
 
@@ -236,7 +229,7 @@ static void test_detach(void **state)
 	open_session(1);
 	fake_xs_set(BE "/online", "0");
 	fake_xs_set(BE "/state", "5");
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	assert_int_equal(fake_link_mapped(), 0);
 	assert_int_equal(daemon_.executor_count, 0);
 	fake_xs_remove(BE);
@@ -276,12 +269,12 @@ static void test_driver_domain(void **state)
 	fake_xs_set(FE "/state", "4");
 	turns(2);
 	open_session(1);
-	assert_true(state_is("1"));
+	assert_true(rig_state_is(0, "1"));
 	fake_xs_domain(3, false);
 	turn_until(daemon_.device_count == 0);
 	assert_int_equal(fake_link_mapped(), 0);
 	assert_null(fake_xs_get(DRIVER "/backend/vgpu/3"));
-	assert_true(state_is("1"));
+	assert_true(rig_state_is(0, "1"));
 }
 
 /* The toolstack removed the nodes without waiting: nothing of ours makes them anew. */
@@ -303,10 +296,10 @@ static void test_attached_anew_in_one_turn(void **state)
 	connect_device();
 	fake_xs_remove(BE);
 	attach(3, 0, "soft");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 	assert_int_equal(fake_link_mapped(), 0);
 	frontend_write(RIG_PROTOCOL);
-	turn_until(state_is("4"));
+	turn_until(rig_state_is(0, "4"));
 }
 
 static void test_domain_dies(void **state)
@@ -328,14 +321,14 @@ static void test_frontend_restarts(void **state)
 	connect_device();
 	open_session(1);
 	fake_xs_set(FE "/state", "5");
-	turn_until(state_is("5"));
+	turn_until(rig_state_is(0, "5"));
 	assert_int_equal(fake_link_mapped(), 0);
 	fake_xs_set(FE "/state", "6");
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	fake_xs_set(FE "/state", "1");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 	frontend_write(RIG_PROTOCOL);
-	turn_until(state_is("4"));
+	turn_until(rig_state_is(0, "4"));
 	open_session(1);
 }
 
@@ -346,7 +339,7 @@ static void test_frontend_toggles(void **state)
 	for (int i = 0; i < 4; i++) {
 		page->backend_alive = 0;
 		fake_xs_set(FE "/state", "3");
-		turn_until(page->backend_alive == 1 && state_is("4"));
+		turn_until(page->backend_alive == 1 && rig_state_is(0, "4"));
 		assert_int_equal(fake_link_mapped(), 1);
 		fake_xs_set(FE "/state", "4");
 		turns(2);
@@ -360,7 +353,7 @@ static void test_frontend_dies(void **state)
 	open_session(1);
 	page->frontend_alive = 0;
 	fake_link_ring();
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	assert_int_equal(fake_link_mapped(), 0);
 	assert_int_equal(daemon_.executor_count, 0);
 }
@@ -371,9 +364,9 @@ static void test_stale_state(void **state)
 	attach(3, 0, "soft");
 	fake_xs_set(FE "/state", "4");
 	fake_xs_set(BE "/state", "4");
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	fake_xs_set(FE "/state", "1");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 }
 
 static void test_stop_and_come_back(void **state)
@@ -383,12 +376,12 @@ static void test_stop_and_come_back(void **state)
 	open_session(1);
 	daemon_.stopping = daemon_.end_sessions = true;
 	turn_until(be_all_released(&daemon_));
-	assert_true(state_is("6"));
+	assert_true(rig_state_is(0, "6"));
 	assert_string_equal(fake_xs_get(BE "/online"), "1");
 	assert_int_equal(daemon_.executor_count, 0);
 	daemon_.stopping = daemon_.end_sessions = false;
 	fake_xs_set(FE "/state", "1");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 }
 
 /* --- sessions -------------------------------------------------------------------------------- */
@@ -463,7 +456,7 @@ static void test_refused_requests(void **state)
 	assert_answer(11, -EINVAL);
 	request_share(12, 1, VG_SHARE_LANE, 10, 33);
 	assert_answer(12, 0);
-	assert_true(state_is("4")); /* none of it was the device's end */
+	assert_true(rig_state_is(0, "4")); /* none of it was the device's end */
 }
 
 static void test_executor_killed(void **state)
@@ -637,13 +630,13 @@ static void daemon_starts(void)
 /* What vgpu-frontd does about it. */
 static void frontend_reconnects(void)
 {
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	fake_xs_set(FE "/state", "6");
 	turns(2);
 	fake_xs_set(FE "/state", "1");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 	frontend_write(RIG_PROTOCOL);
-	turn_until(state_is("4"));
+	turn_until(rig_state_is(0, "4"));
 	fake_xs_set(FE "/state", "4");
 	turns(2);
 }
@@ -713,7 +706,7 @@ static void test_stopped_and_resumed(void **state)
 	for (int i = 0; i < 2; i++) {
 		daemon_.stopping = true;
 		turn_until(be_all_released(&daemon_));
-		assert_true(state_is("6"));
+		assert_true(rig_state_is(0, "6"));
 		assert_int_equal(fake_link_mapped(), 0);
 		assert_int_equal(daemon_.executor_count, 1);
 		daemon_dies();
@@ -746,11 +739,11 @@ static void test_killed_in_each_state(void **state)
 		fake_xs_set(FE "/state", found[i][1]);
 		daemon_starts();
 		turns(4);
-		if (!state_is("2") && !state_is("4"))
+		if (!rig_state_is(0, "2") && !rig_state_is(0, "4"))
 			frontend_reconnects();
-		if (state_is("2"))
+		if (rig_state_is(0, "2"))
 			frontend_write(RIG_PROTOCOL);
-		turn_until(state_is("4"));
+		turn_until(rig_state_is(0, "4"));
 		fake_xs_set(FE "/state", "4");
 		turns(2);
 		request(VG_CTL_RESUME, 1, 1, NULL);
@@ -916,7 +909,7 @@ static void test_detached_meanwhile(void **state)
 	fake_xs_set(BE "/online", "0");
 	fake_xs_set(BE "/state", "5");
 	daemon_starts();
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	assert_int_equal(daemon_.executor_count, 0);
 }
 
@@ -1191,7 +1184,7 @@ static void test_absurd_index(void **state)
 	open_session(1);
 	page->req_prod += 1000;
 	fake_link_ring();
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	assert_int_equal(fake_link_mapped(), 0);
 	assert_int_equal(daemon_.executor_count, 0);
 }
@@ -1231,11 +1224,11 @@ static void test_random_page(void **state)
 	connect_device();
 	for (int i = 0; i < 1500; i++) {
 		seed = seed * 1664525 + 1013904223;
-		if (state_is("6")) {
+		if (rig_state_is(0, "6")) {
 			fake_xs_set(FE "/state", "1");
-			turn_until(state_is("2"));
+			turn_until(rig_state_is(0, "2"));
 			frontend_write(RIG_PROTOCOL);
-			turn_until(state_is("4"));
+			turn_until(rig_state_is(0, "4"));
 			fake_xs_set(FE "/state", "4");
 		}
 		if (seed >> 29 == 0) {
@@ -1266,11 +1259,11 @@ static void test_random_page(void **state)
 	}
 	page->frontend_alive = 0;
 	fake_link_ring();
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	fake_xs_set(FE "/state", "1");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 	frontend_write(RIG_PROTOCOL);
-	turn_until(state_is("4"));
+	turn_until(rig_state_is(0, "4"));
 	open_session(1);
 }
 
@@ -1302,7 +1295,7 @@ static void test_other_guests_are_not_touched(void **state)
 	turn_until(fake_xs_get("/local/domain/0/backend/vgpu/4/0/error") != NULL);
 	fake_xs_domain(4, false);
 	turn_until(daemon_.device_count == 1);
-	assert_true(state_is("4"));
+	assert_true(rig_state_is(0, "4"));
 	assert_int_equal(daemon_.executor_count, 1);
 }
 
@@ -1320,9 +1313,9 @@ static void test_xenstored_silent(void **state)
 	assert_true(daemon_.devices->dirty); /* it waits for its turn */
 	fake_xs_set(FE "/state", "5");
 	open_session(2);
-	assert_true(state_is("4"));
+	assert_true(rig_state_is(0, "4"));
 	fake_xs_silent(false);
-	turn_until(state_is("5") || state_is("6"));
+	turn_until(rig_state_is(0, "5") || rig_state_is(0, "6"));
 	assert_int_equal(daemon_.executor_count, 0);
 	be_pulse_close(&daemon_);
 }

@@ -20,13 +20,6 @@
 /* The rig's page is that of vGPU 0, every session's home but where it says otherwise. */
 static uint32_t tag;
 
-static bool state_is(uint32_t devid, const char *state)
-{
-	const char *now = fake_xs_get(node("backend", 3, devid, "/state"));
-
-	return now && !strcmp(now, state);
-}
-
 /* Each device has a page of its own; that of vGPU 0 of domain 3 is `page`. */
 static void frontend_connects(uint32_t domid, uint32_t devid)
 {
@@ -58,7 +51,7 @@ static void connect_three(void)
 	connect_device(3, 0, "soft");
 	connect_device(3, 1, "soft:1");
 	connect_device(3, 2, "soft:2");
-	assert_true(state_is(0, "4") && state_is(1, "4") && state_is(2, "4"));
+	assert_true(rig_state_is(0, "4") && rig_state_is(1, "4") && rig_state_is(2, "4"));
 }
 
 static struct be_device *device_of(uint32_t devid)
@@ -256,11 +249,11 @@ static void test_joined_detached(void **state)
 	set("backend", 3, 1, "/online", "0");
 	set("backend", 3, 1, "/state", "5");
 	turns(3);
-	assert_true(state_is(1, "5")); /* its executor still has pages of the guest's */
+	assert_true(rig_state_is(1, "5")); /* its executor still has pages of the guest's */
 	assert_gone(1, "the device is being detached");
-	turn_until(state_is(1, "6"));
+	turn_until(rig_state_is(1, "6"));
 	assert_seats(1, 0, 1);
-	assert_true(state_is(0, "4"));
+	assert_true(rig_state_is(0, "4"));
 	assert_int_equal(device_of(0)->sessions->id, 2);
 	unsetenv("VGPU_FAKE");
 }
@@ -272,10 +265,10 @@ static void test_home_detached(void **state)
 	assert_opens(1, "01", 0, "01");
 	set("backend", 3, 0, "/online", "0");
 	set("backend", 3, 0, "/state", "5");
-	turn_until(state_is(0, "6"));
+	turn_until(rig_state_is(0, "6"));
 	assert_seats(0, 0, 0);
 	assert_int_equal(used(1), 0);
-	assert_true(state_is(1, "4"));
+	assert_true(rig_state_is(1, "4"));
 }
 
 /* Taken away by force: the directory is gone. */
@@ -306,13 +299,13 @@ static void test_executor_dies(void **state)
 /* As if it had been killed. */
 static void frontend_back(uint32_t devid)
 {
-	turn_until(state_is(devid, "6"));
+	turn_until(rig_state_is(devid, "6"));
 	set("frontend", 3, devid, "/state", "6");
 	turns(2);
 	set("frontend", 3, devid, "/state", "1");
-	turn_until(state_is(devid, "2"));
+	turn_until(rig_state_is(devid, "2"));
 	frontend_connects(3, devid);
-	turn_until(state_is(devid, "4"));
+	turn_until(rig_state_is(devid, "4"));
 }
 
 static void test_resumed(void **state)
@@ -338,7 +331,7 @@ static void test_resumed(void **state)
 			     device_of(0)->sessions->next->account_slot);
 	set("backend", 3, 2, "/online", "0");
 	set("backend", 3, 2, "/state", "5");
-	turn_until(state_is(2, "6"));
+	turn_until(rig_state_is(2, "6"));
 	assert_seats(0, 0, 0);
 }
 

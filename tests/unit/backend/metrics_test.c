@@ -47,32 +47,12 @@ static int teardown(void **state)
 
 /* --- the guest's part -------------------------------------------------------------------------- */
 
-static bool state_is(const char *text)
-{
-	const char *now = fake_xs_get(BE "/state");
-
-	return now && !strcmp(now, text);
-}
-
-static void frontend_connects(void)
-{
-	turn_until(state_is("2"));
-	page = fake_link_page(5);
-	fake_xs_set(FE "/ring-ref", "5");
-	fake_xs_set(FE "/event-channel", "9");
-	fake_xs_set(FE "/protocol", RIG_PROTOCOL);
-	fake_xs_set(FE "/state", "3");
-	turn_until(state_is("4"));
-	fake_xs_set(FE "/state", "4");
-	turns(2);
-}
-
 static void connect_device(void)
 {
 	fake_xs_set("/local/domain/3/name", "a \"web\"\nserver\\");
 	attach(3, 0, "soft");
 	set("backend", 3, 0, "/mem", "16777216");
-	frontend_connects();
+	rig_frontend_connects();
 }
 
 static void request_open(uint32_t tag, uint32_t session, uint32_t protocol)
@@ -298,11 +278,11 @@ static void test_adopted(void **state)
 	memset(daemon_.gpus, 0, sizeof(daemon_.gpus));
 	rig_die();
 	rig_start();
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	fake_xs_set(FE "/state", "6");
 	turns(2);
 	fake_xs_set(FE "/state", "1");
-	frontend_connects();
+	rig_frontend_connects();
 	request(VG_CTL_RESUME, 1, 1, NULL);
 	assert_answer(1, 0);
 	request(VG_CTL_RESUME, 2, 0, NULL);

@@ -18,25 +18,6 @@ static struct be_device *device(void)
 	return be_devices_find(&daemon_, 3, 0);
 }
 
-static bool state_is(const char *state)
-{
-	const char *now = fake_xs_get(node("backend", 3, 0, "/state"));
-
-	return now && !strcmp(now, state);
-}
-
-static void frontend_connects(void)
-{
-	page = fake_link_page(5);
-	set("frontend", 3, 0, "/ring-ref", "5");
-	set("frontend", 3, 0, "/event-channel", "9");
-	set("frontend", 3, 0, "/protocol", RIG_PROTOCOL);
-	set("frontend", 3, 0, "/state", "3");
-	turn_until(state_is("4"));
-	set("frontend", 3, 0, "/state", "4");
-	turns(2);
-}
-
 static int setup(void **state)
 {
 	(void)state;
@@ -49,8 +30,8 @@ static int setup_connected(void **state)
 	if (setup(state))
 		return -1;
 	attach(3, 0, "soft");
-	turn_until(state_is("2"));
-	frontend_connects();
+	turn_until(rig_state_is(0, "2"));
+	rig_frontend_connects();
 	return 0;
 }
 
@@ -258,7 +239,7 @@ static void test_flood(void **state)
 		turns(1);
 	}
 	assert_true(fake_link_masked());
-	assert_true(state_is("4"));
+	assert_true(rig_state_is(0, "4"));
 	request(VG_CTL_CLOSE, 5, 77, NULL);
 	assert_answer(5, -ENOENT);
 }
@@ -284,7 +265,7 @@ static void test_ring_full(void **state)
 	msg = response();
 	assert_int_equal(msg.type, VG_CTL_PROBE);
 	assert_int_equal(msg.tag, 5000);
-	assert_true(state_is("4"));
+	assert_true(rig_state_is(0, "4"));
 	answer(5000, 0, "ok");
 	assert_status(0, "ok");
 }
@@ -293,10 +274,10 @@ static void test_disconnected(void **state)
 {
 	(void)state;
 	attach(3, 0, "soft");
-	turn_until(state_is("2"));
+	turn_until(rig_state_is(0, "2"));
 	be_device_probe(device(), VG_PROBE_KERNEL);
 	assert_status(-ENOTCONN, "the guest's vgpu-frontd is not connected");
-	frontend_connects();
+	rig_frontend_connects();
 	be_device_probe(device(), VG_PROBE_ALIVE);
 	question(VG_PROBE_ALIVE);
 	page->frontend_alive = 0;

@@ -164,6 +164,26 @@ void attach(uint32_t domid, uint32_t devid, const char *gpu)
 	set("backend", domid, devid, "/state", "1");
 }
 
+bool rig_state_is(uint32_t devid, const char *state)
+{
+	const char *now = fake_xs_get(node("backend", 3, devid, "/state"));
+
+	return now && !strcmp(now, state);
+}
+
+void rig_frontend_connects(void)
+{
+	turn_until(rig_state_is(0, "2"));
+	page = fake_link_page(5);
+	set("frontend", 3, 0, "/ring-ref", "5");
+	set("frontend", 3, 0, "/event-channel", "9");
+	set("frontend", 3, 0, "/protocol", RIG_PROTOCOL);
+	set("frontend", 3, 0, "/state", "3");
+	turn_until(rig_state_is(0, "4"));
+	set("frontend", 3, 0, "/state", "4");
+	turns(2);
+}
+
 /* --- the guest's part ---------------------------------------------------------------------------- */
 
 void request(uint32_t type, uint32_t tag, uint32_t session, const struct vg_control *body)

@@ -40,6 +40,10 @@ const char *node(const char *tree, uint32_t domid, uint32_t devid, const char *k
 void set(const char *tree, uint32_t domid, uint32_t devid, const char *key, const char *value);
 /* As the toolstack writes a device. */
 void attach(uint32_t domid, uint32_t devid, const char *gpu);
+/* Of a vGPU of domain 3, on the backend's side. */
+bool rig_state_is(uint32_t devid, const char *state);
+/* vGPU 0 of domain 3, once it is offered, as vgpu-frontd does it: its ring is `page`. */
+void rig_frontend_connects(void);
 
 /* Turns until `condition`, at most RIG_WAIT_MS. */
 #define turn_until(condition)                                  \

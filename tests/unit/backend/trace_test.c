@@ -21,25 +21,6 @@
 
 #define TRACE "{\"vgpu\":1,\"request\":\"trace\",\"domid\":3"
 
-static bool state_is(const char *state)
-{
-	const char *now = fake_xs_get(node("backend", 3, 0, "/state"));
-
-	return now && !strcmp(now, state);
-}
-
-static void frontend_connects(void)
-{
-	page = fake_link_page(5);
-	set("frontend", 3, 0, "/ring-ref", "5");
-	set("frontend", 3, 0, "/event-channel", "9");
-	set("frontend", 3, 0, "/protocol", RIG_PROTOCOL);
-	set("frontend", 3, 0, "/state", "3");
-	turn_until(state_is("4"));
-	set("frontend", 3, 0, "/state", "4");
-	turns(2);
-}
-
 static int setup(void **state)
 {
 	(void)state;
@@ -47,8 +28,8 @@ static int setup(void **state)
 	if (rig_open())
 		return -1;
 	attach(3, 0, "soft");
-	turn_until(state_is("2"));
-	frontend_connects();
+	turn_until(rig_state_is(0, "2"));
+	rig_frontend_connects();
 	return 0;
 }
 
@@ -327,7 +308,7 @@ static void test_device_gone(void **state)
 	assert_begins(&tool, 1, VG_TRACE_WHOLE);
 	set("backend", 3, 0, "/online", "0");
 	set("backend", 3, 0, "/state", "5");
-	turn_until(state_is("6"));
+	turn_until(rig_state_is(0, "6"));
 	fake_xs_remove(node("backend", 3, 0, ""));
 	fake_xs_remove(node("frontend", 3, 0, ""));
 	turn_until(readable(tool.control));
